@@ -1,0 +1,1 @@
+"""The application: command line, Python API, search driver, verdict, export and reuse."""

@@ -1,0 +1,69 @@
+"""The allocator: which arm gets the next trial. Shares are compute, not numbers of trials."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from automl_cl.trials import SEARCH, Trial
+
+EVERYBODY = 0.4
+
+
+def next_arm(
+    arms: Sequence[str], baseline: str, trials: Sequence[Trial], budget: int, mode: str
+) -> str:
+    """The arm of the next search trial.
+
+    Every arm first runs its published default, the baseline before all. Until 40 % of the budget
+    all arms get the same compute; after that the worse half of them drops out, again and again,
+    until one is left. The baseline never drops out and is never behind the best-served arm.
+
+    Args:
+        arms: all arms, the baseline among them.
+        baseline: the plain baseline's arm.
+        trials: the trials so far; running ones count with the compute they may spend.
+        budget: how many search trials there will be.
+        mode: `max` or `min`.
+    """
+    mine = [trial for trial in trials if trial.stage == SEARCH]
+    ordered = [baseline, *sorted(set(arms) - {baseline})]
+    for arm in ordered:
+        if not any(trial.arm == arm for trial in mine):
+            return arm
+    compute = {arm: _compute(mine, arm) for arm in ordered}
+    challengers = [arm for arm in ordered if arm != baseline]
+    if not challengers or compute[baseline] < max(compute[arm] for arm in challengers):
+        return baseline
+    active = _active(challengers, mine, len(mine) / budget, mode)
+    return min(active, key=lambda arm: (compute[arm], arm))
+
+
+def _compute(trials: Sequence[Trial], arm: str) -> float:
+    return sum(
+        trial.horizon if trial.status == "running" else trial.compute
+        for trial in trials
+        if trial.arm == arm
+    )
+
+
+def _active(
+    challengers: Sequence[str], trials: Sequence[Trial], spent: float, mode: str
+) -> list[str]:
+    """The arms still in the running after a share `spent` of the budget."""
+    if spent < EVERYBODY:
+        return list(challengers)
+    rounds = max(1, math.ceil(math.log2(len(challengers))))
+    passed = 1 + int(rounds * (spent - EVERYBODY) / (1.0 - EVERYBODY))
+    keep = max(1, math.ceil(len(challengers) / 2 ** min(passed, rounds)))
+    ranked = sorted(challengers, key=lambda arm: (_merit(trials, arm, mode), arm))
+    return ranked[:keep]
+
+
+def _merit(trials: Sequence[Trial], arm: str, mode: str) -> float:
+    """The mean of the arm's two best values, lower being better: one alone may be luck."""
+    sign = -1.0 if mode == "max" else 1.0
+    values = sorted(sign * t.value for t in trials if t.arm == arm and t.value is not None)
+    if not values:
+        return math.inf
+    return sum(values[:2]) / len(values[:2])

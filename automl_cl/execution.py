@@ -1,0 +1,156 @@
+"""A session's trainings on Ray Tune, and its verdict on the sealed test."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from automl_cl.preparation import Prepared
+from automl_cl.session import Session
+from automl_cl.spec import SearchSpec
+from automl_cl.stages import VerdictImpossible, contestants, verdict_trials
+from automl_cl.verdict import Scores, judge
+from trainables.data import open_test
+from trainables.item_scores import Trained, score_items
+
+# Tune's own files, logs and checks are off: the journal is the truth.
+TUNE_SETTINGS = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "100000",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+
+
+def train(session: Session, prepared: Prepared, slots: int) -> None:
+    """Runs all of a session's trainings, `slots` at a time, in warm trial actors.
+
+    Raises:
+        VerdictImpossible: if the session finds that no verdict can come of it.
+    """
+    os.environ.update(TUNE_SETTINGS)
+    from ray import tune
+
+    from automl_cl.tune_adapters import SessionScheduler, SessionSearcher
+    from trainables.trial_actor import TrialActor
+
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    spec = prepared.spec
+    actor = tune.with_parameters(
+        TrialActor,
+        view=prepared.view,
+        device=device_of(spec),
+        stop_file=str(session.folder.stop_file),
+    )
+    searcher = SessionSearcher(session)
+    with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage, _interruptible(session):
+        tuner = tune.Tuner(
+            tune.with_resources(actor, {"cpu": spec.cpus_per_trial, "gpu": spec.gpus_per_trial}),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=SessionScheduler(session),
+                num_samples=-1,
+                max_concurrent_trials=slots,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="trials",
+                storage_path=storage,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+    if searcher.error is not None:
+        raise searcher.error
+
+
+def device_of(spec: SearchSpec) -> str:
+    """Where a trial trains. A Ray worker without a GPU of its own may still see one."""
+    return "cuda" if spec.gpus_per_trial > 0 else "cpu"
+
+
+@contextmanager
+def _interruptible(session: Session) -> Iterator[None]:
+    """Ctrl-C once ends the session in order; twice ends the process."""
+    stop_file = session.folder.stop_file
+    stop_file.unlink(missing_ok=True)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        session.stopping = True
+        stop_file.touch()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        stop_file.unlink(missing_ok=True)
+
+
+def conclude(session: Session, prepared: Prepared, slots: int) -> None:
+    """Opens the sealed test for the session's plan and writes the verdict down.
+
+    Raises:
+        VerdictImpossible: if a contestant has no weights.
+    """
+    plan, verdicts = session.table.plan, session.table.verdicts
+    assert plan is not None
+    if verdicts and verdicts[-1]["plan"]["opening"] == plan["opening"]:
+        return
+    trained = _trained(session)
+    test = open_test(prepared.data, session.journal, prepared.view.fingerprint)
+    rows = _scored(prepared, trained, test, slots)
+    count = len(plan["seeds"])
+    scores: Scores = {
+        number: rows[index * count : (index + 1) * count]
+        for index, number in enumerate(contestants(plan))
+    }
+    verdict = judge(plan, scores, session.table, prepared.scenario)
+    session.write("verdict", plan=plan, verdict=verdict)
+
+
+def _trained(session: Session) -> list[Trained]:
+    """The models of the plan, contestant by contestant, seed by seed."""
+    table, plan = session.table, session.table.plan
+    assert plan is not None
+    found = []
+    for number in contestants(plan):
+        for trial in verdict_trials(table, plan, number):
+            if trial.weights is None:
+                raise VerdictImpossible(
+                    f"verdict training {trial.number} ({trial.arm}) failed: {trial.reason}"
+                )
+            found.append(Trained(trial.config, trial.seed, trial.weights))
+    return found
+
+
+def _scored(prepared: Prepared, trained: list[Trained], test: Any, slots: int) -> Any:
+    """Each model's metric on each test item, [models, items], computed on the cluster."""
+    import ray
+
+    spec = prepared.spec
+    task = ray.remote(score_items).options(
+        num_cpus=spec.cpus_per_trial, num_gpus=spec.gpus_per_trial
+    )
+    view, items = ray.put(prepared.view), ray.put(test)
+    size = -(-len(trained) // slots)
+    parts = [
+        task.remote(spec.scenario, trained[i : i + size], view, items, device_of(spec))
+        for i in range(0, len(trained), size)
+    ]
+    return np.concatenate(ray.get(parts))

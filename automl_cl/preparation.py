@@ -1,0 +1,59 @@
+"""From a spec to what a search needs: scenario, data without its test, and the space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automl_cl.spec import SearchSpec
+from search_spaces import Space, narrowed, unknown_name
+from trainables.data import DataSpec, DataView, load_view
+from trainables.scenario import Scenario, load_scenario
+
+SHORTEST = 0.25
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked spec with everything loaded."""
+
+    spec: SearchSpec
+    scenario: Scenario
+    data: DataSpec
+    view: DataView
+    space: Space
+
+
+def data_spec(spec: SearchSpec) -> DataSpec:
+    """What data a search is on."""
+    return DataSpec(source=spec.data, noise=spec.noise, seed=spec.seed)
+
+
+def prepare(spec: SearchSpec) -> Prepared:
+    """Loads what a spec names.
+
+    Raises:
+        InputError: for a scenario, data source, model or space that is not there or not right.
+    """
+    scenario = load_scenario(spec.scenario)
+    data = data_spec(spec)
+    view = load_view(data)
+    return Prepared(spec, scenario, data, view, _space(spec, scenario, view))
+
+
+def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
+    """The scenario's space, cut to the spec's model and cap, then narrowed by its file.
+
+    The baseline stays an arm whatever the file says, and a horizon that the file leaves alone is
+    searched down to a quarter of the cap.
+    """
+    whole = scenario.space(view)
+    model = spec.model or scenario.default_model(view)
+    if model not in whole.options("model"):
+        kind = f"model for inputs of shape {view.input_shape}"
+        raise unknown_name(kind, model, whole.options("model"))
+    cap = spec.max_epochs
+    cut = narrowed(whole, {"model": model, "training.epochs": {"high": cap, "default": cap}})
+    space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
+    if space.range_of("training", "epochs") == cut.range_of("training", "epochs"):
+        space = narrowed(space, {"training.epochs": {"low": SHORTEST * cap}})
+    return space

@@ -1,0 +1,316 @@
+"""A session: one life of a driver on a run. Journal in, requests out; knows nothing of Tune.
+
+Every decision is a function of the trial table, and the table is a function of the journal, so a
+new session goes on exactly where the journal ends.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from automl_cl import stages
+from automl_cl.allocator import next_arm
+from automl_cl.journal import Event, Journal
+from automl_cl.proposals import propose
+from automl_cl.run_folder import RunFolder
+from automl_cl.rungs import Decision, decide, levels_of
+from automl_cl.spec import SearchSpec
+from automl_cl.stages import Repeat
+from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from search_spaces import Space, decode, encode
+from trainables.randomness import derive_seed
+from trainables.scenario import Scenario
+from trainables.trial_run import RungReport, TrialRequest
+
+MOST_LOST = 3
+
+
+class Session:
+    """Asks for trials, takes their reports, and writes down both.
+
+    Args:
+        spec: the search.
+        folder: its run folder.
+        journal: its journal, open.
+        scenario: what is searched.
+        space: the narrowed space, the baseline's arm in it.
+
+    Attributes:
+        observers: called with each new event, after the table took it in.
+        stopping: set to begin nothing more.
+        revision: counts what has come back from trials.
+    """
+
+    def __init__(
+        self,
+        spec: SearchSpec,
+        folder: RunFolder,
+        journal: Journal,
+        scenario: Scenario,
+        space: Space,
+    ) -> None:
+        self.spec, self.folder, self.journal = spec, folder, journal
+        self.scenario = scenario
+        self.observers: list[Callable[[Event], None]] = []
+        self.arms = {name: space.only("algorithm", name) for name in space.options("algorithm")}
+        self.table = TrialTable()
+        self.stopping = False
+        self.revision = 0
+        for event in journal.events:
+            self.table.apply(event)
+        self.write("start", pid=os.getpid())
+        self._waiting = [trial.number for trial in self.table.running()]
+        self._handed_out: set[int] = set()
+
+    def write(self, kind: str, **fields: Any) -> Event:
+        """Appends an event to the journal and takes it into the table."""
+        event = self.journal.append(kind, **fields)
+        self.table.apply(event)
+        for observe in self.observers:
+            observe(event)
+        return event
+
+    # What is to be done next.
+
+    def ask(self) -> TrialRequest | None:
+        """The next training, or None while there is nothing to begin: see `finished`."""
+        if self.stopping:
+            return None
+        if self._waiting:
+            return self._request(self.table.trials[self._waiting.pop(0)])
+        trial = self._next_trial()
+        return None if trial is None else self._request(trial)
+
+    def _next_trial(self) -> Trial | None:
+        """The next new trial; a stage begins when nothing of the one before it is running."""
+        if self._search_open():
+            return self._new_search_trial()
+        if self._running(SEARCH):
+            return None
+        mode, seed = self.scenario.mode, self.spec.seed
+        confirmations = stages.confirmations(self.table, mode, seed)
+        for repeat in stages.missing(self.table, confirmations):
+            return self._new_repeat(repeat)
+        if self._running(CONFIRM):
+            return None
+        plan = self.table.plan or self._make_plan()
+        for repeat in stages.missing(self.table, stages.verdict_repeats(self.table, plan)):
+            return self._new_repeat(repeat)
+        return None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is running and nothing will be asked for again."""
+        if self._handed_out:
+            return False
+        return self.stopping or self.complete
+
+    @property
+    def complete(self) -> bool:
+        """Whether every training up to the verdict has ended."""
+        plan = self.table.plan
+        if plan is None or self.table.running():
+            return False
+        return not stages.missing(self.table, stages.verdict_repeats(self.table, plan))
+
+    def out_of_time(self) -> bool:
+        """Whether the search has used up its time limit."""
+        limit = self.spec.time_limit
+        return limit is not None and self.table.searched_for(time.time()) > limit
+
+    def _search_open(self) -> bool:
+        if self.table.plan is not None or self.out_of_time():
+            return False
+        return len(self.table.of_stage(SEARCH)) < self.table.budget
+
+    def _running(self, stage: str) -> bool:
+        return any(trial.stage == stage for trial in self.table.running())
+
+    def _make_plan(self) -> Event:
+        """Writes down who is put to the test. The same again is not put to it again."""
+        mode = self.scenario.mode
+        contest = stages.verdict_plan(self.table, self.scenario.baseline, mode)
+        opening, before = 1, self.table.verdicts[-1]["plan"] if self.table.verdicts else None
+        if before is not None:
+            unchanged = all(before[key] == contest[key] for key in contest)
+            opening = before["opening"] + (not unchanged)
+        seeds = stages.verdict_seeds(self.spec.seed, opening, self.spec.seeds)
+        budget = self.table.budget
+        return self.write("plan", **contest, opening=opening, seeds=seeds, budget=budget)
+
+    # New trials.
+
+    def _new_search_trial(self) -> Trial:
+        trials, mode = self.table.trials, self.scenario.mode
+        arm = next_arm(list(self.arms), self.scenario.baseline, trials, self.table.budget, mode)
+        space, number = self.arms[arm], len(trials)
+        mine = [t for t in trials if t.stage == SEARCH and t.arm == arm]
+        if mine:
+            point, origin = propose(space, mine, number, self.spec.seed, mode)
+            config = decode(space, point)
+        else:
+            config, origin = space.default(), "default"
+            point = encode(space, config)
+        levels = levels_of(config["training"]["epochs"], self.spec.max_epochs)
+        seed = derive_seed(self.spec.seed, "trial", number) % 2**31
+        return self._asked(SEARCH, arm, config, point, origin, None, seed, levels)
+
+    def _new_repeat(self, repeat: Repeat) -> Trial:
+        source = repeat.source
+        origin = f"trial {source.number}"
+        return self._asked(
+            repeat.stage,
+            source.arm,
+            source.config,
+            source.point,
+            origin,
+            source.number,
+            repeat.seed,
+            [source.horizon],
+        )
+
+    def _asked(
+        self,
+        stage: str,
+        arm: str,
+        config: dict[str, Any],
+        point: dict[str, Any],
+        origin: str,
+        source: int | None,
+        seed: int,
+        levels: list[float],
+    ) -> Trial:
+        number = len(self.table.trials)
+        self.write(
+            "ask",
+            number=number,
+            stage=stage,
+            arm=arm,
+            config=config,
+            point=point,
+            origin=origin,
+            source=source,
+            seed=seed,
+            levels=levels,
+        )
+        return self.table.trials[number]
+
+    def _request(self, trial: Trial) -> TrialRequest:
+        self._handed_out.add(trial.number)
+        return TrialRequest(
+            number=trial.number,
+            scenario=self.spec.scenario,
+            config=trial.config,
+            seed=trial.seed,
+            levels=trial.levels,
+            fidelity=self.spec.fidelity,
+            folder=str(self.folder.of_trial(trial.number)),
+            attempt=self._attempt(trial),
+            from_rung=len(trial.rungs),
+            checkpoint=trial.rungs[-1].checkpoint if trial.rungs else None,
+            compute=trial.compute,
+            keep_weights=trial.stage == VERDICT,
+        )
+
+    def _attempt(self, trial: Trial) -> int:
+        # Whoever is left over from an earlier start or a lost actor must not be taken for this.
+        return self.table.starts * 1000 + trial.lost
+
+    # What comes back.
+
+    def report(self, report: RungReport) -> bool:
+        """Takes a trial's report and says whether it goes on; telling twice does nothing."""
+        self.revision += 1
+        trial = self.table.trials[report.number]
+        told_before = report.rung != len(trial.rungs) or trial.status != "running"
+        if told_before or report.attempt != self._attempt(trial):
+            return False
+        goes_on = self._record(trial, report)
+        if not goes_on:
+            self._handed_out.discard(trial.number)
+        if report.status != "interrupted":
+            self._clear_checkpoints(trial)
+        return goes_on
+
+    def _record(self, trial: Trial, report: RungReport) -> bool:
+        if report.status == "interrupted":
+            return False
+        if report.status in ("failed", "diverged"):
+            self.write(
+                "end",
+                number=trial.number,
+                status=report.status,
+                reason=report.reason,
+                compute=report.compute,
+                weights=report.weights,
+            )
+            return False
+        value, level = report.metrics[self.scenario.metric], trial.levels[report.rung]
+        decision = Decision(goes_on=False, free=True)
+        if report.status == "running":
+            decision = self._decide(trial, value, level)
+        self.write(
+            "rung",
+            number=trial.number,
+            rung=report.rung,
+            level=level,
+            value=value,
+            metrics=report.metrics,
+            compute=report.compute,
+            seconds=round(report.seconds, 3),
+            checkpoint=report.checkpoint,
+            weights=report.weights,
+            free=decision.free,
+            decision=self._decision_word(report, decision),
+        )
+        return decision.goes_on
+
+    def _decide(self, trial: Trial, value: float, level: float) -> Decision:
+        if trial.stage != SEARCH:
+            return Decision(goes_on=True, free=True)
+        if self.out_of_time():
+            return Decision(goes_on=False, free=True)
+        mode, seed = self.scenario.mode, self.spec.seed
+        return decide(trial, value, level, self.table.trials, mode, seed)
+
+    def _decision_word(self, report: RungReport, decision: Decision) -> str:
+        if report.status == "done":
+            return "done"
+        return "continue" if decision.goes_on else "stopped"
+
+    def lost(self, number: int, reason: str) -> None:
+        """Takes note of a trial whose actor died; it starts again from its last rung."""
+        self.revision += 1
+        trial = self.table.trials[number]
+        self._handed_out.discard(number)
+        if trial.status != "running":
+            return
+        self.write("lost", number=number, reason=reason)
+        if trial.lost < MOST_LOST:
+            self._waiting.append(number)
+            return
+        self.write(
+            "end",
+            number=number,
+            status="failed",
+            reason=f"lost its process {MOST_LOST} times: {reason}",
+            compute=trial.compute,
+            weights=None,
+        )
+
+    def _clear_checkpoints(self, trial: Trial) -> None:
+        """Removes what no resumption can ask for any more."""
+        folder = self.folder.of_trial(trial.number)
+        if trial.status != "running" and trial.weights is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        last = Path(trial.rungs[-1].checkpoint or "").name if trial.rungs else ""
+        for rung in range(len(trial.rungs)):
+            for path in [*folder.glob(f"*-inside-{rung}.pt"), *folder.glob(f"*-rung-{rung}.pt")]:
+                if path.name != last or trial.status != "running":
+                    path.unlink(missing_ok=True)

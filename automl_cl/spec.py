@@ -1,0 +1,119 @@
+"""The spec: everything that says what a search is, checked before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from search_spaces import InputError, read_yaml, to_yaml, unknown_name
+
+FIDELITIES = ("prefix", "compressed")
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """One search.
+
+    Attributes:
+        scenario: the kind of problem.
+        data: a data source's name or a file.
+        noise: label noise put into training and validation labels, such as `0.4`.
+        model: a model's name; None for the scenario's choice.
+        space: a mapping that narrows the search space.
+        trials: trials in the search, confirmation and verdict not counted.
+        max_epochs: the compute cap of a trial, in epochs of the plain baseline.
+        time_limit: seconds of searching after which no trial is begun; None for no limit.
+        seeds: fresh seeds of the verdict.
+        seed: decides split, noise and proposals.
+        fidelity: what a trial is below its last rung: `prefix` or `compressed`.
+        cpus_per_trial, gpus_per_trial, workers_per_trial: what a trial occupies.
+    """
+
+    scenario: str
+    data: str
+    noise: str = "none"
+    model: str | None = None
+    space: Mapping[str, Any] = field(default_factory=dict)
+    trials: int = 100
+    max_epochs: float = 30.0
+    time_limit: float | None = None
+    seeds: int = 10
+    seed: int = 0
+    fidelity: str = "prefix"
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
+    workers_per_trial: int = 1
+
+    def __post_init__(self) -> None:
+        self._number("trials", int, 1, 1_000_000)
+        self._number("max_epochs", float, 0.01, 10_000)
+        self._number("seeds", int, 2, 1_000)
+        self._number("seed", int, 0, 2**31 - 1)
+        self._number("cpus_per_trial", float, 0.01, 4096)
+        self._number("gpus_per_trial", float, 0, 4096)
+        self._number("workers_per_trial", int, 1, 4096)
+        if self.time_limit is not None:
+            self._number("time_limit", float, 1, 10**9)
+        if self.fidelity not in FIDELITIES:
+            raise unknown_name("--fidelity", self.fidelity, FIDELITIES)
+        if self.workers_per_trial > 1:
+            raise InputError(
+                "--workers-per-trial: several workers to a trial are not there yet; "
+                f"got {self.workers_per_trial}, allowed is 1."
+            )
+        for name in ("scenario", "data", "noise"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise InputError(f"{_flag(name)}: got {getattr(self, name)!r}, expected a name.")
+        if self.model is not None and not isinstance(self.model, str):
+            raise InputError(f"--model: got {self.model!r}, expected a name.")
+        if not isinstance(self.space, Mapping):
+            raise InputError(f"--space: got {self.space!r}, expected a mapping.")
+
+    def _number(self, name: str, kind: type, low: float, high: float) -> None:
+        value = getattr(self, name)
+        whole = kind is int
+        right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not right or not math.isfinite(value) or not low <= value <= high:
+            words = "a whole number" if whole else "a number"
+            raise InputError(
+                f"{_flag(name)}: got {value!r}, expected {words} from {low:g} to {high:g}."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, given: Any, where: str) -> SearchSpec:
+        """A spec from plain values.
+
+        Raises:
+            InputError: for a key that is missing or unknown, or a value that is not allowed.
+        """
+        if not isinstance(given, dict):
+            raise InputError(f"{where}: expected a mapping of a search's settings.")
+        names = [each.name for each in dataclasses.fields(cls)]
+        for key in given:
+            if key not in names:
+                raise unknown_name(f"setting in {where}", key, names)
+        for key in ("scenario", "data"):
+            if key not in given:
+                raise InputError(f"{where}: the setting '{key}' is missing.")
+        return cls(**given)
+
+    def write(self, path: Path) -> None:
+        """Writes the spec as YAML."""
+        path.write_text(to_yaml(self.to_dict()), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> SearchSpec:
+        """Reads a spec that `write` wrote, or one by hand."""
+        return cls.from_dict(read_yaml(path), str(path))
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

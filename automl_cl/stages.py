@@ -1,0 +1,135 @@
+"""The stages of a run: search, confirmation, verdict. What is to be trained next, from the table.
+
+Pure functions of spec and table: whoever replays the journal asks for the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from trainables.randomness import derive_seed
+
+FINALISTS = 3
+CONFIRMATIONS = 3
+SECONDARIES = 2
+
+
+class VerdictImpossible(RuntimeError):
+    """The run cannot come to a verdict; the message says why."""
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A training of a search trial's config with a fresh seed."""
+
+    stage: str
+    source: Trial
+    seed: int
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A config with its mean validation over the confirmation seeds."""
+
+    source: Trial
+    mean: float
+
+
+def finalists(trials: Sequence[Trial], mode: str) -> list[Trial]:
+    """The top 3 of every arm by search validation, in order of arm and rank."""
+    sign = -1.0 if mode == "max" else 1.0
+    found: list[Trial] = []
+    done = [trial for trial in trials if trial.stage == SEARCH and trial.value is not None]
+    for arm in sorted({trial.arm for trial in done}):
+        mine = [
+            (sign * t.value, t.number, t) for t in done if t.arm == arm and t.value is not None
+        ]
+        found += [trial for _, _, trial in sorted(mine, key=lambda each: each[:2])[:FINALISTS]]
+    return found
+
+
+def confirmations(table: TrialTable, mode: str, seed: int) -> list[Repeat]:
+    """The confirmation trainings: each finalist with the same three new seeds."""
+    drawn = [derive_seed(seed, "confirmation", i) % 2**31 for i in range(CONFIRMATIONS)]
+    finals = finalists(table.trials, mode)
+    return [Repeat(CONFIRM, trial, each) for trial in finals for each in drawn]
+
+
+def confirmed(table: TrialTable, mode: str) -> list[Confirmed]:
+    """The best config of each arm by mean confirmation, the best arm first.
+
+    A config of which a confirmation failed or diverged is out.
+    """
+    sign = -1.0 if mode == "max" else 1.0
+    best: dict[str, Confirmed] = {}
+    for source in finalists(table.trials, mode):
+        repeats = [t for t in table.of_stage(CONFIRM) if t.source == source.number]
+        values = [t.value for t in repeats if t.value is not None]
+        if len(values) < CONFIRMATIONS or len(values) < len(repeats):
+            continue
+        candidate = Confirmed(source, fmean(values))
+        leader = best.get(source.arm)
+        if leader is None or sign * candidate.mean < sign * leader.mean:
+            best[source.arm] = candidate
+    return sorted(best.values(), key=lambda each: (sign * each.mean, each.source.number))
+
+
+def verdict_plan(table: TrialTable, baseline: str, mode: str) -> dict[str, Any]:
+    """Who is put to the test: what the journal records before the test is opened.
+
+    Returns:
+        `baseline`, `challenger` (None if there is none) and `secondaries`, as numbers of search
+        trials.
+
+    Raises:
+        VerdictImpossible: if no config of the baseline came through confirmation.
+    """
+    ranked = confirmed(table, mode)
+    mine = [each.source.number for each in ranked if each.source.arm == baseline]
+    others = [each.source.number for each in ranked if each.source.arm != baseline]
+    if not mine:
+        raise VerdictImpossible(
+            "no config of the baseline came through confirmation, so there is nothing to compare "
+            "with: see the trials' reasons in trials.parquet"
+        )
+    return {
+        "baseline": mine[0],
+        "challenger": others[0] if others else None,
+        "secondaries": others[1 : 1 + SECONDARIES],
+    }
+
+
+def contestants(plan: Mapping[str, Any]) -> list[int]:
+    """The search trials of a plan, baseline first."""
+    challenger = [] if plan["challenger"] is None else [plan["challenger"]]
+    return [plan["baseline"], *challenger, *plan["secondaries"]]
+
+
+def verdict_seeds(seed: int, opening: int, count: int) -> list[int]:
+    """The fresh seeds of an opening, the same for all contestants."""
+    return [derive_seed(seed, "verdict", opening, index) % 2**31 for index in range(count)]
+
+
+def verdict_repeats(table: TrialTable, plan: Mapping[str, Any]) -> list[Repeat]:
+    """All trainings of a plan: each contestant with each of the seeds."""
+    return [
+        Repeat(VERDICT, table.trials[number], seed)
+        for seed in plan["seeds"]
+        for number in contestants(plan)
+    ]
+
+
+def verdict_trials(table: TrialTable, plan: Mapping[str, Any], number: int) -> list[Trial]:
+    """One contestant's verdict trainings, in the order of the plan's seeds."""
+    by_seed = {t.seed: t for t in table.of_stage(VERDICT) if t.source == number}
+    return [by_seed[seed] for seed in plan["seeds"]]
+
+
+def missing(table: TrialTable, repeats: Sequence[Repeat]) -> list[Repeat]:
+    """Those of the repeats that have not been asked for."""
+    asked = {(trial.stage, trial.source, trial.seed) for trial in table.trials}
+    return [r for r in repeats if (r.stage, r.source.number, r.seed) not in asked]

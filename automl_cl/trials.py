@@ -1,0 +1,168 @@
+"""The trial table: what the journal says of every trial, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from automl_cl.journal import Event
+from search_spaces import Config
+
+SEARCH, CONFIRM, VERDICT = "search", "confirm", "verdict"
+
+
+@dataclass
+class Rung:
+    """A trial's report at one rung."""
+
+    level: float
+    value: float
+    compute: float
+    metrics: dict[str, float]
+    checkpoint: str | None
+    decision: str
+    free: bool
+
+
+@dataclass
+class Trial:
+    """One trial.
+
+    Attributes:
+        stage: `search`, `confirm` or `verdict`.
+        arm: the algorithm.
+        point: the config's coordinates for the arm's study.
+        origin: where the config came from: `default`, `random`, `model`, or another trial.
+        source: the search trial whose config this repeats, in the later stages.
+        levels: compute at which it reports.
+        status: `running`, then `done`, `stopped`, `failed` or `diverged`.
+    """
+
+    number: int
+    stage: str
+    arm: str
+    config: Config
+    point: dict[str, Any]
+    origin: str
+    source: int | None
+    seed: int
+    levels: list[float]
+    status: str = "running"
+    reason: str | None = None
+    compute: float = 0.0
+    seconds: float = 0.0
+    lost: int = 0
+    weights: str | None = None
+    rungs: list[Rung] = field(default_factory=list)
+
+    @property
+    def value(self) -> float | None:
+        """The value of a finished trial."""
+        return self.rungs[-1].value if self.status == "done" else None
+
+    @property
+    def horizon(self) -> float:
+        """The compute it may spend."""
+        return self.levels[-1]
+
+    def value_by(self, level: float) -> float | None:
+        """The value at the highest report within `level`, if it got that far or ended before."""
+        reached = [rung for rung in self.rungs if rung.level <= level * (1 + 1e-9)]
+        if not reached:
+            return None
+        full = self.status == "done" and self.horizon <= level * (1 + 1e-9)
+        exact = abs(reached[-1].level - level) <= 1e-9 * level
+        return reached[-1].value if full or exact else None
+
+
+class TrialTable:
+    """All trials of a run, brought up to date event by event.
+
+    Attributes:
+        budget: how many search trials are wanted.
+        starts: how often a driver has begun to work on the run.
+        plans, verdicts: those events.
+    """
+
+    def __init__(self) -> None:
+        self.trials: list[Trial] = []
+        self.starts = 0
+        self.plans: list[Event] = []
+        self.verdicts: list[Event] = []
+        self.budget = 0
+        self.searched_before = 0.0
+        self._started_at = 0.0
+        self._last_at = 0.0
+
+    def apply(self, event: Event) -> None:
+        """Takes in the next event of the journal."""
+        handler = getattr(self, f"_on_{event['event']}", None)
+        if handler is not None:
+            handler(event)
+        self._last_at = event["time"]
+
+    def of_stage(self, stage: str) -> list[Trial]:
+        """The trials of one stage, by number."""
+        return [trial for trial in self.trials if trial.stage == stage]
+
+    def running(self) -> list[Trial]:
+        """The trials without an end."""
+        return [trial for trial in self.trials if trial.status == "running"]
+
+    def searched_for(self, now: float) -> float:
+        """Seconds spent on this run up to now, in all its sessions."""
+        return self.searched_before + (now - self._started_at)
+
+    def _on_search(self, event: Event) -> None:
+        self.budget = event["spec"]["trials"]
+
+    def _on_extend(self, event: Event) -> None:
+        self.budget = event["trials"]
+
+    def _on_start(self, event: Event) -> None:
+        if self.starts:
+            self.searched_before += self._last_at - self._started_at
+        self.starts += 1
+        self._started_at = event["time"]
+
+    @property
+    def plan(self) -> Event | None:
+        """The plan of the verdict on the present budget, if it has been made."""
+        return self.plans[-1] if self.plans and self.plans[-1]["budget"] == self.budget else None
+
+    def _on_ask(self, event: Event) -> None:
+        names = ("number", "stage", "arm", "config", "point", "origin", "source", "seed", "levels")
+        self.trials.append(Trial(**{name: event[name] for name in names}))
+
+    def _on_rung(self, event: Event) -> None:
+        trial = self.trials[event["number"]]
+        rung = Rung(
+            level=event["level"],
+            value=event["value"],
+            compute=event["compute"],
+            metrics=event["metrics"],
+            checkpoint=event["checkpoint"],
+            decision=event["decision"],
+            free=event["free"],
+        )
+        trial.rungs.append(rung)
+        trial.compute, trial.weights = event["compute"], event["weights"]
+        trial.seconds += event["seconds"]
+        if event["decision"] != "continue":
+            trial.status = event["decision"]
+
+    def _on_end(self, event: Event) -> None:
+        trial = self.trials[event["number"]]
+        trial.status, trial.reason = event["status"], event["reason"]
+        trial.compute, trial.weights = event["compute"], event["weights"]
+
+    def _on_lost(self, event: Event) -> None:
+        self.trials[event["number"]].lost += 1
+
+    def _on_plan(self, event: Event) -> None:
+        self.plans.append(event)
+
+    def _on_verdict(self, event: Event) -> None:
+        self.verdicts.append(event)
+        # An extension has the time limit anew.
+        self.searched_before, self._started_at = 0.0, event["time"]

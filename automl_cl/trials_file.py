@@ -1,0 +1,63 @@
+"""The trial table as a Parquet file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from automl_cl.trials import TrialTable
+
+
+def write_trials(path: Path, table: TrialTable) -> None:
+    """Writes one row a trial, whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {
+            "number": trial.number,
+            "stage": trial.stage,
+            "algorithm": trial.arm,
+            "status": trial.status,
+            "value": trial.value,
+            "compute": trial.compute,
+            "seconds": trial.seconds,
+            "origin": trial.origin,
+            "source": trial.source,
+            "seed": trial.seed,
+            "reason": trial.reason,
+            "config": json.dumps(trial.config),
+            "rungs": [
+                {"level": rung.level, "value": rung.value, "compute": rung.compute}
+                for rung in trial.rungs
+            ],
+        }
+        for trial in table.trials
+    ]
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(pa.Table.from_pylist(rows, schema=_schema()), temporary)
+    temporary.replace(path)
+
+
+def _schema() -> object:
+    import pyarrow as pa
+
+    rung = pa.struct([(name, pa.float64()) for name in ("level", "value", "compute")])
+    return pa.schema(
+        [
+            ("number", pa.int64()),
+            ("stage", pa.string()),
+            ("algorithm", pa.string()),
+            ("status", pa.string()),
+            ("value", pa.float64()),
+            ("compute", pa.float64()),
+            ("seconds", pa.float64()),
+            ("origin", pa.string()),
+            ("source", pa.int64()),
+            ("seed", pa.int64()),
+            ("reason", pa.string()),
+            ("config", pa.string()),
+            ("rungs", pa.list_(rung)),
+        ]
+    )

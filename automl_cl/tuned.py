@@ -1,0 +1,178 @@
+"""A tuned config: the exported result of a search, and what can be done with it anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_cl.run_folder import write_whole
+from search_spaces import Config, InputError, from_config, read_yaml, to_yaml, unknown_name
+from trainables.data import DataSpec, DataView, load_view
+from trainables.scenario import Scenario, load_scenario
+
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import Parameter
+
+    from automl_cl.preparation import Prepared
+    from automl_cl.trials import TrialTable
+    from automl_cl.verdict import Verdict
+    from search_spaces import Part
+    from trainables.learner import Learner
+    from trainables.schedules import ScheduleOverSteps
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model trained from a tuned config.
+
+    Attributes:
+        learner: the trained learner.
+        metrics: its metrics on the validation examples.
+        compute: what it cost, in epochs of the plain baseline.
+    """
+
+    learner: Learner
+    metrics: dict[str, float]
+    compute: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found, and all that is needed to use it without the search.
+
+    Attributes:
+        scenario: the kind of problem.
+        config: the recommended config.
+        data: source, noise and seed of the data that it was found on.
+        shape: of that data: `classes` and `input_shape`.
+        verdict: the verdict in short.
+        versions: of the software that found it.
+        automl_cl: the version of this file's format.
+    """
+
+    scenario: str
+    config: Config
+    data: dict[str, Any]
+    shape: dict[str, Any]
+    verdict: dict[str, Any]
+    versions: dict[str, str]
+    automl_cl: int = field(default=FORMAT)
+
+    @classmethod
+    def of_search(
+        cls, prepared: Prepared, table: TrialTable, verdict: Verdict, versions: dict[str, str]
+    ) -> Tuned:
+        """The tuned config that a verdict recommends."""
+        winner, challenger = verdict[verdict["recommended"]], verdict["challenger"]
+        short = {key: verdict[key] for key in ("recommended", "reason", "metric", "openings")}
+        short |= {"algorithm": winner["algorithm"], "mean": winner["mean"]}
+        if challenger is not None:
+            short |= {key: challenger[key] for key in ("difference", "ci95", "p_value")}
+        view = prepared.view
+        return cls(
+            scenario=prepared.spec.scenario,
+            config=winner["config"],
+            data=prepared.data.to_dict() | {"fingerprint": view.fingerprint},
+            shape={"classes": view.num_classes, "input_shape": list(view.input_shape)},
+            verdict=short,
+            versions=versions,
+        )
+
+    def write(self, path: Path) -> None:
+        """Writes the tuned config as YAML, whole or not at all."""
+        write_whole(path, to_yaml(dict(reversed(dataclasses.asdict(self).items()))))
+
+    @classmethod
+    def read(cls, path: Path) -> Tuned:
+        """Reads a tuned config.
+
+        Raises:
+            InputError: if the file is not one, or something in it is missing or wrong.
+        """
+        given = read_yaml(path)
+        names = [each.name for each in dataclasses.fields(cls)]
+        if not isinstance(given, dict):
+            raise InputError(f"{path} is not a tuned config: it holds no mapping.")
+        for name in given:
+            if name not in names:
+                raise unknown_name(f"key in {path}", name, names)
+        for name in names:
+            if name not in given:
+                raise InputError(f"{path} is not a whole tuned config: '{name}' is missing.")
+        if given["automl_cl"] != FORMAT:
+            raise InputError(
+                f"{path}: got format {given['automl_cl']!r}, this version reads {FORMAT}."
+            )
+        tuned = cls(**given)
+        try:
+            tuned.recipe()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        return tuned
+
+    def recipe(self) -> Any:
+        """The config as typed parts: `recipe().algorithm`, `recipe().optimizer`, ..."""
+        return from_config(self._scenario().recipe, self.config)
+
+    def _scenario(self) -> Scenario:
+        return load_scenario(self.scenario)
+
+    def optimizer(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
+        """The tuned optimizer of somebody's own parameters."""
+        optimizer: torch.optim.Optimizer = self.recipe().optimizer.build(parameters)
+        return optimizer
+
+    def schedule(self, optimizer: torch.optim.Optimizer, steps: int) -> ScheduleOverSteps:
+        """The tuned schedule of an optimizer, as a torch scheduler over `steps` steps."""
+        from trainables.schedules import ScheduleOverSteps
+
+        return ScheduleOverSteps(optimizer, self.recipe().schedule, steps)
+
+    def curriculum(self) -> Part:
+        """The tuned algorithm, new and ready for `data_prepare`."""
+        algorithm: Part = self.recipe().algorithm
+        return algorithm
+
+    def view(self, source: str | None = None) -> DataView:
+        """The data it was found on, or, from another source, clean data split the same way."""
+        kept = {key: self.data[key] for key in ("source", "noise", "seed")}
+        if source is not None:
+            kept |= {"source": source, "noise": "none"}
+        return load_view(DataSpec.from_dict(kept))
+
+    def fit(self, source: str | None = None, seed: int = 0, device: str = "cpu") -> Fitted:
+        """Trains the config from scratch, here, without Ray.
+
+        Args:
+            source: a data source's name or a file; None for the data it was found on.
+            seed: decides initialisation, order and augmentation.
+            device: where to train.
+        """
+        import torch
+
+        from trainables.tensors import TensorView
+
+        place = torch.device(device)
+        data = TensorView.of(self.view(source), place)
+        learner = self._scenario().learner(self.config, data, seed, place)
+        horizon = self.config["training"]["epochs"]
+        learner.begin(horizon)
+        learner.advance(horizon)
+        if learner.diverged:
+            raise InputError("the training diverged: the loss was no longer a finite number.")
+        return Fitted(learner, learner.evaluate(), learner.compute)
+
+
+def load(path: str | Path) -> Tuned:
+    """Reads a `tuned.yaml`.
+
+    Raises:
+        InputError: if the file is not a tuned config, or something in it is missing or wrong.
+    """
+    return Tuned.read(Path(path))

@@ -1,0 +1,150 @@
+"""The verdict: whether the one challenger beats the tuned plain baseline on the sealed test."""
+
+from __future__ import annotations
+
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_cl.journal import Event
+from automl_cl.paired_test import (
+    Comparison,
+    compare,
+    holm,
+    level_of_opening,
+    smallest_detectable_effect,
+)
+from automl_cl.stages import verdict_trials
+from automl_cl.trials import TrialTable
+from trainables.scenario import Scenario
+
+DEFAULT_SEEDS = 10
+
+Verdict = dict[str, Any]
+Scores = dict[int, NDArray[np.float64]]
+
+
+def judge(plan: Event, scores: Scores, table: TrialTable, scenario: Scenario) -> Verdict:
+    """Comes to the verdict that a plan asked for.
+
+    Args:
+        plan: who was put to the test.
+        scores: by search trial, the metric of each item under each seed, [seeds, items].
+        table: the trial table.
+        scenario: names metric and mode, and what information an algorithm was given.
+
+    Returns:
+        The contents of `verdict.json`.
+    """
+    baseline = scores[plan["baseline"]]
+    sign = 1.0 if scenario.mode == "max" else -1.0
+    entries = {n: _entry(n, scores[n], plan, table, scenario) for n in scores}
+    comparisons = {
+        number: compare(sign * (scores[number] - baseline))
+        for number in scores
+        if number != plan["baseline"]
+    }
+    for number, comparison in comparisons.items():
+        entries[number] |= _as_dict(comparison, sign)
+    adjusted = holm([comparisons[n].p_value for n in plan["secondaries"]])
+    for number, p_value in zip(plan["secondaries"], adjusted, strict=True):
+        entries[number]["p_value"] = p_value
+    level = level_of_opening(plan["opening"])
+    challenger = plan["challenger"]
+    verdict: Verdict = {
+        "metric": scenario.metric,
+        "mode": scenario.mode,
+        "seeds": plan["seeds"],
+        "items": int(baseline.shape[1]),
+        "openings": plan["opening"],
+        "level": level,
+        "exploratory": plan["opening"] > 1,
+        "smallest_detectable_effect_in_sd": round(
+            smallest_detectable_effect(len(plan["seeds"])), 3
+        ),
+        "baseline": entries[plan["baseline"]],
+        "challenger": None if challenger is None else entries[challenger],
+        "secondaries": [entries[number] for number in plan["secondaries"]],
+    }
+    wins = challenger is not None and comparisons[challenger].wins(level)
+    informed = wins and entries[challenger]["extra_information"] is not None
+    verdict["recommended"] = "challenger" if wins and not informed else "baseline"
+    verdict["reason"] = _reason(verdict, wins)
+    return verdict
+
+
+def _entry(
+    number: int,
+    scores: NDArray[np.float64],
+    plan: Event,
+    table: TrialTable,
+    scenario: Scenario,
+) -> dict[str, Any]:
+    trial = table.trials[number]
+    values = [float(value) for value in scores.mean(axis=1)]
+    return {
+        "trial": number,
+        "algorithm": trial.arm,
+        "config": trial.config,
+        "extra_information": scenario.extra_information(trial.config),
+        "values": values,
+        "mean": fmean(values),
+        "std": stdev(values),
+        "compute": fmean(each.compute for each in verdict_trials(table, plan, number)),
+    }
+
+
+def _as_dict(comparison: Comparison, sign: float) -> dict[str, Any]:
+    """A comparison in the metric's own direction: challenger minus baseline."""
+    low, high = sorted(sign * bound for bound in comparison.ci95)
+    return {
+        "difference": sign * comparison.difference,
+        "standard_error": comparison.standard_error,
+        "degrees_of_freedom": comparison.degrees_of_freedom,
+        "ci95": [low, high],
+        "p_value": comparison.p_value,
+    }
+
+
+def _reason(verdict: Verdict, wins: bool) -> str:
+    challenger, metric = verdict["challenger"], verdict["metric"]
+    if challenger is None:
+        return "No other algorithm came through confirmation, so the tuned baseline stands."
+    against = (
+        f"{metric} {challenger['mean']:.4f} against {verdict['baseline']['mean']:.4f}, "
+        f"difference {challenger['difference']:+.4f} with 95 % interval "
+        f"[{challenger['ci95'][0]:+.4f}, {challenger['ci95'][1]:+.4f}], "
+        f"p = {challenger['p_value']:.3g} over {len(verdict['seeds'])} seeds"
+    )
+    name = challenger["algorithm"]
+    if wins and challenger["extra_information"] is not None:
+        return (
+            f"The {name} config does better than the tuned baseline config ({against}), but with "
+            f"extra information ({challenger['extra_information']}): it is not recommended."
+        )
+    if wins:
+        return f"This {name} config beats this tuned baseline config on this data: {against}."
+    return f"Nothing beats the tuned baseline here; the nearest is a {name} config: {against}."
+
+
+def words(verdict: Verdict) -> list[str]:
+    """The verdict in sentences."""
+    lines = [verdict["reason"]]
+    if verdict["exploratory"]:
+        lines.append(
+            f"Exploratory: this is opening number {verdict['openings']} of the same test, so it "
+            f"was tested at {verdict['level']:.4g} and not at 0.05."
+        )
+    if len(verdict["seeds"]) < DEFAULT_SEEDS:
+        lines.append(
+            f"With {len(verdict['seeds'])} seeds only a difference of "
+            f"{verdict['smallest_detectable_effect_in_sd']:.2g} standard deviations (over seeds) "
+            "is found 80 % of the time."
+        )
+    lines.append(
+        "It is about these two configs on this data; a claim about an algorithm needs at least "
+        "3 independent searches."
+    )
+    return lines

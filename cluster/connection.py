@@ -1,0 +1,138 @@
+"""Connecting to Ray: a local instance of our own, or a cluster that is already there."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cluster.errors import ClusterError
+
+REACH_SECONDS = 5.0
+"""How long a cluster at a given address may take to answer before it counts as unreachable."""
+
+
+@contextmanager
+def connect(
+    address: str | None = None,
+    *,
+    cpus: int | None = None,
+    verbose: bool = False,
+    packages: Sequence[str] = (),
+    object_store_memory: int | None = None,
+) -> Iterator[None]:
+    """Connects to Ray, and on leaving disconnects and stops what was started here.
+
+    A connection that this process already has is used as it is and left open.
+
+    Args:
+        address: Of a running cluster (``host:port``, ``ray://host:port`` or ``auto``); None or
+            ``local`` starts an instance on this machine.
+        cpus: CPUs of a local instance; all of the machine's by default.
+        verbose: Let Ray's own messages and its workers' output through to the terminal.
+        packages: Import names of the packages to ship to the nodes of a running cluster.
+        object_store_memory: Bytes of a local instance's object store; Ray's choice by default.
+
+    Raises:
+        ClusterError: The cluster cannot be reached or refuses the connection.
+    """
+    if not verbose:
+        # Read when Ray is imported and inherited by the processes that it starts.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    quiet = {
+        "log_to_driver": verbose,
+        "logging_level": logging.INFO if verbose else logging.ERROR,
+    }
+    try:
+        if address is None or address == "local":
+            _start_local(cpus, object_store_memory, quiet)
+        else:
+            _join(address, packages, quiet)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _start_local(cpus: int | None, object_store_memory: int | None, quiet: dict[str, Any]) -> None:
+    import ray
+
+    if cpus is not None and cpus < 1:
+        raise ClusterError(f"a local Ray needs at least 1 CPU, not {cpus}")
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            object_store_memory=object_store_memory,
+            include_dashboard=False,
+            **quiet,
+        )
+    except (Exception, SystemExit) as error:
+        raise ClusterError(f"Ray did not start on this machine: {_one_line(error)}") from error
+
+
+def _join(address: str, packages: Sequence[str], quiet: dict[str, Any]) -> None:
+    import ray
+
+    shipped = {
+        "py_modules": [str(package_folder(name)) for name in packages],
+        "excludes": ["**/__pycache__"],
+    }
+    require_reachable(address, REACH_SECONDS)
+    try:
+        ray.init(address=address, runtime_env=shipped if packages else None, **quiet)
+    # A cluster that goes away while Ray connects ends in the process's own termination handler.
+    except (Exception, SystemExit) as error:
+        raise ClusterError(f"no connection to Ray at {address}: {_one_line(error)}") from error
+
+
+def require_reachable(address: str, seconds: float) -> None:
+    """Refuses an address where nothing speaks Ray's protocol; Ray itself would try for 81 s.
+
+    Addresses that are not ``[ray://]host:port`` are left to Ray, which judges them at once, and so
+    are encrypted ones.
+
+    Raises:
+        ClusterError: Nothing answered in time.
+    """
+    scheme, separator, target = address.rpartition("://")
+    if (
+        (separator and scheme != "ray")
+        or ":" not in target
+        or os.environ.get("RAY_USE_TLS") == "1"
+    ):
+        return
+    import grpc  # type: ignore[import-untyped]
+
+    with grpc.insecure_channel(target) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=seconds)
+        except grpc.FutureTimeoutError:
+            raise ClusterError(
+                f"no Ray cluster answered at {address} within {seconds:g} s"
+            ) from None
+
+
+def package_folder(name: str) -> Path:
+    """The folder of an importable top-level package, found without importing it.
+
+    Raises:
+        ClusterError: There is no such package here.
+    """
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ClusterError(f"cannot ship '{name}' to the cluster: there is no such package here")
+    return Path(spec.submodule_search_locations[0]).resolve()
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if text and not isinstance(error, SystemExit) else type(error).__name__

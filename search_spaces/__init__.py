@@ -1,0 +1,32 @@
+"""The language of hyperparameters: ranges, parts, conditional spaces and how files narrow them."""
+
+from search_spaces.coordinates import coordinates, decode, encode
+from search_spaces.errors import InputError, unknown_name
+from search_spaces.narrowing import Narrowing, narrowed
+from search_spaces.parts import Config, Part, from_config, option, option_names, options, to_config
+from search_spaces.ranges import Categorical, Float, Int
+from search_spaces.space import Space
+from search_spaces.yaml_text import read_yaml, to_yaml
+
+__all__ = [
+    "Categorical",
+    "Config",
+    "Float",
+    "InputError",
+    "Int",
+    "Narrowing",
+    "Part",
+    "Space",
+    "coordinates",
+    "decode",
+    "encode",
+    "from_config",
+    "narrowed",
+    "option",
+    "option_names",
+    "options",
+    "read_yaml",
+    "to_config",
+    "to_yaml",
+    "unknown_name",
+]

@@ -1,0 +1,160 @@
+"""The flat coordinates in which a sampler sees one arm of a conditional space.
+
+Samplers model flat spaces best (multivariate TPE, GP and CMA-ES all need one), so alternatives
+share coordinates: the learning rates of all optimizers are one coordinate, `optimizer.lr`. Where
+their ranges differ it is the position inside the active option's range, from 0 to 1, so that what
+is learnt about "a low learning rate" carries over when the optimizer changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from search_spaces.parts import Config
+from search_spaces.ranges import Categorical, Float, Int, Range
+from search_spaces.space import Choice, Fixed, Group, Leaf, Node, Space, default_of
+
+Coordinates = dict[str, Any]
+Path = tuple[str, ...]
+
+
+def coordinates(space: Space) -> dict[str, Range]:
+    """Names and ranges of the flat coordinates of a space."""
+    found: dict[str, Range] = {}
+    for name, ranges in _grouped(space).items():
+        found[name] = ranges[0] if _agree(ranges) else Float(0.0, 1.0)
+    return found
+
+
+def decode(space: Space, point: Mapping[str, Any]) -> Config:
+    """The config at a point; coordinates of options that were not chosen are ignored."""
+    grouped = _grouped(space)
+
+    def value(name: str, allowed: Range) -> Any:
+        return point[name] if _agree(grouped[name]) else _at(allowed, point[name])
+
+    return _decode(space.root, (), value)
+
+
+def encode(space: Space, config: Config) -> Coordinates:
+    """The point of a config. Coordinates that it does not use are those of the default config."""
+    grouped = _grouped(space)
+    point: Coordinates = {}
+    for given in (default_of(space.root), config):
+        for path, choice in _active(space.root, given, ()):
+            name, allowed = _coordinate(path, choice), _range_of(choice)
+            if name in grouped:
+                found = _lookup(given, path, choice)
+                point[name] = found if _agree(grouped[name]) else _position(allowed, found)
+    for name, allowed in coordinates(space).items():
+        point.setdefault(name, _at(allowed, 0.5))
+    return point
+
+
+def _grouped(space: Space) -> dict[str, list[Range]]:
+    grouped: defaultdict[str, list[Range]] = defaultdict(list)
+    for path, node in _nodes(space.root, ()):
+        grouped[_coordinate(path, node)].append(_range_of(node))
+    return dict(grouped)
+
+
+def _coordinate(path: Path, node: Leaf | Choice) -> str:
+    """The coordinate of a leaf or choice; alternatives at one path may share it.
+
+    Categories have no order to share positions in, so other choices make another coordinate.
+    """
+    allowed = _range_of(node)
+    if isinstance(allowed, Categorical) and len(path) > 1:
+        return ".".join(path) + "{" + "|".join(map(str, allowed.choices)) + "}"
+    return ".".join(path)
+
+
+def _range_of(node: Leaf | Choice) -> Range:
+    return node.allowed if isinstance(node, Leaf) else Categorical(sorted(node.options))
+
+
+def _agree(ranges: list[Range]) -> bool:
+    return all(other == ranges[0] for other in ranges)
+
+
+def _nodes(node: Node, path: Path) -> Iterator[tuple[Path, Leaf | Choice]]:
+    """Every leaf and real choice of the space, active or not."""
+    if isinstance(node, Leaf):
+        yield path, node
+    elif isinstance(node, Group):
+        for name, field in node.fields.items():
+            yield from _nodes(field, (*path, name))
+    elif isinstance(node, Choice):
+        if len(node.options) > 1:
+            yield path, node
+        for group in node.options.values():
+            yield from _nodes(group, path)
+
+
+def _active(node: Node, config: Any, path: Path) -> Iterator[tuple[Path, Leaf | Choice]]:
+    """The leaves and choices that a config uses."""
+    if isinstance(node, Leaf):
+        yield path, node
+    elif isinstance(node, Group):
+        for name, field in node.fields.items():
+            yield from _active(field, config[name], (*path, name))
+    elif isinstance(node, Choice):
+        yield path, node
+        yield from _active(node.options[config["name"]], config, path)
+
+
+def _lookup(config: Any, path: Path, node: Leaf | Choice) -> Any:
+    for name in path:
+        config = config[name]
+    return config["name"] if isinstance(node, Choice) else config
+
+
+def _decode(node: Node, path: Path, value: Any) -> Any:
+    match node:
+        case Leaf():
+            return _readable(value(_coordinate(path, node), node.allowed), node.allowed)
+        case Fixed():
+            return node.value
+        case Group():
+            return {
+                name: _decode(field, (*path, name), value) for name, field in node.fields.items()
+            }
+        case Choice():
+            chosen = next(iter(node.options))
+            if len(node.options) > 1:
+                chosen = value(_coordinate(path, node), _range_of(node))
+            return {"name": chosen, **_decode(node.options[chosen], path, value)}
+
+
+def _readable(value: Any, allowed: Range) -> Any:
+    """A number with five significant digits: more say nothing and make configs hard to read."""
+    if not isinstance(allowed, Float):
+        return value
+    return min(max(float(f"{value:.5g}"), allowed.low), allowed.high)
+
+
+def _at(allowed: Range, position: float) -> Any:
+    """The value at a position from 0 to 1 inside a range."""
+    if isinstance(allowed, Categorical):
+        return allowed.choices[0]
+    assert isinstance(allowed, Float | Int)
+    low, high = allowed.low, allowed.high
+    if allowed.log:
+        found = math.exp(math.log(low) + position * (math.log(high) - math.log(low)))
+    else:
+        found = low + position * (high - low)
+    found = min(max(found, low), high)
+    return round(found) if isinstance(allowed, Int) else found
+
+
+def _position(allowed: Range, value: Any) -> float:
+    assert isinstance(allowed, Float | Int)
+    low, high = float(allowed.low), float(allowed.high)
+    if low == high:
+        return 0.5
+    if allowed.log:
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return min(max((float(value) - low) / (high - low), 0.0), 1.0)

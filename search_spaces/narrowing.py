@@ -1,0 +1,138 @@
+"""Narrowing a space by a mapping, as a YAML file writes it.
+
+Keys are paths, dotted or nested; a path may name an option to mean only its field::
+
+    algorithm: [superloss, self_paced]        # these options only
+    optimizer.lr: {low: 1e-4, high: 1e-2}     # of every optimizer that has one
+    optimizer.sgd.momentum: 0.9               # fixed, of one of them
+    training.batch_size: [32, 64]             # these values only
+
+A range has the keys `low`, `high`, `log` and `default`, each optional; `default` is tried first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search_spaces.errors import InputError, unknown_name
+from search_spaces.parts import of_type
+from search_spaces.ranges import Categorical, Float, Int, Range, clip, describe_range, in_range
+from search_spaces.space import Choice, Fixed, Group, Leaf, Node, Space
+
+Narrowing = Mapping[str, Any]
+RANGE_KEYS = ("low", "high", "log", "default")
+
+
+def narrowed(space: Space, narrowing: Narrowing) -> Space:
+    """The part of a space that a mapping leaves.
+
+    Raises:
+        InputError: for a key that is not in the space, or values outside its ranges.
+    """
+    if not isinstance(narrowing, Mapping):
+        raise InputError(f"the space file must hold a mapping, got {narrowing!r}.")
+    root: Node = space.root
+    for key, value in narrowing.items():
+        root = _narrow(root, str(key).split("."), value, ())
+    assert isinstance(root, Group)
+    return Space(root)
+
+
+def _narrow(node: Node, steps: Sequence[str], value: Any, path: tuple[str, ...]) -> Node:
+    """Follows `steps` down from `node` and narrows what is there; returns the new node."""
+    if not steps:
+        if isinstance(value, Mapping) and isinstance(node, Group | Choice):
+            for key, below in value.items():
+                node = _narrow(node, str(key).split("."), below, path)
+            return node
+        return _narrow_here(node, value, ".".join(path))
+    step, rest = steps[0], steps[1:]
+    here = (*path, step)
+    if isinstance(node, Group) and step in node.fields:
+        return Group({**node.fields, step: _narrow(node.fields[step], rest, value, here)})
+    if isinstance(node, Choice):
+        return _narrow_choice(node, step, rest, value, path)
+    raise unknown_name("key in the space", ".".join(here), _keys(node, path))
+
+
+def _narrow_choice(
+    node: Choice, step: str, rest: Sequence[str], value: Any, path: tuple[str, ...]
+) -> Choice:
+    if step == "name" and not rest:
+        return _chosen(node, value, ".".join(path))
+    here = (*path, step)
+    new = dict(node.options)
+    if step in node.options:
+        narrowed_option = _narrow(node.options[step], rest, value, here)
+        assert isinstance(narrowed_option, Group)
+        new[step] = narrowed_option
+        return Choice(node.kind, new, node.default)
+    having = [name for name, group in node.options.items() if step in group.fields]
+    if not having:
+        raise unknown_name("key in the space", ".".join(here), _keys(node, path))
+    for name in having:
+        field = _narrow(node.options[name].fields[step], rest, value, here)
+        new[name] = Group({**node.options[name].fields, step: field})
+    return Choice(node.kind, new, node.default)
+
+
+def _narrow_here(node: Node, value: Any, path: str) -> Node:
+    if isinstance(node, Choice):
+        return _chosen(node, value, path)
+    if isinstance(node, Leaf):
+        if isinstance(value, Mapping):
+            allowed = _range(node.allowed, value, path)
+            if "default" in value:
+                return Leaf(allowed, in_range(f"{path}.default", value["default"], allowed))
+            return Leaf(allowed, clip(node.default, allowed))
+        if isinstance(value, list):
+            choices = [in_range(path, each, node.allowed) for each in value]
+            if not choices:
+                raise InputError(f"{path}: got an empty list, expected at least one value.")
+            allowed = Categorical(choices)
+            return Leaf(allowed, clip(node.default, allowed))
+        fixed = in_range(path, value, node.allowed)
+        return Fixed(fixed, type(fixed))
+    if isinstance(node, Fixed):
+        return Fixed(of_type(path, value, node.type), node.type)
+    raise InputError(f"{path}: got {value!r}, expected a mapping of its fields.")
+
+
+def _chosen(node: Choice, value: Any, path: str) -> Choice:
+    names = value if isinstance(value, list) else [value]
+    if not names:
+        raise InputError(f"{path}: got an empty list, expected at least one {node.kind}.")
+    for name in names:
+        if name not in node.options:
+            raise unknown_name(f"{node.kind} in {path}", name, node.options)
+    default = node.default if node.default in names else names[0]
+    return Choice(node.kind, {name: node.options[name] for name in sorted(set(names))}, default)
+
+
+def _range(old: Range, given: Mapping[str, Any], path: str) -> Range:
+    if isinstance(old, Categorical):
+        raise InputError(f"{path}: got {dict(given)!r}, expected {describe_range(old)}.")
+    assert isinstance(old, Float | Int)
+    for key in given:
+        if key not in RANGE_KEYS:
+            raise unknown_name(f"key in {path}", key, RANGE_KEYS)
+    low = in_range(f"{path}.low", given.get("low", old.low), old)
+    high = in_range(f"{path}.high", given.get("high", old.high), old)
+    log = of_type(f"{path}.log", given.get("log", old.log), bool)
+    if low > high:
+        raise InputError(f"{path}: low {low:g} is greater than high {high:g}.")
+    if log and low <= 0:
+        raise InputError(f"{path}: low {low:g} must be greater than 0 on a log scale.")
+    return Int(low, high, log=log) if isinstance(old, Int) else Float(low, high, log=log)
+
+
+def _keys(node: Node, path: tuple[str, ...]) -> list[str]:
+    """What could have been written at this place."""
+    names: set[str] = set()
+    if isinstance(node, Group):
+        names |= set(node.fields)
+    if isinstance(node, Choice):
+        names |= set(node.options)
+        names |= {field for group in node.options.values() for field in group.fields}
+    return [".".join((*path, name)) for name in names]

@@ -1,0 +1,173 @@
+"""Parts: the named, exchangeable pieces that a config is put together from.
+
+A part is a frozen dataclass; its fields are its hyperparameters. The base class of a family
+(algorithm, optimizer, pacing, ...) stands in a module whose name begins with an underscore, and
+each other module of that folder holds one option: `trainables/optimizers/adamw.py` is the
+optimizer `adamw`. Nothing is registered anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
+
+from search_spaces.errors import InputError, unknown_name
+from search_spaces.ranges import Range, in_range
+
+Config = dict[str, Any]
+P = TypeVar("P", bound="Part")
+
+
+class Part:
+    """Base of everything that a config can name.
+
+    Attributes:
+        kind: what the family is called in messages and in configs, such as `optimizer`.
+    """
+
+    kind: ClassVar[str] = "part"
+
+    @classmethod
+    def part_name(cls) -> str:
+        """The name in configs and on the command line: that of the module."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def suits(cls, input_shape: Sequence[int]) -> bool:
+        """Whether the part can be used on inputs of this shape (without the batch axis)."""
+        return True
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first line of the docstring."""
+        return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def folder_of(base: type[Part]) -> str:
+    """The package that holds a family's options."""
+    return base.__module__.rpartition(".")[0]
+
+
+def is_family(cls: type) -> bool:
+    """Whether a part stands for a whole family of options rather than for itself."""
+    return cls.__module__.rpartition(".")[2].startswith("_")
+
+
+def option_names(package: str) -> list[str]:
+    """The options of a family, from its file names; nothing in the package's modules is run."""
+    found = importlib.import_module(package).__path__
+    return sorted(m.name for m in pkgutil.iter_modules(found) if not m.name.startswith("_"))
+
+
+def option(base: type[P], name: object) -> type[P]:
+    """The class of one option of a family.
+
+    Raises:
+        InputError: if there is no such option; names the nearest.
+        RuntimeError: if the option's module does not hold exactly one final part.
+    """
+    package = folder_of(base)
+    if name not in option_names(package):
+        raise unknown_name(base.kind, name, option_names(package))
+    module = importlib.import_module(f"{package}.{name}")
+    found = [
+        member
+        for member in vars(module).values()
+        if isinstance(member, type)
+        and issubclass(member, base)
+        and member.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise RuntimeError(f"{module.__name__} must hold exactly one final {base.__name__}")
+    return found[0]
+
+
+def options(base: type[P]) -> dict[str, type[P]]:
+    """Every option of a family by name."""
+    return {name: option(base, name) for name in option_names(folder_of(base))}
+
+
+def hyperparameters(cls: type) -> list[dataclasses.Field[Any]]:
+    """The fields that a config sets; a part's other fields are state."""
+    return [field for field in dataclasses.fields(cls) if field.init]
+
+
+def field_types(cls: type) -> dict[str, tuple[Any, Range | None]]:
+    """Type and range of every field of a part or recipe; the range is None where there is none."""
+    hints = get_type_hints(cls, include_extras=True)
+    found: dict[str, tuple[Any, Range | None]] = {}
+    for field in hyperparameters(cls):
+        hint, allowed = hints[field.name], None
+        if get_origin(hint) is Annotated:
+            hint, *extras = get_args(hint)
+            allowed = next((extra for extra in extras if isinstance(extra, Range)), None)
+        found[field.name] = (hint, allowed)
+    return found
+
+
+def is_part(hint: Any) -> bool:
+    """Whether a field's type is a part of its own."""
+    return isinstance(hint, type) and issubclass(hint, Part)
+
+
+def from_config(cls: type[Any], config: Any, path: str = "") -> Any:
+    """Builds a part or a recipe from its part of a config.
+
+    Raises:
+        InputError: for a key that is missing, unknown, of another type or out of range.
+    """
+    where = path or "config"
+    if not isinstance(config, dict):
+        raise InputError(f"{where}: got {config!r}, expected a mapping.")
+    given = dict(config)
+    if is_family(cls) and is_part(cls):
+        if "name" not in given:
+            raise InputError(f"{where}.name is missing.")
+        cls = option(cls, given.pop("name"))
+    types = field_types(cls)
+    for key in given:
+        if key not in types:
+            raise unknown_name(f"key in {where}", key, types)
+    values = {}
+    for name, (hint, allowed) in types.items():
+        below = f"{path}.{name}" if path else name
+        if name not in given:
+            raise InputError(f"{below} is missing.")
+        values[name] = _field_value(hint, allowed, given[name], below)
+    return cls(**values)
+
+
+def _field_value(hint: Any, allowed: Range | None, value: Any, path: str) -> Any:
+    if is_part(hint):
+        return from_config(hint, value, path)
+    if allowed is not None:
+        return in_range(path, value, allowed)
+    return of_type(path, value, hint)
+
+
+def of_type(path: str, value: Any, hint: Any) -> Any:
+    """A value without a range, checked against its field's type (int, float, str or bool).
+
+    Raises:
+        InputError: if it is of another type.
+    """
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not hint:
+        raise InputError(f"{path}: got {value!r}, expected {hint.__name__}.")
+    return value
+
+
+def to_config(part: Any) -> Config:
+    """The config that builds this part or recipe: the inverse of `from_config`."""
+    config: Config = {}
+    if isinstance(part, Part) and any(is_part(b) and is_family(b) for b in type(part).__mro__):
+        config["name"] = part.part_name()
+    for field in hyperparameters(type(part)):
+        value = getattr(part, field.name)
+        config[field.name] = to_config(value) if isinstance(value, Part) else value
+    return config

@@ -1,0 +1,177 @@
+"""Conditional search spaces, composed from classes.
+
+A recipe is a dataclass whose fields are families of parts. Its space is a tree: a `Choice` where
+a family has several options, a `Group` where a class has several fields, a `Leaf` where a field
+has a range. Choosing an algorithm brings its own hyperparameters with it and no others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search_spaces.parts import (
+    Config,
+    Part,
+    field_types,
+    folder_of,
+    hyperparameters,
+    is_family,
+    is_part,
+    option,
+    option_names,
+)
+from search_spaces.ranges import Categorical, Float, Int, Range
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A field with a range."""
+
+    allowed: Range
+    default: Any
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A field that is not searched; `type` is what a value given by hand must be."""
+
+    value: Any
+    type: type
+
+
+@dataclass(frozen=True)
+class Group:
+    """All fields of one class."""
+
+    fields: Mapping[str, Node]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several options, each with fields of its own."""
+
+    kind: str
+    options: Mapping[str, Group]
+    default: str
+
+
+Node = Leaf | Fixed | Group | Choice
+Keep = Callable[[type[Part]], bool]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The conditional space of a recipe."""
+
+    root: Group
+
+    @classmethod
+    def of(cls, recipe: type, keep: Keep = lambda part: True) -> Space:
+        """The whole space of a recipe, with the options for which `keep` is true."""
+        return cls(_group(recipe, None, keep))
+
+    def options(self, section: str) -> list[str]:
+        """The names that a section can take, the default first."""
+        choice = self.root.fields[section]
+        assert isinstance(choice, Choice)
+        return [choice.default, *sorted(set(choice.options) - {choice.default})]
+
+    def only(self, section: str, name: str) -> Space:
+        """The space with one option of a section."""
+        choice = self.root.fields[section]
+        assert isinstance(choice, Choice)
+        single = Choice(choice.kind, {name: choice.options[name]}, name)
+        return Space(Group({**self.root.fields, section: single}))
+
+    def with_option(self, section: str, name: str, wider: Space) -> Space:
+        """The space with one option of a section put back from a wider space, as the default."""
+        choice, other = self.root.fields[section], wider.root.fields[section]
+        assert isinstance(choice, Choice)
+        assert isinstance(other, Choice)
+        options = {name: other.options[name], **choice.options}
+        with_name = Choice(choice.kind, options, name)
+        return Space(Group({**self.root.fields, section: with_name}))
+
+    def range_of(self, section: str, field: str) -> Range | None:
+        """The range of one field of a section without options, or None where it is fixed."""
+        group = self.root.fields[section]
+        assert isinstance(group, Group)
+        leaf = group.fields[field]
+        return leaf.allowed if isinstance(leaf, Leaf) else None
+
+    def default(self) -> Config:
+        """The config of published defaults, as near to them as the space allows."""
+        return default_of(self.root)
+
+    def describe(self) -> dict[str, Any]:
+        """The space as plain values, for files and hashes."""
+        described = _describe(self.root)
+        assert isinstance(described, dict)
+        return described
+
+    def fingerprint(self) -> str:
+        """A hash of everything in the space: equal spaces have equal fingerprints."""
+        text = json.dumps(self.describe(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def default_of(node: Node) -> Any:
+    """The published default of a part of the space."""
+    match node:
+        case Leaf():
+            return node.default
+        case Fixed():
+            return node.value
+        case Group():
+            return {name: default_of(field) for name, field in node.fields.items()}
+        case Choice():
+            return {"name": node.default, **default_of(node.options[node.default])}
+
+
+def _group(cls: type, instance: Any, keep: Keep) -> Group:
+    fields: dict[str, Node] = {}
+    for field in hyperparameters(cls):
+        default: Any = getattr(instance, field.name) if instance is not None else field.default
+        hint, allowed = field_types(cls)[field.name]
+        if is_part(hint):
+            fields[field.name] = _part(hint, default, keep)
+        elif allowed is not None:
+            fields[field.name] = Leaf(allowed, default)
+        else:
+            fields[field.name] = Fixed(default, hint)
+    return Group(fields)
+
+
+def _part(base: type[Part], default: Part, keep: Keep) -> Node:
+    if not is_family(base):
+        return _group(base, default, keep)
+    found: dict[str, Group] = {}
+    for name in option_names(folder_of(base)):
+        cls = option(base, name)
+        if keep(cls):
+            found[name] = _group(cls, default if type(default) is cls else None, keep)
+    return Choice(base.kind, found, default.part_name())
+
+
+def _describe(node: Node) -> Any:
+    match node:
+        case Leaf():
+            return {**describe_leaf(node.allowed), "default": node.default}
+        case Fixed():
+            return node.value
+        case Group():
+            return {name: _describe(field) for name, field in node.fields.items()}
+        case Choice():
+            return {name: _describe(group) for name, group in node.options.items()}
+
+
+def describe_leaf(allowed: Range) -> dict[str, Any]:
+    """A range as the mapping that a space file writes for it."""
+    if isinstance(allowed, Categorical):
+        return {"choices": list(allowed.choices)}
+    assert isinstance(allowed, Float | Int)
+    return {"low": allowed.low, "high": allowed.high, "log": allowed.log}

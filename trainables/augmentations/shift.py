@@ -1,0 +1,37 @@
+"""Random translations, with or without mirroring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from search_spaces import Categorical, Int
+from trainables.augmentations._augmentation import ImageAugmentation
+from trainables.randomness import keyed_uniform
+
+
+@dataclass(frozen=True)
+class Shift(ImageAugmentation):
+    """Translation by up to `pixels` each way, and mirroring (He et al., CVPR 2016, section 4.2).
+
+    What moves in from outside repeats the border.
+    """
+
+    pixels: Annotated[int, Int(1, 4)] = 2
+    mirror: Annotated[bool, Categorical([False, True])] = False
+
+    def apply(self, inputs: Tensor, indices: Tensor, key: int) -> Tensor:
+        batch, channels, height, width = inputs.shape
+        drawn = keyed_uniform(indices, key, 3)
+        offset = (drawn[:, :2] * (2 * self.pixels + 1)).long() - self.pixels
+        rows = torch.arange(height, device=inputs.device) + offset[:, :1]
+        columns = torch.arange(width, device=inputs.device) + offset[:, 1:]
+        if self.mirror:
+            columns = torch.where(drawn[:, 2:] < 0.5, columns, width - 1 - columns)
+        rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+        place = (rows[:, :, None] * width + columns[:, None, :]).view(batch, 1, -1)
+        moved = inputs.flatten(2).gather(2, place.expand(-1, channels, -1))
+        return moved.view_as(inputs)

@@ -1,0 +1,38 @@
+"""Learner states on disk: written whole or not at all, and read without running anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from search_spaces import InputError
+from trainables.learner import State
+
+
+def write_checkpoint(path: Path, state: State) -> None:
+    """Writes a state; when this returns, it is on disk under its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_checkpoint(path: Path, device: torch.device) -> State:
+    """Reads a state onto a device.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    try:
+        state: State = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError as error:
+        raise InputError(f"the checkpoint {path} is missing.") from error
+    except Exception as error:
+        # torch raises whatever the damaged byte leads to: RuntimeError, EOFError, UnpicklingError.
+        raise InputError(f"the checkpoint {path} is damaged ({type(error).__name__}).") from error
+    return state

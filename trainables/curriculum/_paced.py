@@ -1,0 +1,64 @@
+"""Curricula that let examples in by a fixed order and a pacing."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces import Categorical
+from trainables.curriculum._curriculum import Curriculum
+from trainables.pacing import Pacing
+from trainables.pacing.linear import Linear
+from trainables.tensors import TensorExamples
+
+FEWEST = 32
+
+
+def admitted(pacing: Pacing, progress: float, total: int) -> int:
+    """How many of `total` examples are let in; never so few that a batch repeats one example."""
+    return min(total, max(FEWEST, math.ceil(pacing.share(progress) * total)))
+
+
+def balanced_order(difficulty: Tensor, labels: Tensor) -> Tensor:
+    """Indices from easy to hard, the classes taking turns in proportion to their sizes.
+
+    Each example is placed by its rank within its own class, as in the reference code of Hacohen
+    and Weinshall (ICML 2019): without it the easiest class comes first and alone.
+    """
+    place = torch.empty_like(difficulty, dtype=torch.float64)
+    for label in labels.unique():
+        members = (labels == label).nonzero().squeeze(1)
+        ranked = members[difficulty[members].argsort(stable=True)]
+        ranks = torch.arange(len(ranked), device=labels.device, dtype=torch.float64)
+        place[ranked] = (ranks + 0.5) / len(ranked)
+    return place.argsort(stable=True)
+
+
+@dataclass(frozen=True)
+class PacedCurriculum(Curriculum, ABC):
+    """Scores every example once, then lets in the first share(progress) of that order."""
+
+    pacing: Pacing = Linear()
+    balanced: Annotated[bool, Categorical([True, False])] = True
+
+    @abstractmethod
+    def score(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
+        """A score of each example [n]; the lowest are let in first."""
+
+    def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
+        scores = self.score(examples, model, seed)
+        if self.balanced:
+            self.state["order"] = balanced_order(scores, examples.labels)
+        else:
+            self.state["order"] = scores.argsort(stable=True)
+
+    def data_curriculum(
+        self, examples: TensorExamples, model: nn.Module, progress: float
+    ) -> Tensor | None:
+        count = admitted(self.pacing, progress, len(examples))
+        return None if count == len(examples) else self.state["order"][:count]

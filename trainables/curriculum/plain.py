@@ -1,0 +1,12 @@
+"""The plain baseline: all examples, in random order, weighted alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainables.curriculum._curriculum import Curriculum
+
+
+@dataclass(frozen=True)
+class Plain(Curriculum):
+    """No curriculum: empirical risk minimisation (Vapnik, 1991), the baseline to beat."""

@@ -1,0 +1,21 @@
+"""Labelled data for the learners: loaded once, split once, the test part sealed.
+
+A source is one module of this package, found by its place. `load_view` gives training and
+validation examples and nothing of the test; `open_test` is the only door to the test, and it is
+logged before it opens.
+"""
+
+from trainables.data._examples import DataView, Examples
+from trainables.data._loading import OpeningLog, load_view, open_test
+from trainables.data._registry import data_sources
+from trainables.data._spec import DataSpec
+
+__all__ = [
+    "DataSpec",
+    "DataView",
+    "Examples",
+    "OpeningLog",
+    "data_sources",
+    "load_view",
+    "open_test",
+]

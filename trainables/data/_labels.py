@@ -1,0 +1,115 @@
+"""Labels: checked, and turned into class numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.errors import InputError
+from trainables.data._source import RawExamples
+
+# One for each fifth of a 60/20/20 split.
+_FEWEST_PER_CLASS = 5
+
+
+def encode_labels(
+    raw: RawExamples, class_names: tuple[str, ...] | None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Class numbers [n] from 0, in the sorted order of the labels, and the name of each class.
+
+    Raises:
+        InputError: labels that are missing or no class labels, fewer than two classes, or a class
+            with too few examples to be split.
+    """
+    names, codes = _named(raw, class_names)
+    if len(names) < 2:
+        raise InputError(
+            f"{raw.labels_name}: every label is '{names[0]}'; at least two classes are needed."
+        )
+    counts = np.bincount(codes)
+    rarest = int(counts.argmin())
+    if counts[rarest] < _FEWEST_PER_CLASS:
+        raise InputError(
+            f"{raw.labels_name}: class '{names[rarest]}' has {counts[rarest]} examples, too few "
+            f"to split; every class needs at least {_FEWEST_PER_CLASS}."
+        )
+    return codes, names
+
+
+def encode_test_labels(
+    raw: RawExamples, class_names: tuple[str, ...] | None, classes: tuple[str, ...]
+) -> NDArray[np.int64]:
+    """Class numbers [n] of an official test, in the training part's numbering.
+
+    Raises:
+        InputError: labels that are missing or no class labels, or classes unseen in training.
+    """
+    names, codes = _named(raw, class_names)
+    unseen = [name for name in names if name not in classes]
+    if unseen:
+        raise InputError(
+            f"{raw.labels_name}: the test has class '{unseen[0]}', which the training part has "
+            f"not; the training classes are: {', '.join(classes)}."
+        )
+    return np.array([classes.index(name) for name in names], dtype=np.int64)[codes]
+
+
+def _named(
+    raw: RawExamples, class_names: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    values, codes = np.unique(_checked(raw), return_inverse=True)
+    # Numbers by way of int: a file may hold 3 in one place and 3.0 in another.
+    names = [str(int(value)) if values.dtype.kind in "iuf" else str(value) for value in values]
+    if class_names is not None:
+        outside = [name for name in names if not 0 <= int(name) < len(class_names)]
+        if outside:
+            raise InputError(
+                f"{raw.labels_name}: label {outside[0]} is not one of the data set's classes, "
+                f"0 to {len(class_names) - 1}."
+            )
+        names = [class_names[int(name)] for name in names]
+    return tuple(names), codes.astype(np.int64)
+
+
+def _checked(raw: RawExamples) -> NDArray[Any]:
+    labels, name = raw.labels, raw.labels_name
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise InputError(
+            f"{name}: expected one label for each example, shape [n]; got {list(labels.shape)}."
+        )
+    if labels.dtype.kind == "S":
+        try:
+            labels = np.char.decode(labels, "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{name}: labels are not UTF-8 text: {error}") from error
+    if labels.dtype.kind not in "biufU":
+        raise InputError(
+            f"{name}: labels must be whole numbers or strings, got type {labels.dtype}."
+        )
+    if labels.dtype.kind == "f":
+        refuse_missing(np.isnan(labels), name)
+        wrong = labels[~np.isfinite(labels) | (labels != np.floor(labels))]
+        if len(wrong):
+            raise InputError(
+                f"{name}: labels must be whole numbers or strings, got {float(wrong[0])!r}."
+            )
+    if labels.dtype.kind == "U":
+        refuse_missing(labels == "", name)
+    return labels
+
+
+def refuse_missing(missing: NDArray[np.bool_], name: str) -> None:
+    """Refuses labels of which some are missing.
+
+    Raises:
+        InputError: where any of `missing`, [n], is true.
+    """
+    if missing.any():
+        raise InputError(
+            f"{name}: {int(missing.sum())} labels are missing, the first in row "
+            f"{int(missing.argmax())} (counted from 0); every example needs a label."
+        )

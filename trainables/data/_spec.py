@@ -1,0 +1,66 @@
+"""Which data, which noise, which split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from search_spaces.errors import InputError, unknown_name
+from trainables.data._noise import parse_noise
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """The user's choice of data; the same spec always gives the same split and noise.
+
+    Attributes:
+        source: a named source such as `digits`, or the path of a data file.
+        noise: label noise: `none`, a rate, `symmetric:RATE` or `asymmetric:RATE`.
+        seed: decides the split and the noise.
+
+    Raises:
+        InputError: a field has the wrong type or a value that is not allowed.
+    """
+
+    source: str
+    noise: str = "none"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.source, str) or not self.source.strip():
+            raise InputError(
+                f"data source: expected a name or the path of a file, got {self.source!r}."
+            )
+        if not isinstance(self.noise, str):
+            raise InputError(f"--noise: expected text, got {self.noise!r}.")
+        parse_noise(self.noise)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise InputError(f"data seed: expected a whole number >= 0, got {self.seed!r}.")
+
+    def to_dict(self) -> dict[str, str | int]:
+        """The spec as plain values that YAML and JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
+        """The spec that `to_dict` wrote, or that a user wrote by hand in YAML.
+
+        Raises:
+            InputError: not a mapping, an unknown key, no source, or a value of the wrong type.
+        """
+        if not isinstance(values, Mapping):
+            raise InputError(f"data: expected a mapping with a 'source', got {values!r}.")
+        allowed = [field.name for field in fields(cls)]
+        for key in values:
+            if key not in allowed:
+                raise unknown_name("key in data", key, allowed)
+        if "source" not in values:
+            raise InputError(
+                f"data: 'source' is missing; given: {', '.join(values) or 'nothing'}."
+            )
+        given = dict(values)
+        # YAML reads an unquoted rate as a number.
+        if type(given.get("noise")) in (int, float):
+            given["noise"] = str(given["noise"])
+        return cls(**given)

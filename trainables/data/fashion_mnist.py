@@ -1,0 +1,91 @@
+"""Fashion-MNIST from its four idx files."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.errors import InputError
+from trainables.data._source import RawData, RawExamples, Source, unreadable
+
+_FOLDER = "fashion-mnist"
+_IMAGES = "{}-images-idx3-ubyte.gz"
+_LABELS = "{}-labels-idx1-ubyte.gz"
+_FILES = tuple(name.format(part) for part in ("train", "t10k") for name in (_IMAGES, _LABELS))
+_CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+
+@final
+class FashionMnist(Source):
+    """Fashion-MNIST, 70,000 images of 28x28 pixels in 10 classes, with its official test.
+
+    The four idx files are looked for in $AUTOML_CL_DATA/fashion-mnist, data/fashion-mnist and
+    ../shared/data/fashion-mnist. The path of any directory that holds files of those names works
+    too; its classes are then called by their numbers, as MNIST's files have the same names.
+    """
+
+    @classmethod
+    def claims(cls, path: Path) -> bool:
+        return any((path / name).is_file() for name in _FILES)
+
+    def load(self) -> RawData:
+        folder = self.path or _find_folder()
+        missing = [name for name in _FILES if not (folder / name).is_file()]
+        if missing:
+            raise InputError(
+                f"data directory '{folder}': {', '.join(missing)} missing; "
+                f"the four files needed are {', '.join(_FILES)}."
+            )
+        return RawData(
+            examples=_read_part(folder, "train"),
+            official_test=_read_part(folder, "t10k"),
+            class_names=None if self.path else _CLASS_NAMES,
+        )
+
+
+def _find_folder() -> Path:
+    root = os.environ.get("AUTOML_CL_DATA")
+    roots = [*([Path(root)] if root else []), Path("data"), Path("../shared/data")]
+    for folder in (place / _FOLDER for place in roots):
+        if FashionMnist.claims(folder):
+            return folder
+    raise InputError(
+        f"data '{_FOLDER}': none of its files found in $AUTOML_CL_DATA/{_FOLDER} (AUTOML_CL_DATA "
+        f"is {root or 'not set'}), ./data/{_FOLDER} or ../shared/data/{_FOLDER}; the four files "
+        f"needed are {', '.join(_FILES)}."
+    )
+
+
+def _read_part(folder: Path, part: str) -> RawExamples:
+    images, labels = folder / _IMAGES.format(part), folder / _LABELS.format(part)
+    return RawExamples(_read_idx(images, 3), _read_idx(labels, 1), f"'{images}'", f"'{labels}'")
+
+
+def _read_idx(path: Path, dimensions: int) -> NDArray[Any]:
+    """Reads unsigned bytes in the idx format: 0, 0, type 8, dimensions, big-endian sizes, data."""
+    header = 4 + 4 * dimensions
+    try:
+        content = gzip.decompress(path.read_bytes())
+        if content[:4] != bytes((0, 0, 8, dimensions)) or len(content) < header:
+            raise ValueError(f"its header is not that of {dimensions}-dimensional bytes")
+        sizes = np.frombuffer(content[4:header], dtype=">u4").tolist()
+        return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(sizes)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise unreadable(path, error, "a gzipped idx file") from error

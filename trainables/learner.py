@@ -1,0 +1,216 @@
+"""The learner: a config and data made trainable. The base owns the loop and the compute."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from trainables.flops import FlopCounter
+from trainables.randomness import RandomState, derive_seed
+from trainables.tensors import TensorExamples, TensorView
+
+State = dict[str, Any]
+
+
+class Learner(ABC):
+    """Trains on compute, evaluates, and saves and restores the whole of its state.
+
+    A run is `begin(horizon)` and then `advance(compute)` as often as one likes, up to the horizon:
+    the steps taken do not depend on where it stopped in between. Compute is measured in FLOPs of
+    the operations that really ran and told in units of `unit`, the FLOPs of one forward and
+    backward pass of the plain baseline over every training example.
+
+    Work between steps (an epoch's opening: scoring passes, validation for the best epoch) is done
+    when it is reached and owed until it fits; nothing is trained before it is paid for.
+
+    Args:
+        data: training and validation examples on `device`.
+        seed: decides initialisation, order and augmentation.
+        device: where everything is.
+    """
+
+    def __init__(self, data: TensorView, seed: int, device: torch.device) -> None:
+        self.data = data
+        self.seed = seed
+        self.device = device
+        self.unit = 0
+        self.horizon = 0
+        self.spent = 0
+        self.evaluated = 0
+        self.epoch = 0
+        self.step_in_epoch = 0
+        self._owed = 0
+        self._opened = False
+        self._diverged = torch.zeros((), dtype=torch.bool, device=device)
+        self._step_flops: dict[str, int] = {}
+        self._random = RandomState(derive_seed(seed, "random"), device)
+
+    # What a scenario's learner says.
+
+    @abstractmethod
+    def measure_unit(self) -> int:
+        """FLOPs of one forward and backward pass of the plain baseline over the training data."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """What comes before the first epoch, once the horizon is known."""
+
+    @abstractmethod
+    def open_epoch(self) -> None:
+        """What comes before the steps of epoch number `self.epoch`."""
+
+    @abstractmethod
+    def epoch_paid(self) -> None:
+        """Takes over what `open_epoch` found, now that its compute is paid for."""
+
+    @property
+    @abstractmethod
+    def steps_per_epoch(self) -> int:
+        """Steps from one opening to the next."""
+
+    @abstractmethod
+    def step_kind(self) -> str:
+        """A name for the kind of the next step: steps of one kind cost the same FLOPs."""
+
+    @abstractmethod
+    def step(self) -> Tensor:
+        """Takes one step; returns its loss, a scalar on the device."""
+
+    @abstractmethod
+    def measure(self) -> dict[str, float]:
+        """Metrics on the validation examples."""
+
+    @abstractmethod
+    def item_scores(self, examples: TensorExamples) -> Tensor:
+        """The metric of each item [n]; their mean is the metric on these examples."""
+
+    @abstractmethod
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that count: what an export writes."""
+
+    @abstractmethod
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Takes over weights that `weights` gave, to score items with."""
+
+    @abstractmethod
+    def parts_state(self) -> State:
+        """State of model, optimizer and algorithm."""
+
+    @abstractmethod
+    def load_parts_state(self, state: State) -> None:
+        """Takes over what `parts_state` gave."""
+
+    # The loop.
+
+    @property
+    def progress(self) -> float:
+        """Spent compute over the horizon, in [0, 1]."""
+        return self.spent / self.horizon if self.horizon else 0.0
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a loss was NaN, infinite or beyond all bounds. Reads from the device."""
+        return bool(self._diverged.item())
+
+    @property
+    def compute(self) -> float:
+        """All compute so far in units, evaluations that others asked for included."""
+        return (self.spent + self.evaluated) / self.unit
+
+    @final
+    def begin(self, horizon: float) -> None:
+        """Starts a run that may spend `horizon` units of compute."""
+        with self._random.active():
+            self.unit = self.measure_unit()
+            self.horizon = int(horizon * self.unit)
+            with FlopCounter() as counter:
+                self.prepare()
+        self._owed = counter.total
+
+    @final
+    def advance(self, compute: float) -> None:
+        """Trains until `compute` units are spent in all; a step that does not fit is not taken."""
+        target = min(int(compute * self.unit), self.horizon)
+        with self._random.active():
+            while self._advance_once(target):
+                pass
+
+    def _advance_once(self, target: int) -> bool:
+        if not self._opened:
+            if self.diverged:
+                return False
+            with FlopCounter() as counter:
+                self.open_epoch()
+            self._owed += counter.total
+            self._opened = True
+        if self.spent + self._owed > target:
+            return False
+        if self._owed or self.step_in_epoch == 0:
+            self.spent, self._owed = self.spent + self._owed, 0
+            if self.step_in_epoch == 0:
+                self.epoch_paid()
+        flops = self._flops_of_next_step()
+        if self.spent + flops > target:
+            return False
+        loss = self.step().detach()
+        self._diverged |= ~(loss.abs() < 1e6)
+        self.spent += flops
+        self.step_in_epoch += 1
+        if self.step_in_epoch == self.steps_per_epoch:
+            self.epoch, self.step_in_epoch, self._opened = self.epoch + 1, 0, False
+        return True
+
+    def _flops_of_next_step(self) -> int:
+        kind = self.step_kind()
+        if kind not in self._step_flops:
+            # Counted on a copy: counting slows a step down, and nothing may be done twice.
+            twin = copy.deepcopy(self, {id(self.data): self.data})
+            devices = [self.device] if self.device.type == "cuda" else []
+            with torch.random.fork_rng(devices), FlopCounter() as counter:
+                twin.step()
+            self._step_flops[kind] = counter.total
+        return self._step_flops[kind]
+
+    @final
+    def evaluate(self) -> dict[str, float]:
+        """Metrics on the validation examples; their compute is counted, not taken off the run."""
+        with self._random.active(), FlopCounter() as counter:
+            metrics = self.measure()
+        self.evaluated += counter.total
+        return metrics
+
+    @final
+    def state_dict(self) -> State:
+        """Everything that a learner built alike needs to go on as this one would."""
+        return {
+            "unit": self.unit,
+            "horizon": self.horizon,
+            "spent": self.spent,
+            "evaluated": self.evaluated,
+            "epoch": self.epoch,
+            "step_in_epoch": self.step_in_epoch,
+            "owed": self._owed,
+            "opened": self._opened,
+            "diverged": self.diverged,
+            "step_flops": dict(self._step_flops),
+            "random": self._random.state_dict(),
+            "parts": self.parts_state(),
+        }
+
+    @final
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over a saved state; the learner must have been built from the same config."""
+        self.begin(state["horizon"] / state["unit"])
+        self.unit, self.horizon = state["unit"], state["horizon"]
+        self.spent, self.evaluated = state["spent"], state["evaluated"]
+        self.epoch, self.step_in_epoch = state["epoch"], state["step_in_epoch"]
+        self._owed, self._opened = state["owed"], state["opened"]
+        self._diverged.fill_(state["diverged"])
+        self._step_flops = dict(state["step_flops"])
+        self._random.load_state_dict(state["random"])
+        self.load_parts_state(state["parts"])

@@ -1,0 +1,5 @@
+"""Optimizers, one a file; the file's name is the optimizer's name."""
+
+from trainables.optimizers._optimizer import Optimizer
+
+__all__ = ["Optimizer"]

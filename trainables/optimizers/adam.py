@@ -1,0 +1,31 @@
+"""Adam with L2 regularisation in the gradient (Kingma and Ba, ICLR 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch.nn import Parameter
+
+from search_spaces import Float
+from trainables.optimizers._optimizer import Optimizer
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, ICLR 2015), its weight decay being L2 in the gradient."""
+
+    lr: Annotated[float, Float(1e-5, 1e-1, log=True)] = 1e-3
+    weight_decay: Annotated[float, Float(0.0, 1e-2)] = 0.0
+    beta1: Annotated[float, Float(0.8, 0.99)] = 0.9
+
+    def build(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(
+            parameters,
+            lr=self.lr,
+            betas=(self.beta1, 0.999),
+            weight_decay=self.weight_decay,
+            fused=True,
+        )

@@ -1,0 +1,46 @@
+"""Self-taught scoring (Hacohen and Weinshall, ICML 2019)."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from search_spaces import Int
+from trainables.randomness import derive_seed, permutation
+from trainables.scorers._scorer import Scorer
+from trainables.scoring import losses_of
+from trainables.tensors import TensorExamples
+
+BATCH = 64
+LEARNING_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class SelfTaught(Scorer):
+    """The loss under a copy of the model that was first trained on all data, without curriculum.
+
+    Hacohen and Weinshall, "On the Power of Curriculum Learning in Training Deep Networks", ICML
+    2019, section 2.1. They train the copy to the end; few epochs tell easy from hard for less.
+    """
+
+    epochs: Annotated[int, Int(1, 10)] = 2
+
+    def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
+        teacher = copy.deepcopy(model).train()
+        optimizer = torch.optim.AdamW(teacher.parameters(), lr=LEARNING_RATE, fused=True)
+        for epoch in range(self.epochs):
+            order = permutation(len(examples), derive_seed(seed, "self_taught", epoch))
+            # A last batch of one would have no variance for batch normalisation.
+            for batch in order.to(examples.labels.device).split(BATCH):
+                if len(batch) == 1 and len(examples) > 1:
+                    continue
+                loss = F.cross_entropy(teacher(examples.inputs[batch]), examples.labels[batch])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        return losses_of(teacher, examples)

@@ -1,0 +1,35 @@
+"""Passes over examples that train nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.tensors import TensorExamples
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode and without gradients; its mode is put back after."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def logits_of(forward: Callable[[Tensor], Tensor], examples: TensorExamples) -> Tensor:
+    """Logits [n, classes] of all examples, a chunk at a time."""
+    return torch.cat([forward(inputs) for inputs, _ in examples.chunks()])
+
+
+def losses_of(model: nn.Module, examples: TensorExamples) -> Tensor:
+    """Cross-entropy of each example [n] under a model as it stands."""
+    with evaluating(model):
+        return F.cross_entropy(logits_of(model, examples), examples.labels, reduction="none")

@@ -1,0 +1,210 @@
+"""One trial: a config trained from rung to rung, and what is reported there. No Ray in here."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from search_spaces import Config
+from trainables.checkpoint import read_checkpoint, write_checkpoint
+from trainables.learner import Learner
+from trainables.scenario import load_scenario
+from trainables.tensors import TensorView
+
+CHECKPOINT_SECONDS = 30.0
+SLICES = 64
+
+
+@dataclass(frozen=True)
+class TrialRequest:
+    """What the search asks of a trial.
+
+    Attributes:
+        number: the trial's number in the search.
+        scenario, config, seed: what to train.
+        levels: compute at which to report, rising; the last is the config's horizon.
+        fidelity: `prefix` (one run, reported on the way) or `compressed` (each level a run of its
+            own, with a horizon of its own).
+        folder: where this trial's checkpoints go.
+        attempt: tells apart those who ever worked on this trial.
+        from_rung: how many levels have been reported already.
+        checkpoint: the state at the last of them, or None.
+        compute: what those levels have cost.
+        keep_weights: whether the final weights are wanted.
+    """
+
+    number: int
+    scenario: str
+    config: Config
+    seed: int
+    levels: list[float]
+    fidelity: str
+    folder: str
+    attempt: int = 0
+    from_rung: int = 0
+    checkpoint: str | None = None
+    compute: float = 0.0
+    keep_weights: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@dataclass
+class RungReport:
+    """What a trial says at a rung; plain values, so that it can travel and be written down.
+
+    `status` is `running` below the last level, `done` at it, `diverged` where the loss was no
+    longer a number, `interrupted` where it was told to stop in between.
+    """
+
+    number: int
+    attempt: int
+    rung: int
+    status: str
+    compute: float
+    seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)
+    checkpoint: str | None = None
+    weights: str | None = None
+    reason: str | None = None
+
+
+class TrialRun:
+    """Carries out one request, a rung at a time.
+
+    Args:
+        request: what to do.
+        data: the search's data on `device`.
+        device: where to train.
+        stop_requested: polled between slices of a rung.
+    """
+
+    def __init__(
+        self,
+        request: TrialRequest,
+        data: TensorView,
+        device: torch.device,
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.request = request
+        self.device = device
+        self.stop_requested = stop_requested
+        self.rung = request.from_rung
+        self.finished_runs = request.compute if request.fidelity == "compressed" else 0.0
+        scenario = load_scenario(request.scenario)
+        self._new_learner = lambda: scenario.learner(request.config, data, request.seed, device)
+        self.learner = self._first_learner()
+
+    def _first_learner(self) -> Learner:
+        learner = self._new_learner()
+        state = self._newest_state()
+        if state is not None:
+            learner.load_state_dict(state)
+        else:
+            learner.begin(self._horizon())
+        return learner
+
+    def _horizon(self) -> float:
+        levels = self.request.levels
+        return levels[self.rung] if self.request.fidelity == "compressed" else levels[-1]
+
+    def _newest_state(self) -> dict[str, Any] | None:
+        """The state an earlier attempt left inside this rung, else that of the last rung."""
+        inside = sorted(Path(self.request.folder).glob(f"*-inside-{self.rung}.pt"))
+        if inside:
+            return read_checkpoint(inside[-1], self.device)
+        if self.request.checkpoint is not None and self.request.fidelity == "prefix":
+            return read_checkpoint(Path(self.request.checkpoint), self.device)
+        return None
+
+    def next_rung(self) -> RungReport:
+        """Trains to the next level and reports there; its checkpoint is on disk on return."""
+        started = time.monotonic()
+        level = self.request.levels[self.rung]
+        finished = self._train_to(level)
+        report = RungReport(
+            number=self.request.number,
+            attempt=self.request.attempt,
+            rung=self.rung,
+            status="running",
+            compute=0.0,
+            seconds=0.0,
+        )
+        if not finished:
+            report.status = "interrupted"
+        elif self.learner.diverged:
+            report.status, report.reason = "diverged", "the loss was no longer a finite number"
+        else:
+            report.metrics = self.learner.evaluate()
+            if not all(map(math.isfinite, report.metrics.values())):
+                report.metrics, report.status = {}, "diverged"
+                report.reason = "a validation metric was not a finite number"
+        report.compute = self.finished_runs + self.learner.compute
+        self._close_rung(report)
+        report.seconds = time.monotonic() - started
+        return report
+
+    def _train_to(self, level: float) -> bool:
+        """Trains in slices; false if told to stop in between."""
+        slice_compute = self.request.levels[-1] / SLICES
+        saved, reached = time.monotonic(), self.learner.spent / self.learner.unit
+        while reached < level and not self.learner.diverged:
+            if self.stop_requested():
+                self._save("inside")
+                return False
+            reached = min(reached + slice_compute, level)
+            self.learner.advance(reached)
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self._save("inside")
+                saved = time.monotonic()
+        return True
+
+    def _close_rung(self, report: RungReport) -> None:
+        if report.status == "interrupted":
+            return
+        if report.status == "running" and self.rung == len(self.request.levels) - 1:
+            report.status = "done"
+        if report.status == "running":
+            self.rung += 1
+            if self.request.fidelity == "prefix":
+                report.checkpoint = self._save("rung")
+            else:
+                self.finished_runs = report.compute
+                self.learner = self._new_learner()
+                self.learner.begin(self._horizon())
+        elif self.request.keep_weights:
+            report.weights = self._save_weights()
+
+    def _save(self, kind: str) -> str:
+        path = Path(self.request.folder) / f"{self.request.attempt:07d}-{kind}-{self.rung}.pt"
+        write_checkpoint(path, self.learner.state_dict())
+        return str(path)
+
+    def _save_weights(self) -> str:
+        path = Path(self.request.folder) / f"{self.request.attempt:07d}-weights.safetensors"
+        write_weights(path, self.learner.weights())
+        return str(path)
+
+
+def write_weights(path: Path, weights: dict[str, Tensor]) -> None:
+    """Writes weights as safetensors, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file({name: value.contiguous().cpu() for name, value in weights.items()}, temporary)
+    temporary.replace(path)
+
+
+def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:
+    """Reads weights onto a device."""
+    return load_file(path, device=str(device))
