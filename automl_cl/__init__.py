@@ -1,1 +1,54 @@
 """The application: command line, Python API, search driver, verdict, export and reuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from automl_cl.driver import SearchResult
+    from automl_cl.tuned import Tuned
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load", "search"]
+
+# What these need is imported when they are called: `automl-cl --help` must not wait for torch.
+
+
+def search(
+    scenario: str,
+    data: str,
+    *,
+    output: str | Path | None = None,
+    address: str | None = None,
+    **settings: Any,
+) -> SearchResult:
+    """Searches for the best way to teach a model on some data.
+
+    Args:
+        scenario: the kind of problem, such as `curriculum`.
+        data: a data source's name or a file.
+        output: the run folder to make; None for a new one under `runs/`.
+        address: of a Ray cluster; None for Ray on this machine.
+        settings: the other fields of `automl_cl.spec.SearchSpec`, such as `noise` and `trials`.
+
+    Raises:
+        InputError: if a setting, the data or the space is wrong.
+        ClusterError: if the cluster cannot be reached, or a trial does not fit it.
+    """
+    from automl_cl.driver import start
+    from automl_cl.spec import SearchSpec
+
+    spec = SearchSpec.from_dict({"scenario": scenario, "data": data, **settings}, "search()")
+    return start(spec, None if output is None else Path(output), address)
+
+
+def load(path: str | Path) -> Tuned:
+    """Reads a `tuned.yaml`.
+
+    Raises:
+        InputError: if the file is not a tuned config, or something in it is missing or wrong.
+    """
+    from automl_cl.tuned import Tuned
+
+    return Tuned.read(Path(path))

@@ -23,6 +23,7 @@ from automl_cl.tuned import Tuned
 from automl_cl.verdict import Verdict
 from cluster import TrialResources, concurrency, connect
 from search_spaces import InputError
+from trainables.scenario import Scenario
 
 SHIPPED = ("search_spaces", "trainables")
 VERSIONED = ("automl-cl", "torch", "ray", "optuna", "numpy")
@@ -37,11 +38,13 @@ class SearchResult:
 
     Attributes:
         folder: the run folder.
+        scenario: what was searched.
         table: all trials.
         verdict: what `verdict.json` holds; None if the run was interrupted before.
     """
 
     folder: RunFolder
+    scenario: Scenario
     table: TrialTable
     verdict: Verdict | None
 
@@ -188,8 +191,8 @@ def _run(
         write_trials(folder.trials, session.table)
         board.write_missing()
     if not session.complete:
-        return SearchResult(folder, session.table, None)
+        return SearchResult(folder, prepared.scenario, session.table, None)
     verdict: Verdict = session.table.verdicts[-1]["verdict"]
     write_whole(folder.verdict, json.dumps(verdict, indent=2) + "\n")
     Tuned.of_search(prepared, session.table, verdict, versions()).write(folder.tuned)
-    return SearchResult(folder, session.table, verdict)
+    return SearchResult(folder, prepared.scenario, session.table, verdict)

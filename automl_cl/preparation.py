@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from automl_cl.spec import SearchSpec
-from search_spaces import Space, narrowed, unknown_name
+from search_spaces import Float, Space, narrowed, unknown_name
 from trainables.data import DataSpec, DataView, load_view
 from trainables.scenario import Scenario, load_scenario
 
@@ -54,6 +54,8 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     cap = spec.max_epochs
     cut = narrowed(whole, {"model": model, "training.epochs": {"high": cap, "default": cap}})
     space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
-    if space.range_of("training", "epochs") == cut.range_of("training", "epochs"):
-        space = narrowed(space, {"training.epochs": {"low": SHORTEST * cap}})
+    allowed = cut.range_of("training", "epochs")
+    if isinstance(allowed, Float) and space.range_of("training", "epochs") == allowed:
+        shortest = max(SHORTEST * cap, allowed.low)
+        space = narrowed(space, {"training.epochs": {"low": shortest}})
     return space

@@ -227,9 +227,9 @@ class Session:
         """Takes a trial's report and says whether it goes on; telling twice does nothing."""
         self.revision += 1
         trial = self.table.trials[report.number]
-        told_before = report.rung != len(trial.rungs) or trial.status != "running"
-        if told_before or report.attempt != self._attempt(trial):
-            return False
+        at_work = trial.number in self._handed_out and report.attempt == self._attempt(trial)
+        if not at_work or report.rung != len(trial.rungs):
+            return at_work
         goes_on = self._record(trial, report)
         if not goes_on:
             self._handed_out.discard(trial.number)
@@ -239,6 +239,7 @@ class Session:
 
     def _record(self, trial: Trial, report: RungReport) -> bool:
         if report.status == "interrupted":
+            self._waiting.append(trial.number)
             return False
         if report.status in ("failed", "diverged"):
             self.write(
@@ -287,11 +288,11 @@ class Session:
         """Takes note of a trial whose actor died; it starts again from its last rung."""
         self.revision += 1
         trial = self.table.trials[number]
-        self._handed_out.discard(number)
-        if trial.status != "running":
+        if number not in self._handed_out:
             return
-        self.write("lost", number=number, reason=reason)
-        if trial.lost < MOST_LOST:
+        self._handed_out.discard(number)
+        if trial.lost + 1 < MOST_LOST:
+            self.write("lost", number=number, reason=reason)
             self._waiting.append(number)
             return
         self.write(
@@ -302,6 +303,7 @@ class Session:
             compute=trial.compute,
             weights=None,
         )
+        self._clear_checkpoints(trial)
 
     def _clear_checkpoints(self, trial: Trial) -> None:
         """Removes what no resumption can ask for any more."""

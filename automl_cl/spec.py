@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +76,7 @@ class SearchSpec:
         value = getattr(self, name)
         whole = kind is int
         right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not right or not math.isfinite(value) or not low <= value <= high:
+        if not right or not low <= value <= high:
             words = "a whole number" if whole else "a number"
             raise InputError(
                 f"{_flag(name)}: got {value!r}, expected {words} from {low:g} to {high:g}."

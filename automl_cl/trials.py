@@ -118,6 +118,8 @@ class TrialTable:
 
     def _on_extend(self, event: Event) -> None:
         self.budget = event["trials"]
+        # Nobody searched between the last session and this event.
+        self._started_at += event["time"] - self._last_at
 
     def _on_start(self, event: Event) -> None:
         if self.starts:

@@ -33,11 +33,13 @@ class Fitted:
 
     Attributes:
         learner: the trained learner.
+        view: the data that it was trained on.
         metrics: its metrics on the validation examples.
         compute: what it cost, in epochs of the plain baseline.
     """
 
     learner: Learner
+    view: DataView
     metrics: dict[str, float]
     compute: float
 
@@ -158,21 +160,12 @@ class Tuned:
 
         from trainables.tensors import TensorView
 
-        place = torch.device(device)
-        data = TensorView.of(self.view(source), place)
+        place, view = torch.device(device), self.view(source)
+        data = TensorView.of(view, place)
         learner = self._scenario().learner(self.config, data, seed, place)
         horizon = self.config["training"]["epochs"]
         learner.begin(horizon)
         learner.advance(horizon)
         if learner.diverged:
             raise InputError("the training diverged: the loss was no longer a finite number.")
-        return Fitted(learner, learner.evaluate(), learner.compute)
-
-
-def load(path: str | Path) -> Tuned:
-    """Reads a `tuned.yaml`.
-
-    Raises:
-        InputError: if the file is not a tuned config, or something in it is missing or wrong.
-    """
-    return Tuned.read(Path(path))
+        return Fitted(learner, view, learner.evaluate(), learner.compute)

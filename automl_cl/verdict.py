@@ -62,7 +62,7 @@ def judge(plan: Event, scores: Scores, table: TrialTable, scenario: Scenario) ->
         "level": level,
         "exploratory": plan["opening"] > 1,
         "smallest_detectable_effect_in_sd": round(
-            smallest_detectable_effect(len(plan["seeds"])), 3
+            smallest_detectable_effect(len(plan["seeds"]), alpha=level), 3
         ),
         "baseline": entries[plan["baseline"]],
         "challenger": None if challenger is None else entries[challenger],

@@ -3,7 +3,7 @@
 Keys are paths, dotted or nested; a path may name an option to mean only its field::
 
     algorithm: [superloss, self_paced]        # these options only
-    optimizer.lr: {low: 1e-4, high: 1e-2}     # of every optimizer that has one
+    optimizer.lr: {low: 1e-4, high: 1e-2}     # of every optimizer, as far as its own range goes
     optimizer.sgd.momentum: 0.9               # fixed, of one of them
     training.batch_size: [32, 64]             # these values only
 
@@ -12,7 +12,7 @@ A range has the keys `low`, `high`, `log` and `default`, each optional; `default
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from search_spaces.errors import InputError, unknown_name
@@ -53,6 +53,8 @@ def _narrow(node: Node, steps: Sequence[str], value: Any, path: tuple[str, ...])
         return Group({**node.fields, step: _narrow(node.fields[step], rest, value, here)})
     if isinstance(node, Choice):
         return _narrow_choice(node, step, rest, value, path)
+    if isinstance(node, Leaf):
+        return _narrow_here(node, {".".join(steps): value}, ".".join(path))
     raise unknown_name("key in the space", ".".join(here), _keys(node, path))
 
 
@@ -71,10 +73,42 @@ def _narrow_choice(
     having = [name for name, group in node.options.items() if step in group.fields]
     if not having:
         raise unknown_name("key in the space", ".".join(here), _keys(node, path))
-    for name in having:
-        field = _narrow(node.options[name].fields[step], rest, value, here)
-        new[name] = Group({**node.options[name].fields, step: field})
+    fields = {name: node.options[name].fields[step] for name in having}
+    for name, field in fields.items():
+        below = here if len(having) == 1 else (*path, name, step)
+        mine = value if rest else _cut(value, field, fields.values())
+        new[name] = Group({**node.options[name].fields, step: _narrow(field, rest, mine, below)})
     return Choice(node.kind, new, node.default)
+
+
+def _cut(value: Any, field: Node, fields: Iterable[Node]) -> Any:
+    """A range given for the fields of several options, cut to the range of one of them.
+
+    What lies in none of their ranges, or leaves this one nothing, stays as it is: to be refused.
+    """
+    own, *others = (_numbers(each) for each in (field, *fields))
+    if own is None or not isinstance(value, Mapping):
+        return value
+    given = {key: value[key] for key in ("low", "high", "default") if key in value}
+    for number in given.values():
+        if not any(_within(number, allowed) for allowed in others):
+            return value
+    if given.get("low", own.low) > own.high or given.get("high", own.high) < own.low:
+        return value
+    return {**value, **{key: clip(number, own) for key, number in given.items()}}
+
+
+def _numbers(node: Node) -> Float | Int | None:
+    allowed = node.allowed if isinstance(node, Leaf) else None
+    return allowed if isinstance(allowed, Float | Int) else None
+
+
+def _within(number: Any, allowed: Float | Int | None) -> bool:
+    return (
+        allowed is not None
+        and isinstance(number, int | float)
+        and allowed.low <= number <= allowed.high
+    )
 
 
 def _narrow_here(node: Node, value: Any, path: str) -> Node:
@@ -104,7 +138,7 @@ def _chosen(node: Choice, value: Any, path: str) -> Choice:
     if not names:
         raise InputError(f"{path}: got an empty list, expected at least one {node.kind}.")
     for name in names:
-        if name not in node.options:
+        if name not in list(node.options):
             raise unknown_name(f"{node.kind} in {path}", name, node.options)
     default = node.default if node.default in names else names[0]
     return Choice(node.kind, {name: node.options[name] for name in sorted(set(names))}, default)

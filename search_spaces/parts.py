@@ -12,6 +12,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
@@ -155,7 +156,9 @@ def of_type(path: str, value: Any, hint: Any) -> Any:
     Raises:
         InputError: if it is of another type.
     """
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and type(value) in (int, float):
+        if not abs(value) <= sys.float_info.max:
+            raise InputError(f"{path}: got {value!r}, expected a finite number.")
         return float(value)
     if type(value) is not hint:
         raise InputError(f"{path}: got {value!r}, expected {hint.__name__}.")

@@ -7,7 +7,6 @@ A field of a part says its range on its annotation, and nothing else has to be s
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from optuna.distributions import BaseDistribution as Range
@@ -42,11 +41,11 @@ def in_range(path: str, value: Any, allowed: Range) -> Any:
                 return choice
         raise wrong
     assert isinstance(allowed, Float | Int)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise wrong
-    if isinstance(allowed, Int) and value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong
     if not allowed.low <= value <= allowed.high:
+        raise wrong
+    if isinstance(allowed, Int) and value != int(value):
         raise wrong
     return int(value) if isinstance(allowed, Int) else float(value)
 

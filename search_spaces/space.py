@@ -154,7 +154,8 @@ def _part(base: type[Part], default: Part, keep: Keep) -> Node:
         cls = option(base, name)
         if keep(cls):
             found[name] = _group(cls, default if type(default) is cls else None, keep)
-    return Choice(base.kind, found, default.part_name())
+    name = default.part_name()
+    return Choice(base.kind, found, name if name in found else next(iter(found)))
 
 
 def _describe(node: Node) -> Any:
@@ -166,7 +167,8 @@ def _describe(node: Node) -> Any:
         case Group():
             return {name: _describe(field) for name, field in node.fields.items()}
         case Choice():
-            return {name: _describe(group) for name, group in node.options.items()}
+            options = {name: _describe(group) for name, group in node.options.items()}
+            return {"default": node.default, "options": options}
 
 
 def describe_leaf(allowed: Range) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import torch
@@ -29,10 +30,14 @@ def read_checkpoint(path: Path, device: torch.device) -> State:
         InputError: if the file is missing or damaged.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch reads past wrong checksums without a word
+        if damaged is not None:
+            raise zipfile.BadZipFile(damaged)
         state: State = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"the checkpoint {path} is missing.") from error
     except Exception as error:
-        # torch raises whatever the damaged byte leads to: RuntimeError, EOFError, UnpicklingError.
+        # Whatever the damaged byte leads to: BadZipFile, RuntimeError, UnpicklingError.
         raise InputError(f"the checkpoint {path} is damaged ({type(error).__name__}).") from error
     return state

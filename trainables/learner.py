@@ -119,8 +119,8 @@ class Learner(ABC):
 
     @property
     def compute(self) -> float:
-        """All compute so far in units, evaluations that others asked for included."""
-        return (self.spent + self.evaluated) / self.unit
+        """All compute so far in units, with what is owed and evaluations that others asked for."""
+        return (self.spent + self._owed + self.evaluated) / self.unit
 
     @final
     def begin(self, horizon: float) -> None:
@@ -186,7 +186,7 @@ class Learner(ABC):
 
     @final
     def state_dict(self) -> State:
-        """Everything that a learner built alike needs to go on as this one would."""
+        """Everything that a learner built alike needs to go on as this one would; a copy."""
         return {
             "unit": self.unit,
             "horizon": self.horizon,
@@ -199,7 +199,7 @@ class Learner(ABC):
             "diverged": self.diverged,
             "step_flops": dict(self._step_flops),
             "random": self._random.state_dict(),
-            "parts": self.parts_state(),
+            "parts": copy.deepcopy(self.parts_state()),
         }
 
     @final
@@ -213,4 +213,4 @@ class Learner(ABC):
         self._diverged.fill_(state["diverged"])
         self._step_flops = dict(state["step_flops"])
         self._random.load_state_dict(state["random"])
-        self.load_parts_state(state["parts"])
+        self.load_parts_state(copy.deepcopy(state["parts"]))  # optimizers keep what they get

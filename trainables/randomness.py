@@ -21,6 +21,11 @@ def permutation(size: int, seed: int) -> Tensor:
     return torch.randperm(size, generator=torch.Generator().manual_seed(seed))
 
 
+def seed_cpu(seed: int) -> None:
+    """Seeds the CPU's default generator alone; `torch.manual_seed` reseeds every GPU as well."""
+    torch.default_generator.manual_seed(seed)
+
+
 class RandomState:
     """The state of torch's default generators, kept apart from everybody else's.
 
@@ -32,7 +37,10 @@ class RandomState:
         self._devices = [device] if device.type == "cuda" else []
         self._states: dict[str, Tensor] = {}
         with torch.random.fork_rng(devices=self._devices):
-            torch.manual_seed(seed)
+            seed_cpu(seed)
+            for device in self._devices:
+                with torch.cuda.device(device):
+                    torch.cuda.manual_seed(seed)
             self._store()
 
     @contextmanager

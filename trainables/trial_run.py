@@ -7,14 +7,16 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from search_spaces import Config
+from search_spaces import Config, InputError
 from trainables.checkpoint import read_checkpoint, write_checkpoint
 from trainables.learner import Learner
 from trainables.scenario import load_scenario
@@ -104,9 +106,10 @@ class TrialRun:
         self.finished_runs = request.compute if request.fidelity == "compressed" else 0.0
         scenario = load_scenario(request.scenario)
         self._new_learner = lambda: scenario.learner(request.config, data, request.seed, device)
-        self.learner = self._first_learner()
 
-    def _first_learner(self) -> Learner:
+    @cached_property
+    def learner(self) -> Learner:
+        """The learner of this rung; none is made, and nothing spent on it, before it is needed."""
         learner = self._new_learner()
         state = self._newest_state()
         if state is not None:
@@ -181,8 +184,7 @@ class TrialRun:
                 report.checkpoint = self._save("rung")
             else:
                 self.finished_runs = report.compute
-                self.learner = self._new_learner()
-                self.learner.begin(self._horizon())
+                del self.learner
         elif self.request.keep_weights:
             report.weights = self._save_weights()
 
@@ -197,14 +199,24 @@ class TrialRun:
         return str(path)
 
 
-def write_weights(path: Path, weights: dict[str, Tensor]) -> None:
-    """Writes weights as safetensors, whole or not at all."""
+def write_weights(
+    path: Path, weights: dict[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Writes weights as safetensors, whole or not at all, with text about them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file({name: value.contiguous().cpu() for name, value in weights.items()}, temporary)
+    plain = {name: value.detach().contiguous().cpu() for name, value in weights.items()}
+    save_file(plain, temporary, metadata)
     temporary.replace(path)
 
 
 def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:
-    """Reads weights onto a device."""
-    return load_file(path, device=str(device))
+    """Reads weights onto a device.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    try:
+        return load_file(path, device=str(device))
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"cannot read the weights {path}: {error}.") from error

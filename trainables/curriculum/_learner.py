@@ -13,7 +13,7 @@ from torch.func import functional_call
 from trainables.curriculum._recipe import Recipe
 from trainables.flops import FlopCounter
 from trainables.learner import Learner, State
-from trainables.randomness import derive_seed, permutation
+from trainables.randomness import derive_seed, permutation, seed_cpu
 from trainables.scoring import evaluating, logits_of
 from trainables.tensors import TensorExamples, TensorView
 
@@ -37,7 +37,7 @@ class CurriculumLearner(Learner):
 
     def _new_model(self) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(self.seed, "initialisation"))
+            seed_cpu(derive_seed(self.seed, "initialisation"))
             model = self.recipe.model.build(self.data.input_shape, self.data.num_classes)
         return model.to(self.device)
 

@@ -20,7 +20,7 @@ FEWEST = 32
 
 
 def admitted(pacing: Pacing, progress: float, total: int) -> int:
-    """How many of `total` examples are let in; never so few that a batch repeats one example."""
+    """How many of `total` examples are let in: the pacing's share, but never fewer than 32."""
     return min(total, max(FEWEST, math.ceil(pacing.share(progress) * total)))
 
 

@@ -9,4 +9,4 @@ from trainables.curriculum._curriculum import Curriculum
 
 @dataclass(frozen=True)
 class Plain(Curriculum):
-    """No curriculum: empirical risk minimisation (Vapnik, 1991), the baseline to beat."""
+    """No curriculum: empirical risk minimisation (Vapnik, NIPS 1991), the baseline to beat."""

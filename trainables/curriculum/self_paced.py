@@ -18,14 +18,15 @@ from trainables.tensors import TensorExamples
 
 
 def weights(kind: str, losses: Tensor, threshold: Tensor) -> Tensor:
-    """How much examples with these losses count, [batch], in [0, 1].
+    """How much examples that were let in count, given their losses now; [batch], in [0, 1].
 
-    With lambda the threshold: hard 1 where l < lambda (Kumar et al., eq. 4); linear 1 - l/lambda
-    and logistic (1 + e^-lambda) / (1 + e^(l - lambda)) (Jiang et al., ACM MM 2014; Xu et al.,
-    IJCAI 2015).
+    With lambda the threshold: hard 1 (Kumar et al., eq. 4); linear 1 - l/lambda and logistic
+    (1 + e^-lambda) / (1 + e^(l - lambda)) (Jiang et al., ACM MM 2014; Xu et al., IJCAI 2015).
     """
     if kind == "linear":
-        return (1.0 - losses / threshold).clamp(0.0, 1.0)
+        # Losses of examples that are learned by heart are exactly 0, and so may be lambda.
+        tiny = torch.finfo(threshold.dtype).tiny
+        return (1.0 - losses / threshold.clamp_min(tiny)).clamp(0.0, 1.0)
     if kind == "logistic":
         return (1.0 + torch.exp(-threshold)) / (1.0 + torch.exp(losses - threshold))
     return torch.ones_like(losses)

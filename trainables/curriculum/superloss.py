@@ -18,19 +18,20 @@ SMOOTHING = 0.9
 def lambert_w(x: Tensor) -> Tensor:
     """The principal branch of Lambert's W for x >= -1/e, exactly -1 at -1/e; float64.
 
-    Halley's iteration (Corless et al., 1996, eq. 5.9), from the series around the branch point
-    below 1 and from log(1 + x) above.
+    Two of Halley's iterations (Corless et al., 1996, eq. 5.9), from the series around the branch
+    point (their eq. 4.22) below -1/4 and from Iacono and Boyd (2017), eq. 22, above: each cubes
+    an error of at most 0.04. Next to the branch point the series itself is exact.
     """
     root = torch.sqrt((2.0 * (math.e * x + 1.0)).clamp_min(0.0))
     near = -1.0 + root - root**2 / 3.0 + 11.0 / 72.0 * root**3
-    w = torch.where(x < 1.0, near, torch.log1p(x.clamp_min(0.0)))
-    for _ in range(8):
-        exponential = torch.exp(w)
+    log = torch.log1p(x)
+    far = log * (1.0 - torch.log1p(log) / (2.0 + log))
+    w = torch.where(x < -0.25, near, far)
+    for _ in range(2):
+        exponential, above = torch.exp(w), w + 1.0
         excess = w * exponential - x
-        above = (w + 1.0).clamp_min(1e-12)
-        slope = exponential * above - (w + 2.0) * excess / (2.0 * above)
-        w = torch.where(root < 1e-5, near, w - excess / slope)
-    return w
+        w = w - excess / (exponential * above - (w + 2.0) * excess / (2.0 * above))
+    return torch.where(root < 1e-3, near, w)
 
 
 def confidence(losses: Tensor, threshold: Tensor, lam: float) -> Tensor:

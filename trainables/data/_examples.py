@@ -34,6 +34,8 @@ class DataView:
         classes: the name of each class, in the order of the labels.
         name: what the data set is called in reports.
         fingerprint: 16 hex digits that differ for other data, another split or other noise.
+        mean: what was taken off each raw input, broadcastable to [n, ...].
+        scale: what it was then divided by, likewise.
     """
 
     train: Examples
@@ -41,6 +43,8 @@ class DataView:
     classes: tuple[str, ...]
     name: str
     fingerprint: str
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
 
     @property
     def num_classes(self) -> int:

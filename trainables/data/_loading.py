@@ -77,6 +77,8 @@ def load_view(spec: DataSpec) -> DataView:
         classes=split.classes,
         name=split.name,
         fingerprint=split.fingerprint,
+        mean=standardization.mean,
+        scale=standardization.scale,
     )
 
 

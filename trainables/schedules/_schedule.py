@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -53,3 +53,7 @@ class ScheduleOverSteps(torch.optim.lr_scheduler.LRScheduler):
     def get_lr(self) -> list[float | torch.Tensor]:
         self.schedule.apply(self.optimizer, min(self.last_epoch / self.steps, 1.0))
         return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        # Plain values only, so that `torch.load` reads them back with `weights_only=True`.
+        return {key: value for key, value in super().state_dict().items() if key != "schedule"}

@@ -1,0 +1,5 @@
+"""`python -m automl_cl`."""
+
+from automl_cl.cli import main
+
+main()

@@ -1,0 +1,285 @@
+"""The command line: parse, call, print. Whatever is slow to import is imported in a command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from automl_cl.driver import SearchResult
+    from automl_cl.progress import Progress
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Find the best way to teach a model: algorithm, pacing, optimizer, schedule together.",
+)
+
+Tuning = "Search"
+Running = "Where it runs"
+
+Trials = Annotated[int, typer.Option(help="Trials of the search.", rich_help_panel=Tuning)]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Ray cluster to use; without it Ray starts here.", rich_help_panel=Running),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]
+
+
+@app.command()
+def search(
+    scenario: Annotated[str, typer.Argument(help="Kind of problem, see `list scenarios`.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="digits, fashion-mnist, a .npz or .parquet file, or a folder of idx files."
+        ),
+    ],
+    noise: Annotated[
+        str,
+        typer.Option(help="Label noise to put in: 0.4, symmetric:0.4 or asymmetric:0.4."),
+    ] = "none",
+    model: Annotated[
+        str | None, typer.Option(help="Model, see `list models`; chosen by the data if not given.")
+    ] = None,
+    space: Annotated[
+        Path | None,
+        typer.Option(help="YAML file that narrows the search space.", rich_help_panel=Tuning),
+    ] = None,
+    trials: Trials = 100,
+    max_epochs: Annotated[
+        float,
+        typer.Option(
+            help="Compute cap of a trial, in epochs of the plain baseline.", rich_help_panel=Tuning
+        ),
+    ] = 30.0,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds of searching, confirmation and verdict not counted.",
+            rich_help_panel=Tuning,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(help="Fresh seeds of the verdict.", rich_help_panel=Tuning)
+    ] = 10,
+    seed: Annotated[
+        int,
+        typer.Option(help="Decides split, noise and proposals.", rich_help_panel=Tuning),
+    ] = 0,
+    fidelity: Annotated[
+        str,
+        typer.Option(
+            help="Below the last rung: prefix (one run, resumed) or compressed (shorter runs).",
+            rich_help_panel=Tuning,
+        ),
+    ] = "prefix",
+    cpus_per_trial: Annotated[
+        float, typer.Option(help="CPUs of a trial.", rich_help_panel=Running)
+    ] = 1.0,
+    gpus_per_trial: Annotated[
+        float,
+        typer.Option(help="GPUs of a trial; 0.25 lets four share one.", rich_help_panel=Running),
+    ] = 0.0,
+    workers_per_trial: Annotated[
+        int, typer.Option(help="Workers of a trial; more than 1 to come.", rich_help_panel=Running)
+    ] = 1,
+    address: Address = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Run folder to make; runs/TIME-… if not given.")
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Search, confirm, judge on the sealed test, and write [bold]tuned.yaml[/]."""
+    from automl_cl.driver import start
+    from automl_cl.spec import SearchSpec
+    from search_spaces import read_yaml
+
+    spec = SearchSpec(
+        scenario=scenario,
+        data=_absolute(data),
+        noise=noise,
+        model=model,
+        space={} if space is None else (read_yaml(space) or {}),
+        trials=trials,
+        max_epochs=max_epochs,
+        time_limit=time_limit,
+        seeds=seeds,
+        seed=seed,
+        fidelity=fidelity,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        workers_per_trial=workers_per_trial,
+    )
+    console = _console()
+    with _progress(console, spec.scenario, time_limit) as progress:
+        result = start(spec, output, address, progress.watch, verbose)
+    _report(console, result)
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    trials: Annotated[
+        int | None,
+        typer.Option(help="Search trials in all; more than there were extends the search."),
+    ] = None,
+    address: Address = None,
+    verbose: Verbose = False,
+) -> None:
+    """Go on where a run ended, was stopped or was killed; or extend it."""
+    from automl_cl import driver
+    from automl_cl.journal import read_events
+    from automl_cl.run_folder import RunFolder
+
+    folder = RunFolder.existing(run)
+    spec = driver.spec_of(read_events(folder.journal), folder)
+    console = _console()
+    with _progress(console, spec.scenario, spec.time_limit) as progress:
+        result = driver.resume(run, trials, address, progress.watch, verbose)
+    _report(console, result)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    to: Annotated[Path, typer.Option(help="File to write.")],
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Write the weights beside it, as .safetensors.")
+    ] = False,
+) -> None:
+    """Write a run's tuned config to a file of its own."""
+    from automl_cl.export import export_run
+
+    for written in export_run(run, to, weights):
+        typer.echo(written)
+
+
+@app.command()
+def train(
+    tuned: Annotated[Path, typer.Argument(help="A tuned.yaml.")],
+    data: Annotated[
+        str | None, typer.Option(help="Other data; without it, what it was found on.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides initialisation, order, augmentation.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to make; runs/TIME-… if not given.")
+    ] = None,
+) -> None:
+    """Train a tuned config from scratch, without Ray, and write its weights."""
+    from automl_cl.export import train_tuned
+
+    folder, metrics = train_tuned(
+        tuned, None if data is None else _absolute(data), seed, device, output
+    )
+    typer.echo("validation: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
+    typer.echo(f"written: {folder}")
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="algorithms, data, models, optimizers, schedules, augmentations, pacings, "
+            "scorers or scenarios."
+        ),
+    ],
+    scenario: Annotated[str | None, typer.Option(help="Of this scenario only.")] = None,
+) -> None:
+    """List what there is to choose from."""
+    from rich.table import Table
+
+    from automl_cl.catalogue import entries
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "scenario", "what"):
+        table.add_column(column, no_wrap=column != "what")
+    for entry in entries(kind, scenario):
+        table.add_row(entry["name"], entry["scenario"], entry["what"])
+    _console().print(table)
+
+
+@app.command()
+def describe(
+    name: Annotated[str, typer.Argument(help="An algorithm, optimizer, schedule, model, …")],
+) -> None:
+    """Say what one of them is, with its hyperparameters, defaults and ranges."""
+    import inspect
+
+    from rich.table import Table
+
+    from automl_cl.catalogue import described
+
+    console = _console()
+    for cls, fields in described(name):
+        console.print(f"[bold]{name}[/] ({cls.kind})\n")
+        for paragraph in (inspect.getdoc(cls) or "").split("\n\n"):
+            console.print(" ".join(paragraph.split()), "", sep="\n", highlight=False, markup=False)
+        table = Table(box=None, pad_edge=False)
+        for column in ("hyperparameter", "default", "allowed"):
+            table.add_column(column)
+        for field in fields:
+            table.add_row(field["name"], field["default"], field["allowed"])
+        console.print(table if fields else "It has no hyperparameters.")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _absolute(data: str) -> str:
+    """A file as an absolute path, so that a run can be resumed from anywhere."""
+    return str(Path(data).absolute()) if Path(data).exists() and Path(data).suffix else data
+
+
+def _progress(console: Console, scenario: str, time_limit: float | None) -> Progress:
+    from automl_cl.progress import Progress
+    from trainables.scenario import load_scenario
+
+    return Progress(console, load_scenario(scenario), time_limit)
+
+
+def _report(console: Console, result: SearchResult) -> None:
+    """Prints the leaderboard, the verdict and where the results are."""
+    from automl_cl.progress import arms_table
+    from automl_cl.verdict import words
+
+    console.print("")
+    console.print(arms_table(result.table, result.scenario))
+    console.print("")
+    if result.verdict is None:
+        _fail(
+            f"stopped before the verdict; go on with: automl-cl resume {result.folder.path}", 130
+        )
+    for line in words(result.verdict):
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(f"\ntuned config: {result.folder.tuned}", highlight=False, soft_wrap=True)
+    console.print(
+        f"use it with:  automl-cl train {result.folder.tuned}", highlight=False, soft_wrap=True
+    )
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise SystemExit(code)
+
+
+def main() -> None:
+    """The `automl-cl` command. Mistakes of the user end with one line and exit code 2."""
+    from cluster import ClusterError
+    from search_spaces.errors import InputError
+
+    try:
+        app()
+    except (InputError, ClusterError) as error:
+        _fail(f"Error: {error}", 2)
