@@ -88,7 +88,10 @@ def search(
         typer.Option(help="GPUs of a trial; 0.25 lets four share one.", rich_help_panel=Running),
     ] = 0.0,
     workers_per_trial: Annotated[
-        int, typer.Option(help="Workers of a trial; more than 1 to come.", rich_help_panel=Running)
+        int,
+        typer.Option(
+            help="Ray Train workers of a trial, its CPUs and GPUs shared.", rich_help_panel=Running
+        ),
     ] = 1,
     address: Address = None,
     output: Annotated[

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from automl_cl.execution import conclude, train
+from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.journal import Event, Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.run_folder import RunFolder, write_whole
@@ -21,7 +21,7 @@ from automl_cl.trials import TrialTable
 from automl_cl.trials_file import write_trials
 from automl_cl.tuned import Tuned
 from automl_cl.verdict import Verdict
-from cluster import TrialResources, concurrency, connect
+from cluster import concurrency, connect
 from search_spaces import InputError
 from trainables.scenario import Scenario
 
@@ -72,8 +72,8 @@ def start(
     RunFolder.require_free(output)
     prepared = prepare(spec)
     with ExitStack() as stack:
-        stack.enter_context(connect(address, packages=SHIPPED, verbose=verbose))
-        slots = concurrency(_resources(spec))
+        stack.enter_context(_connection(spec, address, verbose))
+        slots = concurrency(trial_resources(spec))
         folder = RunFolder.create(output, f"{spec.scenario}-{Path(spec.data).stem}")
         spec.write(folder.spec)
         journal = stack.enter_context(Journal.create(folder.journal))
@@ -114,8 +114,8 @@ def resume(
         prepared = prepare(spec)
         _same_as_before(journal.events[0], prepared)
         _check_extension(journal.events, trials)
-        stack.enter_context(connect(address, packages=SHIPPED, verbose=verbose))
-        slots = concurrency(_resources(spec))
+        stack.enter_context(_connection(spec, address, verbose))
+        slots = concurrency(trial_resources(spec))
         if trials is not None:
             journal.append("extend", trials=trials)
         return _run(prepared, folder, journal, slots, watch)
@@ -146,6 +146,14 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
+def _connection(
+    spec: SearchSpec, address: str | None, verbose: bool
+) -> AbstractContextManager[None]:
+    # Ray Train finds a dead group's resources only through the dashboard.
+    grouped = spec.workers_per_trial > 1
+    return connect(address, packages=SHIPPED, verbose=verbose, dashboard=grouped)
+
+
 def _same_as_before(first: Event, prepared: Prepared) -> None:
     if first["data"] != prepared.view.fingerprint:
         raise InputError(
@@ -165,10 +173,6 @@ def _check_extension(events: list[Event], trials: int | None) -> None:
     table = replayed(events)
     if trials < table.budget:
         raise InputError(f"--trials: got {trials}, expected at least the {table.budget} so far.")
-
-
-def _resources(spec: SearchSpec) -> TrialResources:
-    return TrialResources(spec.cpus_per_trial, spec.gpus_per_trial, spec.workers_per_trial)
 
 
 def _run(

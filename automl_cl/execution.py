@@ -18,8 +18,10 @@ from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
 from automl_cl.stages import VerdictImpossible, contestants, verdict_trials
 from automl_cl.verdict import Scores, judge
+from cluster import TrialResources
 from trainables.data import open_test
 from trainables.item_scores import Trained, score_items
+from trainables.worker_group import GroupResources
 
 # Tune's own files, logs and checks are off: the journal is the truth.
 TUNE_SETTINGS = {
@@ -45,17 +47,19 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
     from trainables.trial_actor import TrialActor
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    spec = prepared.spec
+    spec, resources = prepared.spec, trial_resources(prepared.spec)
     actor = tune.with_parameters(
         TrialActor,
         view=prepared.view,
         device=device_of(spec),
         stop_file=str(session.folder.stop_file),
+        group=_group(resources),
     )
+    gpus = resources.gpus if resources.workers == 1 else 0.0
     searcher = SessionSearcher(session)
     with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage, _interruptible(session):
         tuner = tune.Tuner(
-            tune.with_resources(actor, {"cpu": spec.cpus_per_trial, "gpu": spec.gpus_per_trial}),
+            tune.with_resources(actor, {"cpu": resources.driver_cpus, "gpu": gpus}),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=SessionScheduler(session),
@@ -74,6 +78,18 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
         tuner.fit()
     if searcher.error is not None:
         raise searcher.error
+
+
+def trial_resources(spec: SearchSpec) -> TrialResources:
+    """What a trial of a search occupies."""
+    return TrialResources(spec.cpus_per_trial, spec.gpus_per_trial, spec.workers_per_trial)
+
+
+def _group(resources: TrialResources) -> GroupResources | None:
+    """The group of workers that a trial has, if it has several."""
+    if resources.workers == 1:
+        return None
+    return GroupResources(resources.workers, resources.worker_cpus, resources.worker_gpus)
 
 
 def device_of(spec: SearchSpec) -> str:
@@ -144,10 +160,8 @@ def _scored(prepared: Prepared, trained: list[Trained], test: Any, slots: int) -
     """Each model's metric on each test item, [models, items], computed on the cluster."""
     import ray
 
-    spec = prepared.spec
-    task = ray.remote(score_items).options(
-        num_cpus=spec.cpus_per_trial, num_gpus=spec.gpus_per_trial
-    )
+    spec, each = prepared.spec, trial_resources(prepared.spec)
+    task = ray.remote(score_items).options(num_cpus=each.worker_cpus, num_gpus=each.worker_gpus)
     view, items = ray.put(prepared.view), ray.put(test)
     size = -(-len(trained) // slots)
     parts = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from automl_cl.spec import SearchSpec
-from search_spaces import Float, Space, narrowed, unknown_name
+from search_spaces import Float, InputError, Space, narrowed, unknown_name
 from trainables.data import DataSpec, DataView, load_view
 from trainables.scenario import Scenario, load_scenario
 
@@ -47,15 +47,30 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     searched down to a quarter of the cap.
     """
     whole = scenario.space(view)
-    model = spec.model or scenario.default_model(view)
-    if model not in whole.options("model"):
-        kind = f"model for inputs of shape {view.input_shape}"
-        raise unknown_name(kind, model, whole.options("model"))
+    model = scenario.default_model(view) if spec.model is None else spec.model
+    _require_suitable(model, whole.options("model"), scenario, view)
     cap = spec.max_epochs
     cut = narrowed(whole, {"model": model, "training.epochs": {"high": cap, "default": cap}})
-    space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
+    try:
+        space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
+    except InputError as error:
+        raise InputError(f"--space: {error}") from error
     allowed = cut.range_of("training", "epochs")
     if isinstance(allowed, Float) and space.range_of("training", "epochs") == allowed:
         shortest = max(SHORTEST * cap, allowed.low)
         space = narrowed(space, {"training.epochs": {"low": shortest}})
     return space
+
+
+def _require_suitable(
+    model: str, suitable: list[str], scenario: Scenario, view: DataView
+) -> None:
+    if model in suitable:
+        return
+    known = Space.of(scenario.recipe).options("model")
+    if model not in known:
+        raise unknown_name("--model", model, suitable)
+    raise InputError(
+        f"--model: '{model}' does not suit inputs of shape {list(view.input_shape)}; "
+        f"allowed: {', '.join(suitable)}."
+    )

@@ -105,7 +105,7 @@ class Progress:
             elapsed = now - self._first_ask
             left = elapsed / new * (self.table.budget - searched)
             if self.time_limit is not None:
-                left = min(left, max(0.0, self.time_limit - elapsed))
+                left = min(left, max(0.0, self.time_limit - self.table.searched_for(time.time())))
             words += f", about {left:.0f} s of searching left"
         return words
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import chain, count
 from pathlib import Path
 
 from search_spaces import InputError
+
+RUNS = Path("runs")
 
 
 class RunFolder:
@@ -28,12 +31,19 @@ class RunFolder:
         """Refuses a folder that holds anything, before time is spent on what would go there.
 
         Raises:
-            InputError: if the path is a file, or a folder that is not empty.
+            InputError: if the path is a file, a folder that is not empty, or cannot be made.
         """
-        if path is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(
-                f"--output: {path} is there already and not empty; name a new folder."
-            )
+        path = RUNS / "new" if path is None else path
+        try:
+            if path.exists():
+                _require_empty(path)
+            place = next(each for each in (path, *path.absolute().parents) if each.exists())
+        except OSError as error:
+            raise InputError(f"--output: cannot make {path}: {error.strerror}.") from error
+        if not place.is_dir():
+            raise InputError(f"--output: cannot make {path}: {place} is not a folder.")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise InputError(f"--output: cannot make {path}: {place} cannot be written to.")
 
     @classmethod
     def create(cls, path: Path | None, name: str) -> RunFolder:
@@ -43,9 +53,7 @@ class RunFolder:
             InputError: if the folder exists and is not empty, or cannot be made.
         """
         if path is None:
-            path = Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-            if path.exists():
-                path = path.with_name(f"{path.name}-{os.getpid()}")
+            path = _unused(RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
         cls.require_free(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -60,6 +68,8 @@ class RunFolder:
         Raises:
             InputError: if it is not one.
         """
+        if not path.exists():
+            raise InputError(f"run folder {path}: there is no such folder.")
         folder = cls(path.absolute())
         for needed in (folder.spec, folder.journal):
             if not needed.is_file():
@@ -69,6 +79,19 @@ class RunFolder:
     def of_trial(self, number: int) -> Path:
         """Where a trial's checkpoints are."""
         return self.checkpoints / f"{number:06d}"
+
+
+def _require_empty(path: Path) -> None:
+    if not path.is_dir():
+        raise InputError(f"--output: {path} is a file; name a new folder.")
+    if any(path.iterdir()):
+        raise InputError(f"--output: {path} is there already and not empty; name a new folder.")
+
+
+def _unused(path: Path) -> Path:
+    """The path, with a number after it if there is something already."""
+    numbered = (path.with_name(f"{path.name}-{number}") for number in count(2))
+    return next(each for each in chain([path], numbered) if not each.exists())
 
 
 def write_whole(path: Path, content: str) -> None:

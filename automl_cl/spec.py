@@ -59,11 +59,6 @@ class SearchSpec:
             self._number("time_limit", float, 1, 10**9)
         if self.fidelity not in FIDELITIES:
             raise unknown_name("--fidelity", self.fidelity, FIDELITIES)
-        if self.workers_per_trial > 1:
-            raise InputError(
-                "--workers-per-trial: several workers to a trial are not there yet; "
-                f"got {self.workers_per_trial}, allowed is 1."
-            )
         for name in ("scenario", "data", "noise"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise InputError(f"{_flag(name)}: got {getattr(self, name)!r}, expected a name.")
@@ -102,6 +97,8 @@ class SearchSpec:
         for key in ("scenario", "data"):
             if key not in given:
                 raise InputError(f"{where}: the setting '{key}' is missing.")
+        if type(given.get("noise")) in (int, float):  # YAML reads a bare rate as a number
+            given = {**given, "noise": str(given["noise"])}
         return cls(**given)
 
     def write(self, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,18 @@ class Board:
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
 
-        with SummaryWriter(str(folder)) as writer:
+        # A log that a kill cut short must not pass for written; TensorBoard does not look here.
+        draft = self.folder.with_name(f".{self.folder.name}.{os.getpid()}") / folder.name
+        with SummaryWriter(str(draft)) as writer:
             for rung in trial.rungs:
                 for name, value in rung.metrics.items():
                     writer.add_scalar(f"validation/{name}", value, round(rung.level))
             last = {f"validation/{k}": v for k, v in trial.rungs[-1].metrics.items()}
             for summary in hparams(flat(trial.config), last):
                 writer.file_writer.add_summary(summary)
+        self.folder.mkdir(exist_ok=True)
+        draft.rename(folder)
+        draft.parent.rmdir()
 
 
 def flat(config: dict[str, Any], path: str = "") -> dict[str, Any]:

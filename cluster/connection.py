@@ -24,6 +24,7 @@ def connect(
     verbose: bool = False,
     packages: Sequence[str] = (),
     object_store_memory: int | None = None,
+    dashboard: bool = False,
 ) -> Iterator[None]:
     """Connects to Ray, and on leaving disconnects and stops what was started here.
 
@@ -35,6 +36,7 @@ def connect(
         cpus: CPUs of a local instance; all of the machine's by default.
         verbose: Let Ray's own messages and its workers' output through to the terminal.
         packages: Import names of the packages to ship to the nodes of a running cluster.
+        dashboard: Start the dashboard of a local instance, on the loopback address only.
         object_store_memory: Bytes of a local instance's object store; Ray's choice by default.
 
     Raises:
@@ -54,7 +56,7 @@ def connect(
     }
     try:
         if address is None or address == "local":
-            _start_local(cpus, object_store_memory, quiet)
+            _start_local(cpus, object_store_memory, dashboard, quiet)
         else:
             _join(address, packages, quiet)
         yield
@@ -62,7 +64,9 @@ def connect(
         ray.shutdown()
 
 
-def _start_local(cpus: int | None, object_store_memory: int | None, quiet: dict[str, Any]) -> None:
+def _start_local(
+    cpus: int | None, object_store_memory: int | None, dashboard: bool, quiet: dict[str, Any]
+) -> None:
     import ray
 
     if cpus is not None and cpus < 1:
@@ -72,7 +76,7 @@ def _start_local(cpus: int | None, object_store_memory: int | None, quiet: dict[
             address="local",
             num_cpus=cpus,
             object_store_memory=object_store_memory,
-            include_dashboard=False,
+            include_dashboard=dashboard,
             **quiet,
         )
     except (Exception, SystemExit) as error:

@@ -21,6 +21,11 @@ def write_checkpoint(path: Path, state: State) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the file's own fsync does not save its name
+    finally:
+        os.close(folder)
 
 
 def read_checkpoint(path: Path, device: torch.device) -> State:

@@ -29,13 +29,15 @@ class Learner(ABC):
     when it is reached and owed until it fits; nothing is trained before it is paid for.
 
     Args:
-        data: training and validation examples on `device`.
+        data: training and validation examples on `device`, and the ranks that train together;
+            compute is that of all ranks.
         seed: decides initialisation, order and augmentation.
         device: where everything is.
     """
 
     def __init__(self, data: TensorView, seed: int, device: torch.device) -> None:
         self.data = data
+        self.ranks = data.train.ranks
         self.seed = seed
         self.device = device
         self.unit = 0
@@ -130,7 +132,7 @@ class Learner(ABC):
             self.horizon = int(horizon * self.unit)
             with FlopCounter() as counter:
                 self.prepare()
-        self._owed = counter.total
+        self._owed = self.ranks.total(counter.total)
 
     @final
     def advance(self, compute: float) -> None:
@@ -146,7 +148,7 @@ class Learner(ABC):
                 return False
             with FlopCounter() as counter:
                 self.open_epoch()
-            self._owed += counter.total
+            self._owed += self.ranks.total(counter.total)
             self._opened = True
         if self.spent + self._owed > target:
             return False
@@ -173,7 +175,7 @@ class Learner(ABC):
             devices = [self.device] if self.device.type == "cuda" else []
             with torch.random.fork_rng(devices), FlopCounter() as counter:
                 twin.step()
-            self._step_flops[kind] = counter.total
+            self._step_flops[kind] = self.ranks.total(counter.total)
         return self._step_flops[kind]
 
     @final
@@ -181,7 +183,7 @@ class Learner(ABC):
         """Metrics on the validation examples; their compute is counted, not taken off the run."""
         with self._random.active(), FlopCounter() as counter:
             metrics = self.measure()
-        self.evaluated += counter.total
+        self.evaluated += self.ranks.total(counter.total)
         return metrics
 
     @final

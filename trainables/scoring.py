@@ -25,8 +25,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def logits_of(forward: Callable[[Tensor], Tensor], examples: TensorExamples) -> Tensor:
-    """Logits [n, classes] of all examples, a chunk at a time."""
-    return torch.cat([forward(inputs) for inputs, _ in examples.chunks()])
+    """Logits [n, classes] of all examples, a chunk at a time, divided among the ranks."""
+    own = torch.cat([forward(inputs) for inputs in examples.own_inputs()])
+    return examples.ranks.gather(own, len(examples))
 
 
 def losses_of(model: nn.Module, examples: TensorExamples) -> Tensor:

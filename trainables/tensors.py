@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from trainables.data import DataView, Examples
+from trainables.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
 class TensorExamples:
-    """Inputs [n, ...] and labels int64 [n], on one device."""
+    """Inputs [n, ...] and labels int64 [n], on one device.
+
+    Every one of `ranks` holds them all; passes over them are divided among the ranks.
+    """
 
     inputs: Tensor
     labels: Tensor
+    ranks: Ranks = ALONE
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @classmethod
-    def of(cls, examples: Examples, device: torch.device) -> TensorExamples:
+    def of(cls, examples: Examples, device: torch.device, ranks: Ranks = ALONE) -> TensorExamples:
         """Arrays as tensors on a device; on the CPU they are mapped, not copied."""
         with warnings.catch_warnings():
             # Arrays out of Ray's object store are read-only. Nothing here writes into them.
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             inputs, labels = torch.from_numpy(examples.inputs), torch.from_numpy(examples.labels)
-        return cls(inputs.to(device), labels.to(device))
+        return cls(inputs.to(device), labels.to(device), ranks)
 
-    def chunks(self, size: int = 1024) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and labels in order, `size` at a time."""
-        return zip(self.inputs.split(size), self.labels.split(size), strict=True)
+    def own_inputs(self, size: int = 1024) -> tuple[Tensor, ...]:
+        """This rank's part of the inputs in order, `size` at a time."""
+        return self.inputs[self.ranks.share(len(self))].split(size)
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,10 @@ class TensorView:
         return tuple(self.train.inputs.shape[1:])
 
     @classmethod
-    def of(cls, view: DataView, device: torch.device) -> TensorView:
+    def of(cls, view: DataView, device: torch.device, ranks: Ranks = ALONE) -> TensorView:
         """A loaded view on a device."""
         return cls(
-            TensorExamples.of(view.train, device),
-            TensorExamples.of(view.validation, device),
+            TensorExamples.of(view.train, device, ranks),
+            TensorExamples.of(view.validation, device, ranks),
             view.num_classes,
         )

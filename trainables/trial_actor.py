@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from ray import tune
 from trainables.data import DataView
 from trainables.tensors import TensorView
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
-
+from trainables.worker_group import GroupResources, WorkerGroup, following
 
 LONGEST_PAUSE = 2.0
 
@@ -23,17 +22,28 @@ LONGEST_PAUSE = 2.0
 class TrialActor(tune.Trainable):
     """Runs trials; between them the process, its device and the data on it stay as they are.
 
+    With a group it trains nothing itself but has the group's workers do it.
+
     Each trial's Tune config holds one key, `request`: a `TrialRequest` as JSON, or None to keep
     the actor up while there is nothing to do. Each `step` returns one `RungReport`. What goes
     wrong inside a trial is returned, not raised: raising would cost the actor, and with it seconds
     of starting another.
     """
 
-    def setup(self, config: dict[str, Any], view: DataView, device: str, stop_file: str) -> None:
-        """Moves the data to the device, once for all trials to come."""
-        self.device = torch.device(device)
-        self.data = TensorView.of(view, self.device)
+    def setup(
+        self,
+        config: dict[str, Any],
+        view: DataView,
+        device: str,
+        stop_file: str,
+        group: GroupResources | None,
+    ) -> None:
+        """Moves the data to the device, or starts the group, once for all trials to come."""
         self.stop_file = Path(stop_file)
+        self.group = None if group is None else WorkerGroup(group, view, stop_file)
+        if self.group is None:
+            self.device = torch.device(device)
+            self.data = TensorView.of(view, self.device)
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -53,13 +63,24 @@ class TrialActor(tune.Trainable):
             time.sleep(self.pause)
             self.pause = min(2 * self.pause, LONGEST_PAUSE)
             return {"report": None}
+        report = self._by_group() if self.group is not None else self._alone()
+        return {"report": json.dumps(asdict(report))}
+
+    def _alone(self) -> RungReport:
+        assert self.request is not None
         try:
             if self.run is None:
                 self.run = TrialRun(self.request, self.data, self.device, self.stop_file.exists)
-            report = self.run.next_rung()
+            return self.run.next_rung()
         except Exception as error:
-            report = _failure(self.request, error)
-        return {"report": json.dumps(asdict(report))}
+            return RungReport.of_error(self.request, error)
+
+    def _by_group(self) -> RungReport:
+        assert self.request is not None
+        assert self.group is not None
+        report = self.group.carry_out(self.request)
+        self.request = following(self.request, report)
+        return report
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: a trial's checkpoints are its own, and on disk before each report."""
@@ -68,20 +89,7 @@ class TrialActor(tune.Trainable):
         """Nothing: which checkpoint to start from comes with the request."""
 
     def cleanup(self) -> None:
-        """Lets the trial go."""
+        """Lets the trial go, and the group."""
         self.run = None
-
-
-def _failure(request: TrialRequest, error: Exception) -> RungReport:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(frame.filename).name}:{frame.lineno}"
-    reason = f"{type(error).__name__} at {where}: {error}".replace("\n", " ")
-    return RungReport(
-        number=request.number,
-        attempt=request.attempt,
-        rung=request.from_rung,
-        status="failed",
-        compute=request.compute,
-        seconds=0.0,
-        reason=reason[:1000],
-    )
+        if self.group is not None:
+            self.group.close()

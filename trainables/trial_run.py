@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -81,6 +82,22 @@ class RungReport:
     weights: str | None = None
     reason: str | None = None
 
+    @classmethod
+    def of_error(cls, request: TrialRequest, error: Exception) -> RungReport:
+        """The report of a trial that raised, with the place where it did."""
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
+        reason = f"{type(error).__name__} at {where}: {error}".replace("\n", " ")
+        return cls(
+            number=request.number,
+            attempt=request.attempt,
+            rung=request.from_rung,
+            status="failed",
+            compute=request.compute,
+            seconds=0.0,
+            reason=reason[:1000],
+        )
+
 
 class TrialRun:
     """Carries out one request, a rung at a time.
@@ -100,7 +117,7 @@ class TrialRun:
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
         self.request = request
-        self.device = device
+        self.device, self.ranks = device, data.train.ranks
         self.stop_requested = stop_requested
         self.rung = request.from_rung
         self.finished_runs = request.compute if request.fidelity == "compressed" else 0.0
@@ -130,6 +147,11 @@ class TrialRun:
         if self.request.checkpoint is not None and self.request.fidelity == "prefix":
             return read_checkpoint(Path(self.request.checkpoint), self.device)
         return None
+
+    def continues(self, request: TrialRequest) -> bool:
+        """Whether a request asks for the next rung of this very run."""
+        same = (request.number, request.attempt) == (self.request.number, self.request.attempt)
+        return same and request.from_rung == self.rung
 
     def next_rung(self) -> RungReport:
         """Trains to the next level and reports there; its checkpoint is on disk on return."""
@@ -163,7 +185,7 @@ class TrialRun:
         slice_compute = self.request.levels[-1] / SLICES
         saved, reached = time.monotonic(), self.learner.spent / self.learner.unit
         while reached < level and not self.learner.diverged:
-            if self.stop_requested():
+            if self.ranks.any(self.stop_requested()):
                 self._save("inside")
                 return False
             reached = min(reached + slice_compute, level)
@@ -190,12 +212,14 @@ class TrialRun:
 
     def _save(self, kind: str) -> str:
         path = Path(self.request.folder) / f"{self.request.attempt:07d}-{kind}-{self.rung}.pt"
-        write_checkpoint(path, self.learner.state_dict())
+        if self.ranks.rank == 0:
+            write_checkpoint(path, self.learner.state_dict())
         return str(path)
 
     def _save_weights(self) -> str:
         path = Path(self.request.folder) / f"{self.request.attempt:07d}-weights.safetensors"
-        write_weights(path, self.learner.weights())
+        if self.ranks.rank == 0:
+            write_weights(path, self.learner.weights())
         return str(path)
 
 

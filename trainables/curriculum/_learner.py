@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from trainables.batch_norm import share_batch_norm
 from trainables.curriculum._recipe import Recipe
 from trainables.flops import FlopCounter
 from trainables.learner import Learner, State
@@ -39,7 +40,7 @@ class CurriculumLearner(Learner):
         with torch.random.fork_rng(devices=[]):
             seed_cpu(derive_seed(self.seed, "initialisation"))
             model = self.recipe.model.build(self.data.input_shape, self.data.num_classes)
-        return model.to(self.device)
+        return share_batch_norm(model.to(self.device), self.ranks)
 
     def measure_unit(self) -> int:
         model, batch = self._new_model(), min(64, len(self.data.train))
@@ -90,10 +91,12 @@ class CurriculumLearner(Learner):
         key = derive_seed(self.seed, "augmentation", self.epoch, start)
         inputs = self.recipe.augmentation.apply(inputs, indices, key)
         self.model.train()
-        outputs = self.model(inputs)
+        own = self.model(inputs[self.ranks.share(len(indices))])
+        outputs = self.ranks.gather(own, len(indices))
         loss = self.algorithm.loss_curriculum(cross_entropy, outputs, labels, indices, inputs)
         self.optimizer.zero_grad()
         loss.backward()
+        self.ranks.sum_gradients(self.model.parameters())
         self.recipe.schedule.apply(self.optimizer, self.progress)
         self.optimizer.step()
         return loss

@@ -39,8 +39,11 @@ class SelfTaught(Scorer):
             for batch in order.to(examples.labels.device).split(BATCH):
                 if len(batch) == 1 and len(examples) > 1:
                     continue
-                loss = F.cross_entropy(teacher(examples.inputs[batch]), examples.labels[batch])
+                own = batch[examples.ranks.share(len(batch))]
+                logits = examples.ranks.gather(teacher(examples.inputs[own]), len(batch))
+                loss = F.cross_entropy(logits, examples.labels[batch])
                 optimizer.zero_grad()
                 loss.backward()
+                examples.ranks.sum_gradients(teacher.parameters())
                 optimizer.step()
         return losses_of(teacher, examples)
