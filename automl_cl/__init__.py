@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +38,11 @@ def search(
         ClusterError: if the cluster cannot be reached, or a trial does not fit it.
     """
     from automl_cl.driver import start
+    from automl_cl.preparation import located
     from automl_cl.spec import SearchSpec
 
     spec = SearchSpec.from_dict({"scenario": scenario, "data": data, **settings}, "search()")
+    spec = replace(spec, data=located(spec.data))
     return start(spec, None if output is None else Path(output), address)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from search_spaces import Part, options, unknown_name
@@ -13,6 +14,18 @@ from trainables.data import data_sources
 from trainables.scenario import load_scenario, scenario_names
 
 Entry = dict[str, str]
+
+UNTUNED = ("data", "scenario")
+"""Kinds whose members are no parts of a config."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What there is to say of one thing that has a name."""
+
+    kind: str
+    text: str
+    hyperparameters: list[Entry]
 
 
 def kinds() -> list[str]:
@@ -42,36 +55,47 @@ def entries(kind: str, scenario: str | None = None) -> list[Entry]:
     return list(found.values())
 
 
-def described(name: str) -> list[tuple[type[Part], list[Entry]]]:
-    """Every part of this name, with its hyperparameters.
+def described(name: str) -> list[Description]:
+    """Everything of this name.
 
     Raises:
-        InputError: if no part has it.
+        InputError: if nothing has it.
     """
-    found: dict[type[Part], list[Entry]] = {}
-    names: set[str] = set()
+    found = {cls: _described_part(cls) for cls in _parts() if cls.part_name() == name}
+    others: dict[str, dict[str, type]] = {
+        "data": dict(data_sources()),
+        "scenario": {each: type(load_scenario(each)) for each in scenario_names()},
+    }
+    more = [
+        Description(kind, inspect.getdoc(names[name]) or "", [])
+        for kind, names in others.items()
+        if name in names
+    ]
+    if not found and not more:
+        known = {cls.part_name() for cls in _parts()}
+        raise unknown_name("name", name, known.union(*others.values()))
+    return [*found.values(), *more]
+
+
+def _parts() -> Iterator[type[Part]]:
+    """Every part that a config can hold: the options of all families, and what has none."""
     for scenario in scenario_names():
-        for base in _families(scenario):
-            for option_name, cls in options(base).items():
-                names.add(option_name)
-                if option_name == name:
-                    found[cls] = _hyperparameters(cls)
-    if not found:
-        raise unknown_name("name", name, names)
-    return list(found.items())
+        for base in _inside(load_scenario(scenario).recipe):
+            yield from options(base).values() if is_family(base) else [base]
 
 
 def _families(scenario: str) -> list[type[Part]]:
     """The families of a scenario's recipe, and those inside their options."""
-    return list(dict.fromkeys(_inside(load_scenario(scenario).recipe)))
+    found = _inside(load_scenario(scenario).recipe)
+    return list(dict.fromkeys(base for base in found if is_family(base)))
 
 
 def _inside(cls: type) -> Iterator[type[Part]]:
     for hint, _ in field_types(cls).values():
-        if is_part(hint) and is_family(hint):
+        if is_part(hint):
             yield hint
-            for option in options(hint).values():
-                yield from _inside(option)
+            for below in options(hint).values() if is_family(hint) else [hint]:
+                yield from _inside(below)
 
 
 def _entry(name: str, scenario: str, cls: type) -> Entry:
@@ -79,9 +103,9 @@ def _entry(name: str, scenario: str, cls: type) -> Entry:
     return {"name": name, "scenario": scenario, "what": first}
 
 
-def _hyperparameters(cls: type[Part]) -> list[Entry]:
+def _described_part(cls: type[Part]) -> Description:
     default = cls()
-    return [
+    hyperparameters = [
         {
             "name": name,
             "default": _value(getattr(default, name)),
@@ -89,6 +113,7 @@ def _hyperparameters(cls: type[Part]) -> list[Entry]:
         }
         for name, (hint, allowed) in field_types(cls).items()
     ]
+    return Description(cls.kind, inspect.getdoc(cls) or "", hyperparameters)
 
 
 def _value(value: Any) -> str:

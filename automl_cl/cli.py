@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from automl_cl import __version__
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,7 +20,6 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Find the best way to teach a model: algorithm, pacing, optimizer, schedule together.",
 )
 
 Tuning = "Search"
@@ -29,7 +30,26 @@ Address = Annotated[
     str | None,
     typer.Option(help="Ray cluster to use; without it Ray starts here.", rich_help_panel=Running),
 ]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"automl-cl {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]
+
+
+@app.callback()
+def options(version: Version = False) -> None:
+    """Find the best way to teach a model: algorithm, pacing, optimizer, schedule together."""
 
 
 @app.command()
@@ -49,8 +69,11 @@ def search(
         str | None, typer.Option(help="Model, see `list models`; chosen by the data if not given.")
     ] = None,
     space: Annotated[
-        Path | None,
-        typer.Option(help="YAML file that narrows the search space.", rich_help_panel=Tuning),
+        str | None,
+        typer.Option(
+            help="YAML file that narrows the search space, or the preset quick.",
+            rich_help_panel=Tuning,
+        ),
     ] = None,
     trials: Trials = 100,
     max_epochs: Annotated[
@@ -101,15 +124,16 @@ def search(
 ) -> None:
     """Search, confirm, judge on the sealed test, and write [bold]tuned.yaml[/]."""
     from automl_cl.driver import start
+    from automl_cl.preparation import located
     from automl_cl.spec import SearchSpec
-    from search_spaces import read_yaml
+    from search_spaces import read_narrowing
 
     spec = SearchSpec(
         scenario=scenario,
-        data=_absolute(data),
+        data=located(data),
         noise=noise,
         model=model,
-        space={} if space is None else (read_yaml(space) or {}),
+        space={} if space is None else dict(read_narrowing(space)),
         trials=trials,
         max_epochs=max_epochs,
         time_limit=time_limit,
@@ -179,9 +203,7 @@ def train(
     """Train a tuned config from scratch, without Ray, and write its weights."""
     from automl_cl.export import train_tuned
 
-    folder, metrics = train_tuned(
-        tuned, None if data is None else _absolute(data), seed, device, output
-    )
+    folder, metrics = train_tuned(tuned, data, seed, device, output)
     typer.echo("validation: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
     typer.echo(f"written: {folder}")
 
@@ -212,37 +234,31 @@ def list_(
 
 @app.command()
 def describe(
-    name: Annotated[str, typer.Argument(help="An algorithm, optimizer, schedule, model, …")],
+    name: Annotated[str, typer.Argument(help="Anything that `list` shows, or `training`.")],
 ) -> None:
     """Say what one of them is, with its hyperparameters, defaults and ranges."""
-    import inspect
-
     from rich.table import Table
 
-    from automl_cl.catalogue import described
+    from automl_cl.catalogue import UNTUNED, described
 
     console = _console()
-    for cls, fields in described(name):
-        console.print(f"[bold]{name}[/] ({cls.kind})\n")
-        for paragraph in (inspect.getdoc(cls) or "").split("\n\n"):
+    for found in described(name):
+        console.print(f"[bold]{name}[/] ({found.kind})\n")
+        for paragraph in found.text.split("\n\n"):
             console.print(" ".join(paragraph.split()), "", sep="\n", highlight=False, markup=False)
         table = Table(box=None, pad_edge=False)
         for column in ("hyperparameter", "default", "allowed"):
             table.add_column(column)
-        for field in fields:
+        for field in found.hyperparameters:
             table.add_row(field["name"], field["default"], field["allowed"])
-        console.print(table if fields else "It has no hyperparameters.")
+        if found.kind not in UNTUNED:
+            console.print(table if table.rows else "It has no hyperparameters.")
 
 
 def _console() -> Console:
     from rich.console import Console
 
     return Console()
-
-
-def _absolute(data: str) -> str:
-    """A file as an absolute path, so that a run can be resumed from anywhere."""
-    return str(Path(data).absolute()) if Path(data).exists() and Path(data).suffix else data
 
 
 def _progress(console: Console, scenario: str, time_limit: float | None) -> Progress:
@@ -278,7 +294,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def main() -> None:
-    """The `automl-cl` command. Mistakes of the user end with one line and exit code 2."""
+    """The `automl-cl` command. What the user can mend ends with one line, not a traceback."""
     from cluster import ClusterError
     from search_spaces.errors import InputError
 
@@ -286,3 +302,14 @@ def main() -> None:
         app()
     except (InputError, ClusterError) as error:
         _fail(f"Error: {error}", 2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"Error: {error.filename}: {error.strerror}.", 2)
+    except RuntimeError as error:
+        # Known by now; imported above it would make every `--help` wait for torch.
+        from automl_cl.stages import VerdictImpossible
+
+        if not isinstance(error, VerdictImpossible):
+            raise
+        _fail(f"Error: {error}.", 1)

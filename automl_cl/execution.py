@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,8 +21,11 @@ from automl_cl.verdict import Scores, judge
 from cluster import TrialResources
 from trainables.data import open_test
 from trainables.item_scores import Trained, score_items
-from trainables.worker_group import GroupResources
 
+if TYPE_CHECKING:
+    from trainables.worker_group import GroupResources
+
+# Ray reads its settings when it is imported, so it is imported once they are made: in functions.
 # Tune's own files, logs and checks are off: the journal is the truth.
 TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -89,6 +92,8 @@ def _group(resources: TrialResources) -> GroupResources | None:
     """The group of workers that a trial has, if it has several."""
     if resources.workers == 1:
         return None
+    from trainables.worker_group import GroupResources
+
     return GroupResources(resources.workers, resources.worker_cpus, resources.worker_gpus)
 
 

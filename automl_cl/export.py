@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
-from automl_cl.driver import replayed
+from automl_cl.driver import replayed, spec_of
 from automl_cl.journal import read_events
 from automl_cl.run_folder import RunFolder, write_whole
 from automl_cl.stages import verdict_trials
@@ -29,20 +28,30 @@ def export_run(run: Path, to: Path, weights: bool) -> list[Path]:
         InputError: if it is no run folder, there is no verdict yet, or a file is there already.
     """
     folder = RunFolder.existing(run)
-    table = replayed(read_events(folder.journal))
+    events = read_events(folder.journal)
+    spec_of(events, folder)
+    table = replayed(events)
     if not table.verdicts or not folder.tuned.exists():
         raise InputError(f"{run} has no verdict yet; first: automl-cl resume {run}")
     tuned = Tuned.read(folder.tuned)
-    files = [to, to.with_suffix(".safetensors")] if weights else [to]
-    for file in files:
-        if file.exists():
-            raise InputError(f"--to: {file} is there already; name another file.")
-    if not to.parent.is_dir():
-        raise InputError(f"--to: there is no folder {to.parent}.")
-    write_whole(to, folder.tuned.read_text(encoding="utf-8"))
+    _require_new(to)
+    beside = to.with_suffix(".safetensors")
     if weights:
-        _copy_weights(_weights_of(folder, table), files[1], tuned)
-    return files
+        if beside == to:
+            raise InputError(f"--to: {to} is where the weights go; name a .yaml file.")
+        _require_new(beside)
+    # The weights first: they may be gone, or the data that says how inputs were scaled.
+    if weights:
+        _copy_weights(_weights_of(folder, table), beside, tuned)
+    write_whole(to, folder.tuned.read_text(encoding="utf-8"))
+    return [to, beside] if weights else [to]
+
+
+def _require_new(file: Path) -> None:
+    if file.exists():
+        raise InputError(f"--to: {file} is there already; name another file.")
+    if not file.parent.is_dir():
+        raise InputError(f"--to: there is no folder {file.parent}.")
 
 
 def _weights_of(folder: RunFolder, table: TrialTable) -> Path:
@@ -80,8 +89,8 @@ def train_tuned(
         The folder, and the metrics on the validation examples.
 
     Raises:
-        InputError: if the file is no tuned config, the data cannot be read, there is no such
-            device, or the folder is not empty.
+        InputError: if the file is no tuned config, the data cannot be read or does not suit it,
+            there is no such device, or the folder is not empty.
     """
     import torch
 
@@ -89,12 +98,12 @@ def train_tuned(
 
     tuned = Tuned.read(path)
     RunFolder.require_free(output)
+    if seed < 0:
+        raise InputError(f"--seed: got {seed}, expected a whole number from 0.")
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise InputError(f"--device: '{device}' is not here; allowed: {_devices()}.")
     fitted = tuned.fit(data, seed, device)
-    name = tuned.config["algorithm"]["name"]
-    folder = output or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-train-{name}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = RunFolder.create(output, f"train-{tuned.config['algorithm']['name']}").path
     write_weights(folder / "weights.safetensors", fitted.learner.weights(), about(fitted.view))
     result = {"seed": seed, "compute": fitted.compute, "validation": fitted.metrics}
     write_whole(folder / "metrics.json", json.dumps(result, indent=2) + "\n")

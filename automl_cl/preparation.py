@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from automl_cl.spec import SearchSpec
 from search_spaces import Float, InputError, Space, narrowed, unknown_name
-from trainables.data import DataSpec, DataView, load_view
+from trainables.data import DataSpec, DataView, data_sources, load_view
 from trainables.scenario import Scenario, load_scenario
 
 SHORTEST = 0.25
@@ -21,6 +22,13 @@ class Prepared:
     data: DataSpec
     view: DataView
     space: Space
+
+
+def located(data: str) -> str:
+    """A file or folder by its absolute path, so that a run can be resumed from anywhere."""
+    path = Path(data).expanduser()
+    named = not data or data.replace("_", "-") in data_sources()
+    return str(path.absolute()) if not named and path.exists() else data
 
 
 def data_spec(spec: SearchSpec) -> DataSpec:
@@ -62,14 +70,12 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     return space
 
 
-def _require_suitable(
-    model: str, suitable: list[str], scenario: Scenario, view: DataView
-) -> None:
+def _require_suitable(model: str, suitable: list[str], scenario: Scenario, view: DataView) -> None:
     if model in suitable:
         return
     known = Space.of(scenario.recipe).options("model")
     if model not in known:
-        raise unknown_name("--model", model, suitable)
+        raise unknown_name(f"model for inputs of shape {view.input_shape}", model, suitable)
     raise InputError(
         f"--model: '{model}' does not suit inputs of shape {list(view.input_shape)}; "
         f"allowed: {', '.join(suitable)}."

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_cl.run_folder import write_whole
-from search_spaces import Config, InputError, from_config, read_yaml, to_yaml, unknown_name
+from search_spaces import Config, InputError, Part, from_config, read_yaml, to_yaml, unknown_name
 from trainables.data import DataSpec, DataView, load_view
 from trainables.scenario import Scenario, load_scenario
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from automl_cl.preparation import Prepared
     from automl_cl.trials import TrialTable
     from automl_cl.verdict import Verdict
-    from search_spaces import Part
     from trainables.learner import Learner
     from trainables.schedules import ScheduleOverSteps
 
@@ -101,22 +100,39 @@ class Tuned:
         names = [each.name for each in dataclasses.fields(cls)]
         if not isinstance(given, dict):
             raise InputError(f"{path} is not a tuned config: it holds no mapping.")
+        # Another format may well have other keys, so it is told first.
+        version = given.get("automl_cl", FORMAT)
+        if type(version) is not int or version != FORMAT:
+            raise InputError(f"{path}: automl_cl: got {version!r}, this version reads {FORMAT}.")
         for name in given:
             if name not in names:
                 raise unknown_name(f"key in {path}", name, names)
         for name in names:
             if name not in given:
                 raise InputError(f"{path} is not a whole tuned config: '{name}' is missing.")
-        if given["automl_cl"] != FORMAT:
-            raise InputError(
-                f"{path}: got format {given['automl_cl']!r}, this version reads {FORMAT}."
-            )
         tuned = cls(**given)
         try:
-            tuned.recipe()
+            tuned._check()
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         return tuned
+
+    def _check(self) -> None:
+        self.recipe()
+        for name in ("data", "shape", "verdict", "versions"):
+            if not isinstance(getattr(self, name), dict):
+                raise InputError(f"{name}: got {getattr(self, name)!r}, expected a mapping.")
+        if self.data:
+            self._data_spec()
+        if not isinstance(self.data.get("fingerprint", ""), str):
+            raise InputError(f"data.fingerprint: got {self.data['fingerprint']!r}, expected text.")
+        classes, lengths = self.shape.get("classes"), self.shape.get("input_shape")
+        if type(classes) is not int or classes < 2:
+            raise InputError(f"shape.classes: got {classes!r}, expected a whole number from 2.")
+        if not isinstance(lengths, list) or not all(type(n) is int and n > 0 for n in lengths):
+            raise InputError(
+                f"shape.input_shape: got {lengths!r}, expected a list of whole numbers from 1."
+            )
 
     def recipe(self) -> Any:
         """The config as typed parts: `recipe().algorithm`, `recipe().optimizer`, ..."""
@@ -142,11 +158,25 @@ class Tuned:
         return algorithm
 
     def view(self, source: str | None = None) -> DataView:
-        """The data it was found on, or, from another source, clean data split the same way."""
-        kept = {key: self.data[key] for key in ("source", "noise", "seed")}
+        """The data it was found on, or, from another source, clean data split the same way.
+
+        Raises:
+            InputError: if the data cannot be read, or is not what it was found on.
+        """
         if source is not None:
-            kept |= {"source": source, "noise": "none"}
-        return load_view(DataSpec.from_dict(kept))
+            return load_view(DataSpec(source, seed=self.data.get("seed", 0)))
+        view = load_view(self._data_spec())
+        found_on = self.data.get("fingerprint", view.fingerprint)
+        if view.fingerprint != found_on:
+            raise InputError(
+                f"the data '{self.data['source']}' is not what the config was found on: "
+                f"fingerprint {view.fingerprint}, then {found_on}; name it as other data."
+            )
+        return view
+
+    def _data_spec(self) -> DataSpec:
+        """What data it was found on, as the user would say it."""
+        return DataSpec.from_dict({k: v for k, v in self.data.items() if k != "fingerprint"})
 
     def fit(self, source: str | None = None, seed: int = 0, device: str = "cpu") -> Fitted:
         """Trains the config from scratch, here, without Ray.
@@ -155,12 +185,17 @@ class Tuned:
             source: a data source's name or a file; None for the data it was found on.
             seed: decides initialisation, order and augmentation.
             device: where to train.
+
+        Raises:
+            InputError: if the data cannot be read, a part of the config does not suit it, or the
+                training diverges.
         """
         import torch
 
         from trainables.tensors import TensorView
 
         place, view = torch.device(device), self.view(source)
+        _require_suitable(self.recipe(), view)
         data = TensorView.of(view, place)
         learner = self._scenario().learner(self.config, data, seed, place)
         horizon = self.config["training"]["epochs"]
@@ -169,3 +204,17 @@ class Tuned:
         if learner.diverged:
             raise InputError("the training diverged: the loss was no longer a finite number.")
         return Fitted(learner, view, learner.evaluate(), learner.compute)
+
+
+def _require_suitable(recipe: Any, view: DataView, path: str = "config") -> None:
+    """Refuses data whose inputs have a shape that some part of a recipe cannot be used on."""
+    for each in dataclasses.fields(recipe):
+        part = getattr(recipe, each.name)
+        if not isinstance(part, Part):
+            continue
+        if not part.suits(view.input_shape):
+            raise InputError(
+                f"{path}.{each.name}: '{part.part_name()}' does not suit data '{view.name}', "
+                f"whose inputs have shape {list(view.input_shape)}."
+            )
+        _require_suitable(part, view, f"{path}.{each.name}")

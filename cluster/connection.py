@@ -45,6 +45,10 @@ def connect(
     if not verbose:
         # Read when Ray is imported and inherited by the processes that it starts.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address not in (None, "local") and _has_token():
+        # Ray turns its token authentication on by itself for instances it starts or finds, but
+        # not for an address that it is given, and reads this when it is imported.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
     if ray.is_initialized():
@@ -62,6 +66,13 @@ def connect(
         yield
     finally:
         ray.shutdown()
+
+
+def _has_token() -> bool:
+    """Whether Ray would find an authentication token here."""
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
+    return "RAY_AUTH_TOKEN" in os.environ or path.is_file()
 
 
 def _start_local(

@@ -2,7 +2,7 @@
 
 from search_spaces.coordinates import coordinates, decode, encode
 from search_spaces.errors import InputError, unknown_name
-from search_spaces.narrowing import Narrowing, narrowed
+from search_spaces.narrowing import Narrowing, narrowed, read_narrowing
 from search_spaces.parts import Config, Part, from_config, option, option_names, options, to_config
 from search_spaces.ranges import Categorical, Float, Int
 from search_spaces.space import Space
@@ -25,6 +25,7 @@ __all__ = [
     "option",
     "option_names",
     "options",
+    "read_narrowing",
     "read_yaml",
     "to_config",
     "to_yaml",

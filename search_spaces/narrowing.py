@@ -13,15 +13,35 @@ A range has the keys `low`, `high`, `log` and `default`, each optional; `default
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import InputError, unknown_name
 from search_spaces.parts import of_type
 from search_spaces.ranges import Categorical, Float, Int, Range, clip, describe_range, in_range
 from search_spaces.space import Choice, Fixed, Group, Leaf, Node, Space
+from search_spaces.yaml_text import read_yaml
 
 Narrowing = Mapping[str, Any]
+PRESETS = Path(__file__).parent / "presets"
 RANGE_KEYS = ("low", "high", "log", "default")
+
+
+def read_narrowing(name: str) -> Narrowing:
+    """What a space file says, or a preset of this package, such as `quick`.
+
+    Raises:
+        InputError: if there is no such file or preset, or it holds no mapping.
+    """
+    path, presets = Path(name), {path.stem: path for path in PRESETS.glob("*.yaml")}
+    if name in presets and not path.exists():
+        path = presets[name]
+    elif not path.exists() and not path.suffix:
+        raise unknown_name("space file or preset", name, presets)
+    read = read_yaml(path)
+    if not isinstance(read, Mapping):
+        raise InputError(f"{path}: expected a mapping that narrows the space, got {read!r}.")
+    return read
 
 
 def narrowed(space: Space, narrowing: Narrowing) -> Space:
@@ -75,7 +95,7 @@ def _narrow_choice(
         raise unknown_name("key in the space", ".".join(here), _keys(node, path))
     fields = {name: node.options[name].fields[step] for name in having}
     for name, field in fields.items():
-        below = here if len(having) == 1 else (*path, name, step)
+        below = here if rest or len(having) == 1 else (*path, name, step)
         mine = value if rest else _cut(value, field, fields.values())
         new[name] = Group({**node.options[name].fields, step: _narrow(field, rest, mine, below)})
     return Choice(node.kind, new, node.default)

@@ -51,6 +51,8 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"cannot read {path}: {reason}.") from error
     try:
         return yaml.load(text, _Loader)
+    except RecursionError as error:
+        raise InputError(f"{path}: not valid YAML: it is nested too deeply.") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""

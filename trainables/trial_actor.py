@@ -64,6 +64,7 @@ class TrialActor(tune.Trainable):
             self.pause = min(2 * self.pause, LONGEST_PAUSE)
             return {"report": None}
         report = self._by_group() if self.group is not None else self._alone()
+        self.request = following(self.request, report)
         return {"report": json.dumps(asdict(report))}
 
     def _alone(self) -> RungReport:
@@ -78,9 +79,7 @@ class TrialActor(tune.Trainable):
     def _by_group(self) -> RungReport:
         assert self.request is not None
         assert self.group is not None
-        report = self.group.carry_out(self.request)
-        self.request = following(self.request, report)
-        return report
+        return self.group.carry_out(self.request)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: a trial's checkpoints are its own, and on disk before each report."""

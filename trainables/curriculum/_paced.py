@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated
@@ -21,7 +20,7 @@ FEWEST = 32
 
 def admitted(pacing: Pacing, progress: float, total: int) -> int:
     """How many of `total` examples are let in: the pacing's share, but never fewer than 32."""
-    return min(total, max(FEWEST, math.ceil(pacing.share(progress) * total)))
+    return min(total, max(FEWEST, round(pacing.share(progress) * total)))
 
 
 def balanced_order(difficulty: Tensor, labels: Tensor) -> Tensor:

@@ -1,0 +1,210 @@
+"""The command line called in this process, and runs that were made without Ray."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from automl_cl import cli, driver, execution
+from automl_cl.preparation import Prepared
+from automl_cl.session import Session
+from automl_cl.spec import SearchSpec
+from automl_cl.tuned import Tuned
+from search_spaces import to_config
+from trainables.curriculum._recipe import Recipe
+from trainables.curriculum.superloss import SuperLoss
+from trainables.data import DataSpec, load_view
+from trainables.item_scores import score_items
+from trainables.models.mlp import MLP
+from trainables.optimizers.adamw import AdamW
+from trainables.schedules.cosine import Cosine
+from trainables.tensors import TensorView
+from trainables.training import Training
+from trainables.trial_run import TrialRun
+
+CPU = torch.device("cpu")
+# Enough for two epochs on little data to learn something.
+NARROW = {
+    "algorithm": ["superloss", "anti_curriculum"],
+    "optimizer": "adamw",
+    "optimizer.lr": {"low": 0.02},
+    "training.batch_size": 8,
+}
+
+WriteNpz = Callable[..., Path]
+
+
+def toy() -> dict[str, np.ndarray]:
+    """120 vectors of 4 features around 3 well separated centres, as the arrays of an archive."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 40)
+    centres = 3.0 * rng.normal(size=(3, 4))
+    return {"x": centres[labels] + rng.normal(size=(120, 4)), "y": labels}
+
+
+@pytest.fixture
+def write_npz(tmp_path: Path) -> WriteNpz:
+    """Writes an archive into the test's folder: the toy data, if no arrays are given."""
+
+    def write(name: str = "toy.npz", **arrays: Any) -> Path:
+        path = tmp_path / name
+        np.savez(path, **(arrays or toy()))
+        return path
+
+    return write
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of the command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+Refused = Callable[..., None]
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    """Calls `automl-cl` with arguments, the test's folder being the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["automl-cl", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        code = ended.value.code
+        assert code is None or isinstance(code, int)
+        return Outcome(code or 0, printed.out, printed.err)
+
+    return run
+
+
+def state_of(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of everything in a folder, but locks, which are held while checking."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.suffix != ".lock"
+    }
+
+
+@pytest.fixture
+def refused(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refused:
+    """Calls the command line and asserts that it refuses as it should, with these words."""
+    starts: list[object] = []
+    monkeypatch.setattr(ray, "init", lambda *args, **kwargs: starts.append(args))
+
+    def check(*arguments: object, words: list[str], usage: bool = False) -> None:
+        before = state_of(tmp_path)
+        outcome = command(*arguments)
+        assert not starts, "Ray was started before the mistake was told"
+        assert outcome.code == 2, outcome
+        assert "Traceback" not in outcome.err + outcome.out
+        if not usage:
+            lines = outcome.err.splitlines()
+            assert len(lines) == 1 and lines[0].startswith("Error: "), outcome.err
+            assert outcome.out == ""
+        said = " ".join(outcome.err.replace("│", " ").split())
+        for word in words:
+            assert word in said
+        assert state_of(tmp_path) == before, "something was written"
+
+    return check
+
+
+def train_here(session: Session, prepared: Prepared, slots: int) -> None:
+    """What `execution.train` does, one trial after the other in this process."""
+    data = TensorView.of(prepared.view, CPU)
+    while (request := session.ask()) is not None:
+        trial = TrialRun(request, data, CPU)
+        while session.report(trial.next_rung()):
+            pass
+
+
+def score_here(prepared: Prepared, trained: Any, test: Any, slots: int) -> Any:
+    """What `execution._scored` does, in this process."""
+    return score_items(prepared.spec.scenario, trained, prepared.view, test, "cpu")
+
+
+def search_here(spec: SearchSpec, folder: Path, train: Callable[..., None]) -> Path:
+    """A search with everything but Ray."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "connect", lambda *args, **kwargs: nullcontext())
+        patch.setattr(driver, "concurrency", lambda trial: 1)
+        patch.setattr(driver, "train", train)
+        patch.setattr(execution, "_scored", score_here)
+        return driver.start(spec, folder).folder.path
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole small run on `toy.npz` beside it. To be read only: see `run_folder`."""
+    folder = tmp_path_factory.mktemp("finished")
+    np.savez(folder / "toy.npz", **toy())
+    spec = SearchSpec(
+        "curriculum",
+        str(folder / "toy.npz"),
+        noise="0.2",
+        space=NARROW,
+        trials=7,
+        max_epochs=2.0,
+        seeds=2,
+    )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in a trial actor; many threads on tiny tensors only wait
+    run = search_here(spec, folder / "run", train_here)
+    torch.set_num_threads(threads)
+    assert (run / "tuned.yaml").exists()
+    return run
+
+
+@pytest.fixture
+def run_folder(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, to do with as one likes; its data stays where it was."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+@pytest.fixture
+def begun_run(write_npz: WriteNpz, tmp_path: Path) -> Path:
+    """A run on `toy.npz` beside it that was stopped before its first trial."""
+    spec = SearchSpec("curriculum", str(write_npz()), space=NARROW, trials=7)
+    return search_here(spec, tmp_path / "begun", lambda *args: None)
+
+
+@pytest.fixture
+def tuned(write_npz: WriteNpz) -> Tuned:
+    """A tuned config found on `toy.npz`."""
+    recipe = Recipe(
+        algorithm=SuperLoss(lam=2.0),
+        optimizer=AdamW(lr=0.02, weight_decay=0.005, beta1=0.85),
+        schedule=Cosine(warmup=0.25),
+        training=Training(epochs=8.0, batch_size=16),
+        model=MLP(width=8),
+    )
+    data = DataSpec(str(write_npz()), noise="0.1", seed=3)
+    return Tuned(
+        scenario="curriculum",
+        config=to_config(recipe),
+        data=data.to_dict() | {"fingerprint": load_view(data).fingerprint},
+        shape={"classes": 3, "input_shape": [4]},
+        verdict={"recommended": "challenger", "reason": "It was better."},
+        versions={"torch": "2.13.0"},
+    )

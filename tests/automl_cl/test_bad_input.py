@@ -1,0 +1,332 @@
+"""Mistakes of the user: told in one line, before Ray starts, and with nothing touched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from automl_cl import preparation
+from automl_cl.journal import Journal
+from automl_cl.tuned import Tuned
+
+RANDOM = np.random.default_rng(0).normal(size=(50, 4))
+TWO = np.arange(50) % 2
+WITH_NAN = np.where(np.arange(200).reshape(50, 4) == 7, np.nan, RANDOM)
+
+Refused = Callable[..., None]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serch"], ["'serch'", "search"]),
+        (["search"], ["scenario"]),
+        (["search", "curriculum"], ["--data"]),
+        (["search", "curriculum", "--data", "digits", "--modle", "mlp"], ["--modle", "--model"]),
+        (["search", "curriculum", "--data", "digits", "--trials", "ten"], ["--trials"]),
+        (["search", "curriculum", "--data", "digits", "--max-epochs", "x"], ["--max-epochs"]),
+        (["resume"], ["run"]),
+        (["export", "run"], ["--to"]),
+        (["train"], ["tuned"]),
+        (["train", "tuned.yaml", "--seed", "1.5"], ["--seed"]),
+        (["list"], ["kind"]),
+        (["describe"], ["name"]),
+    ],
+)
+def test_a_call_that_cannot_be_parsed(
+    refused: Refused, arguments: list[str], words: list[str]
+) -> None:
+    refused(*arguments, words=words, usage=True)
+
+
+@pytest.mark.parametrize(
+    ("flag", "given", "words"),
+    [
+        ("--noise", "1.5", ["--noise", "1.5", "0 <= RATE < 1"]),
+        ("--noise", "-0.1", ["--noise", "-0.1"]),
+        ("--noise", "nan", ["--noise", "nan"]),
+        ("--noise", "symetric:0.2", ["--noise", "Did you mean 'symmetric'?"]),
+        ("--noise", "", ["--noise"]),
+        ("--model", "mpl", ["model", "Did you mean 'mlp'?", "Allowed: mlp"]),
+        ("--model", "cnn", ["--model", "'cnn' does not suit", "[4]", "allowed: mlp"]),
+        ("--model", "", ["model", "''", "Allowed: mlp"]),
+        ("--trials", 0, ["--trials", "0", "from 1 to"]),
+        ("--trials", -1, ["--trials", "-1", "from 1 to"]),
+        ("--seeds", 1, ["--seeds", "1", "from 2 to 1000"]),
+        ("--seed", -1, ["--seed", "-1", "from 0"]),
+        ("--max-epochs", 0, ["--max-epochs", "0", "from 0.01 to 10000"]),
+        ("--max-epochs", "nan", ["--max-epochs", "nan"]),
+        ("--max-epochs", "inf", ["--max-epochs", "inf"]),
+        ("--time-limit", 0, ["--time-limit", "0", "from 1 to"]),
+        ("--cpus-per-trial", 0, ["--cpus-per-trial", "0", "from 0.01"]),
+        ("--gpus-per-trial", -1, ["--gpus-per-trial", "-1", "from 0"]),
+        ("--workers-per-trial", 0, ["--workers-per-trial", "0", "from 1"]),
+        ("--fidelity", "prefx", ["--fidelity", "Did you mean 'prefix'?", "compressed, prefix"]),
+        ("--output", "full", ["--output", "full", "not empty"]),
+        ("--output", "toy.npz", ["--output", "toy.npz is a file"]),
+        ("--output", "toy.npz/run", ["--output", "toy.npz is not a folder"]),
+        ("--output", "r" * 300, ["--output", "rrr", "name too long"]),
+    ],
+)
+def test_a_wrong_setting_of_a_search(
+    refused: Refused,
+    write_npz: Callable[..., Path],
+    tmp_path: Path,
+    flag: str,
+    given: object,
+    words: list[str],
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("precious")
+    refused("search", "curriculum", "--data", write_npz(), flag, given, words=words)
+
+
+@pytest.mark.parametrize("output", [[], ["--output", "mine/run"]])
+def test_a_place_that_cannot_be_written_to(
+    refused: Refused,
+    tuned: Tuned,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    output: list[str],
+) -> None:
+    tuned.write(tmp_path / "tuned.yaml")
+    # Root, as whom tests may run, can write wherever the mode says no.
+    monkeypatch.setattr(os, "access", lambda place, mode, **more: not mode & os.W_OK)
+    words = ["--output", f"{tmp_path} cannot be written to"]
+    refused("search", "curriculum", "--data", tuned.data["source"], *output, words=words)
+    refused("train", "tuned.yaml", *output, words=words)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("digts", ["'digts'", "Did you mean 'digits'?", "*.npz, *.parquet, digits"]),
+        ("absent.npz", ["'absent.npz'", "no such file"]),
+        ("absent.parquet", ["'absent.parquet'", "no such file"]),
+        ("folder.npz", ["folder.npz'", "no such file"]),
+        (".", ["unknown data", "Allowed: *.npz"]),
+        ("table.csv", ["table.csv'", "Allowed: *.npz"]),
+        ("text.npz", ["text.npz'", "NumPy archive"]),
+        ("text.parquet", ["text.parquet'", "Parquet"]),
+        ("d" * 300 + ".npz", ["ddd", "name too long"]),
+        ("", ["data", "''"]),
+    ],
+)
+def test_data_that_cannot_be_found_or_read(
+    refused: Refused, tuned: Tuned, tmp_path: Path, data: str, words: list[str]
+) -> None:
+    (tmp_path / "folder.npz").mkdir()
+    for name in ("table.csv", "text.npz", "text.parquet"):
+        (tmp_path / name).write_text("1, 2\n")
+    refused("search", "curriculum", "--data", data, words=words)
+    tuned.write(tmp_path / "tuned.yaml")
+    refused("train", "tuned.yaml", "--data", data, words=words)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "words"),
+    [
+        (RANDOM[:0], TWO[:0], ["empty"]),
+        (RANDOM, 0 * TWO, ["every label is '0'", "two classes"]),
+        (WITH_NAN, TWO, ["NaN", "row 1", "column"]),
+        (RANDOM, np.arange(50) > 46, ["3 examples", "at least 5"]),
+    ],
+)
+def test_data_that_cannot_be_used(
+    refused: Refused,
+    write_npz: Callable[..., Path],
+    tmp_path: Path,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    words: list[str],
+) -> None:
+    archive = write_npz("mine.npz", x=inputs, y=labels)
+    columns = {f"f{i}": inputs[:, i] for i in range(4)} | {"label": labels.astype(int)}
+    pq.write_table(pa.table(columns), tmp_path / "mine.parquet")
+    for path in (archive, tmp_path / "mine.parquet"):
+        refused("search", "curriculum", "--data", path, words=[path.name, *words])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("optimizr: adamw", ["'optimizr'", "Did you mean 'optimizer'?", "schedule, training"]),
+        ("optimizer.lrr: 0.1", ["'optimizer.lrr'", "Did you mean 'optimizer.lr'?"]),
+        ("algorithm: superlos", ["'superlos'", "Did you mean 'superloss'?", "self_paced"]),
+        ("algorithm: [plain, superlos]", ["'superlos'", "Did you mean 'superloss'?"]),
+        ("algorithm: [[superloss]]", ["algorithm", "['superloss']"]),
+        ("algorithm: []", ["algorithm", "empty list"]),
+        ("optimizer.adamw.lr: []", ["optimizer.adamw.lr", "empty list"]),
+        ("optimizer.adamw.lr: {low: 0.01, high: 0.001}", ["low 0.01 is greater than high 0.001"]),
+        ("optimizer.adamw.lr: {lo: 0.01}", ["'lo'", "Did you mean 'low'?", "default, high, log"]),
+        ("optimizer.adamw.lr: {low: .nan}", ["optimizer.adamw.lr.low", "nan", "1e-05 to 0.1"]),
+        ("optimizer.adamw.lr: fast", ["optimizer.adamw.lr", "'fast'", "1e-05 to 0.1"]),
+        ("optimizer.adamw.lr: 2020-99-99", ["space.yaml", "not valid YAML"]),
+        ("algorithm.superloss.lam: 200", ["algorithm.superloss.lam", "200", "0.1 to 10"]),
+        ("training.epochs: {high: 5000}", ["training.epochs.high", "5000", "0.01 to 30"]),
+        ("training.batch_size: 4.5", ["training.batch_size", "4.5", "whole number from 8"]),
+        ("training: 5", ["training", "5", "mapping"]),
+        ("model: cnn", ["'cnn'", "Allowed: mlp"]),
+        ("model.width: wide", ["model.width", "'wide'", "int"]),
+        ("algorithm: plain\nalgorithm: superloss", ["space.yaml line 2", "given twice"]),
+        ("algorithm: [plain", ["space.yaml line", "not valid YAML"]),
+        ("[" * 5000, ["space.yaml", "not valid YAML", "too deep"]),
+        ("!!python/object:os.system {}", ["space.yaml line 1", "not valid YAML"]),
+        ("- algorithm", ["space.yaml", "['algorithm']", "mapping"]),
+        ("[]", ["space.yaml", "[]", "mapping"]),
+        ("false", ["space.yaml", "False", "mapping"]),
+    ],
+)
+def test_a_wrong_space_file(
+    refused: Refused, write_npz: Callable[..., Path], tmp_path: Path, text: str, words: list[str]
+) -> None:
+    (tmp_path / "space.yaml").write_text(text)
+    arguments = ("--data", write_npz(), "--space", "space.yaml")
+    refused("search", "curriculum", *arguments, words=words)
+
+
+@pytest.mark.parametrize("place", ["absent.yaml", ".", "binary.yaml"])
+def test_a_space_file_that_cannot_be_read(refused: Refused, tmp_path: Path, place: str) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    words = [f"cannot read {place}"]
+    refused("search", "curriculum", "--data", "digits", "--space", place, words=words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["search", "curiculum", "--data", "digits"], ["'curiculum'", "'curriculum'?"]),
+        (["list", "algorithm"], ["'algorithm'", "'algorithms'?", "data, models, optimizers"]),
+        (["list", "models", "--scenario", "curiculum"], ["'curiculum'", "'curriculum'?"]),
+        (["describe", "superlos"], ["'superlos'", "'superloss'?", "adamw"]),
+        (["describe", ""], ["''", "adamw"]),
+    ],
+)
+def test_an_unknown_name(refused: Refused, arguments: list[str], words: list[str]) -> None:
+    refused(*arguments, words=words)
+
+
+@pytest.mark.parametrize("arguments", [["resume"], ["export", "--to", "new.yaml"]])
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ("absent", ["absent", "no such folder"]),
+        ("toy.npz", ["toy.npz is not a run folder", "search.yaml"]),
+        (".", [". is not a run folder", "search.yaml"]),
+    ],
+)
+def test_what_is_not_a_run_folder(
+    refused: Refused,
+    write_npz: Callable[..., Path],
+    arguments: list[str],
+    run: str,
+    words: list[str],
+) -> None:
+    write_npz()
+    refused(*arguments, run, words=words)
+
+
+def flipped(content: bytes) -> bytes:
+    """One bit of the fifth line's middle is another."""
+    lines = content.splitlines(keepends=True)
+    line = bytearray(lines[4])
+    line[len(line) // 2] ^= 1
+    return b"".join([*lines[:4], line, *lines[5:]])
+
+
+@pytest.mark.parametrize("arguments", [["resume"], ["export", "--to", "new.yaml"]])
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda content: b"", ["journal.jsonl", "not a journal"]),
+        (lambda content: content[:20], ["journal.jsonl", "not a journal"]),
+        (lambda content: b"\xff\xfe\n", ["line 1 of", "journal.jsonl", "damaged"]),
+        (flipped, ["line 5 of", "journal.jsonl", "damaged"]),
+    ],
+)
+def test_a_damaged_journal(
+    refused: Refused,
+    run_folder: Path,
+    arguments: list[str],
+    damage: Callable[[bytes], bytes],
+    words: list[str],
+) -> None:
+    journal = run_folder / "journal.jsonl"
+    journal.write_bytes(damage(journal.read_bytes()))
+    refused(*arguments, run_folder, words=words)
+
+
+@pytest.mark.parametrize("arguments", [["resume"], ["export", "--to", "new.yaml"]])
+def test_a_journal_of_something_else(
+    refused: Refused, run_folder: Path, arguments: list[str]
+) -> None:
+    journal = run_folder / "journal.jsonl"
+    journal.unlink()
+    with Journal.create(journal) as other:
+        other.append("shopping", milk=2)
+    refused(*arguments, run_folder, words=["journal.jsonl", "does not begin with a search"])
+
+
+@pytest.mark.parametrize("trials", [6, 0, -1])
+def test_fewer_trials_than_there_were(refused: Refused, run_folder: Path, trials: int) -> None:
+    words = ["--trials", str(trials), "at least the 7"]
+    refused("resume", run_folder, "--trials", trials, words=words)
+
+
+def test_a_run_in_use(refused: Refused, run_folder: Path) -> None:
+    with Journal.open(run_folder / "journal.jsonl"):
+        refused("resume", run_folder, words=["journal.jsonl", "in use by process"])
+
+
+def test_data_that_changed_since_the_search_began(
+    refused: Refused, begun_run: Path, write_npz: Callable[..., Path]
+) -> None:
+    write_npz(x=RANDOM, y=TWO)
+    refused("resume", begun_run, words=["toy.npz", "not what it was", "fingerprint"])
+    (begun_run.parent / "toy.npz").unlink()
+    refused("resume", begun_run, words=["toy.npz", "no such file"])
+
+
+def test_a_space_that_changed_since_the_search_began(
+    refused: Refused, begun_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "SHORTEST", 0.5)
+    refused("resume", begun_run, words=["search space is not what it was"])
+
+
+def test_no_verdict_to_export_yet(refused: Refused, begun_run: Path) -> None:
+    words = [str(begun_run), "no verdict yet", f"automl-cl resume {begun_run}"]
+    refused("export", begun_run, "--to", "new.yaml", words=words)
+
+
+@pytest.mark.parametrize(
+    ("to", "words"),
+    [
+        ("there.yaml", ["--to", "there.yaml is there already"]),
+        ("weights.yaml", ["--to", "weights.safetensors is there already"]),
+        (".", ["--to", ". is there already"]),
+        ("nowhere/tuned.yaml", ["--to", "no folder nowhere"]),
+        ("there.yaml/tuned.yaml", ["--to", "no folder there.yaml"]),
+        ("tuned.safetensors", ["--to", "tuned.safetensors", ".yaml"]),
+    ],
+)
+def test_a_wrong_place_for_an_export(
+    refused: Refused, run_folder: Path, tmp_path: Path, to: str, words: list[str]
+) -> None:
+    for name in ("there.yaml", "weights.safetensors"):
+        (tmp_path / name).write_text("precious")
+    refused("export", run_folder, "--weights", "--to", to, words=words)
+
+
+def test_weights_that_are_gone(refused: Refused, run_folder: Path) -> None:
+    for path in run_folder.glob("checkpoints/*/*.safetensors"):
+        path.unlink()
+    refused(
+        "export", run_folder, "--weights", "--to", "new.yaml", words=["cannot read the weights"]
+    )

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from automl_cl.preparation import prepare
+from automl_cl.spec import SearchSpec
+from search_spaces import Float, InputError, Space
+
+
+def space_of(**settings: Any) -> Space:
+    """The space of a search on digits."""
+    return prepare(SearchSpec("curriculum", "digits", **settings)).space
+
+
+def test_the_space_is_cut_to_model_data_and_cap() -> None:
+    prepared = prepare(SearchSpec("curriculum", "digits", max_epochs=8))
+    assert prepared.scenario.name == "curriculum"
+    assert prepared.space.options("model") == ["mlp"]
+    assert prepared.space.options("algorithm")[0] == "plain"
+    assert prepared.space.range_of("training", "epochs") == Float(2, 8, log=True)
+    assert prepared.space.default()["training"]["epochs"] == 8
+    assert prepared.view.input_shape == (1, 8, 8)
+
+
+def test_the_baseline_stays_whatever_the_space_says() -> None:
+    space = space_of(space={"algorithm": ["superloss"]})
+    assert space.options("algorithm") == ["plain", "superloss"]
+
+
+@pytest.mark.parametrize("cap", [0.01, 0.02, 0.04, 10_000])
+def test_any_cap_that_a_spec_takes_has_a_space(cap: float) -> None:
+    allowed = space_of(max_epochs=cap).range_of("training", "epochs")
+    assert isinstance(allowed, Float)
+    assert (allowed.low, allowed.high) == (max(cap / 4, 0.01), cap)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({"low": 0.5}, Float(0.5, 8, log=True)), ({"low": 3, "high": 4}, Float(3, 4, log=True)), (8, None)],
+)
+def test_a_horizon_of_ones_own(given: Any, expected: Float | None) -> None:
+    space = space_of(max_epochs=8, space={"training.epochs": given})
+    assert space.range_of("training", "epochs") == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"model": "mpl"}, "'mpl'. Did you mean 'mlp'? Allowed: cnn, mlp"),
+        ({"space": {"training.epochs": {"high": 31}}}, "training.epochs.high: got 31, expected"),
+        ({"space": {"algorithm": "superlos"}}, "'superlos'. Did you mean 'superloss'?"),
+        ({"noise": "1.5"}, "--noise"),
+    ],
+)
+def test_a_mistake_is_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as refused:
+        space_of(**settings)
+    assert said in str(refused.value)
+
+
+def test_scenario_and_data_must_be_there() -> None:
+    with pytest.raises(InputError, match="unknown scenario 'curiculum'"):
+        prepare(SearchSpec("curiculum", "digits"))
+    with pytest.raises(InputError, match="'digts'"):
+        prepare(SearchSpec("curriculum", "digts"))

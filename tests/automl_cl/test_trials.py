@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from automl_cl.trials import Trial, TrialTable
+
+SPEC = {"event": "search", "spec": {"trials": 5}}
+ASK = {
+    "event": "ask",
+    "stage": "search",
+    "arm": "plain",
+    "config": {"optimizer": {"lr": 0.1}},
+    "point": {"optimizer.lr": 0.1},
+    "origin": "default",
+    "source": None,
+    "seed": 3,
+    "levels": [1.0, 3.0],
+}
+RUNG = {
+    "event": "rung",
+    "number": 0,
+    "rung": 0,
+    "level": 1.0,
+    "value": 0.5,
+    "metrics": {"accuracy": 0.5},
+    "compute": 1.25,
+    "seconds": 2.0,
+    "checkpoint": "0.pt",
+    "weights": None,
+    "free": True,
+    "decision": "continue",
+}
+LAST = {**RUNG, "rung": 1, "level": 3.0, "value": 0.75, "compute": 3.5, "checkpoint": None}
+END = {"event": "end", "number": 0, "reason": "boom", "compute": 2.0, "weights": None}
+
+
+def table_after(*events: dict[str, Any]) -> TrialTable:
+    """The table after some events, a second apart unless they say when."""
+    table = TrialTable()
+    for second, event in enumerate(events):
+        table.apply({"time": float(second), **event})
+    return table
+
+
+def test_a_trial_from_its_question_to_its_end() -> None:
+    table = table_after(SPEC, {"event": "start"}, {**ASK, "number": 0}, RUNG)
+    (trial,) = table.trials
+    assert table.budget == 5
+    assert (trial.arm, trial.config, trial.seed) == ("plain", {"optimizer": {"lr": 0.1}}, 3)
+    assert (trial.status, trial.value, trial.compute, trial.horizon) == ("running", None, 1.25, 3)
+    assert table.running() == [trial]
+    table.apply({"time": 9.0, **LAST, "decision": "done", "weights": "w"})
+    assert (trial.status, trial.value, trial.compute) == ("done", 0.75, 3.5)
+    assert (trial.seconds, trial.weights) == (4.0, "w")
+    assert table.running() == []
+
+
+def test_a_stopped_trial_has_no_value() -> None:
+    trial = table_after({**ASK, "number": 0}, {**RUNG, "decision": "stopped"}).trials[0]
+    assert (trial.status, trial.value) == ("stopped", None)
+    assert trial.value_by(1.0) == 0.5
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged"])
+def test_a_trial_that_came_to_nothing(status: str) -> None:
+    trial = table_after({**ASK, "number": 0}, RUNG, {**END, "status": status}).trials[0]
+    assert (trial.status, trial.reason, trial.compute) == (status, "boom", 2.0)
+    assert trial.value is None
+
+
+def test_losses_are_counted() -> None:
+    lost = {"event": "lost", "number": 0}
+    trial = table_after({**ASK, "number": 0}, lost, lost).trials[0]
+    assert (trial.lost, trial.status) == (2, "running")
+
+
+def test_stages_are_told_apart() -> None:
+    confirm = {**ASK, "number": 1, "stage": "confirm", "source": 0}
+    table = table_after({**ASK, "number": 0}, confirm, {**ASK, "number": 2})
+    assert [trial.number for trial in table.of_stage("search")] == [0, 2]
+    assert [trial.source for trial in table.of_stage("confirm")] == [0]
+    assert table.of_stage("verdict") == []
+
+
+def test_events_of_other_kinds_change_nothing() -> None:
+    table = table_after(SPEC, {"event": "open_test", "fingerprint": "f", "opening": 1})
+    assert (table.trials, table.plans, table.verdicts) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("levels", "values", "status", "level", "found"),
+    [
+        ([1.0, 3.0, 9.0], [0.1, 0.2], "running", 1.0, 0.1),
+        ([1.0, 3.0, 9.0], [0.1, 0.2], "running", 3.0, 0.2),
+        ([1.0, 3.0, 9.0], [0.1, 0.2], "running", 9.0, None),
+        ([1.0, 3.0, 9.0], [0.1, 0.2], "stopped", 9.0, None),
+        ([1.0, 3.0, 9.0], [], "running", 1.0, None),
+        ([1.0, 2.5], [0.1, 0.2], "done", 3.0, 0.2),
+        ([1.0, 2.5], [0.1, 0.2], "done", 1.0, 0.1),
+        ([1.0, 2.5], [0.1], "stopped", 3.0, None),
+        ([2.5], [0.2], "done", 1.0, None),
+    ],
+)
+def test_the_value_by_a_level(
+    make_trial: Any,
+    levels: list[float],
+    values: list[float],
+    status: str,
+    level: float,
+    found: float | None,
+) -> None:
+    trial: Trial = make_trial(levels=levels, values=values, status=status)
+    assert trial.value_by(level) == found
+
+
+def test_a_plan_holds_for_its_budget() -> None:
+    plan = {"event": "plan", "budget": 5}
+    table = table_after(SPEC, plan)
+    assert table.plan is not None
+    assert table.plan["budget"] == 5
+    table.apply({"time": 9.0, "event": "extend", "trials": 8})
+    assert (table.plan, table.budget) == (None, 8)
+    table.apply({"time": 9.0, "event": "plan", "budget": 8})
+    assert table.plan is not None
+
+
+def test_only_the_time_of_sessions_counts() -> None:
+    table = table_after(SPEC, {"event": "start", "time": 100.0})
+    assert table.searched_for(107.0) == 7
+    table.apply({**ASK, "number": 0, "time": 110.0})
+    table.apply({"event": "start", "time": 500.0})
+    assert table.starts == 2
+    assert table.searched_for(503.0) == 13
+
+
+def test_a_search_that_is_extended_long_after_has_not_searched_in_between() -> None:
+    extended = (
+        {"event": "extend", "trials": 8, "time": 9000.0},
+        {"event": "start", "time": 9001.0},
+    )
+    table = table_after(
+        SPEC,
+        {"event": "start", "time": 100.0},
+        {**ASK, "number": 0, "time": 110.0},
+        *extended,
+    )
+    assert table.searched_for(9003.0) == 12
+
+
+def test_a_search_that_is_extended_after_its_verdict_has_its_time_anew() -> None:
+    table = table_after(
+        SPEC,
+        {"event": "start", "time": 100.0},
+        {"event": "verdict", "time": 150.0},
+        {"event": "extend", "trials": 8, "time": 9000.0},
+        {"event": "start", "time": 9001.0},
+    )
+    assert table.searched_for(9003.0) == 2
+    assert [verdict["event"] for verdict in table.verdicts] == ["verdict"]

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from automl_cl.trials import Rung, Trial, TrialTable
+
+# A machine that does other work at the same time must not fail a test.
+settings.register_profile("repository", deadline=None)
+settings.load_profile("repository")
+
+MakeTrial = Callable[..., Trial]
+LEVELS = (1.0, 3.0, 9.0)
+
+
+@pytest.fixture(scope="session")
+def make_trial() -> MakeTrial:
+    """Makes a trial from its values at the rungs."""
+
+    def make(
+        number: int = 0,
+        arm: str = "a",
+        values: Sequence[float] = (),
+        status: str | None = None,
+        stage: str = "search",
+        levels: Sequence[float] = LEVELS,
+        compute: float | None = None,
+        free: bool = True,
+        **fields: Any,
+    ) -> Trial:
+        if status is None:
+            status = "done" if len(values) == len(levels) else "running"
+        given: dict[str, Any] = {"config": {}, "point": {}, "source": None, "seed": 0}
+        trial = Trial(
+            number=number,
+            stage=stage,
+            arm=arm,
+            origin="random",
+            levels=list(levels),
+            status=status,
+            **{**given, **fields},
+        )
+        for level, value in zip(levels, values, strict=False):
+            trial.rungs.append(Rung(level, value, level, {}, None, "continue", free))
+        trial.compute = sum(levels[len(values) - 1 : len(values)]) if compute is None else compute
+        return trial
+
+    return make
+
+
+@pytest.fixture
+def table_of() -> Callable[[Sequence[Trial]], TrialTable]:
+    """A table of these trials, in the order of their numbers."""
+
+    def make(trials: Sequence[Trial]) -> TrialTable:
+        assert [trial.number for trial in trials] == list(range(len(trials)))
+        table = TrialTable()
+        table.trials, table.budget = list(trials), len(trials)
+        return table
+
+    return make

@@ -1,0 +1,167 @@
+"""Tiny problems, and learners of any scenario on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from search_spaces import Config, Space, narrowed
+from trainables.data import DataView, Examples
+from trainables.learner import Learner
+from trainables.scenario import load_scenario
+from trainables.tensors import TensorView
+
+CPU = torch.device("cpu")
+CLASSES = 3
+# Three ways to train that between them hold all that a resumed run could forget. A section that
+# a scenario does not have is left out.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "adamw": {
+        "optimizer": {"name": "adamw", "adamw": {"lr": 0.01}},
+        "schedule": "one_cycle",
+        "training": {"batch_size": 32, "selection": "best"},
+        "model": {"name": "mlp", "mlp": {"width": 16, "dropout": 0.2}},
+    },
+    "sgd": {
+        "optimizer": {"name": "sgd", "sgd": {"lr": 0.05, "nesterov": True}},
+        "schedule": {"name": "cosine", "cosine": {"warmup": 0.1}},
+        "training": {"batch_size": 20, "selection": "last"},
+        "augmentation": {"name": "shift", "shift": {"pixels": 1, "mirror": True}},
+        "model": {"name": "mlp", "mlp": {"width": 24, "dropout": 0.1}},
+    },
+    "cnn": {
+        "optimizer": {"name": "amsgrad", "amsgrad": {"lr": 0.01}},
+        "schedule": "one_cycle",
+        "training": {"batch_size": 32, "selection": "best"},
+        "augmentation": {"name": "shift", "shift": {"pixels": 1}},
+        "model": {"name": "cnn", "cnn": {"width": 4, "blocks": 1}},
+    },
+}
+
+MakeConfig = Callable[..., Config]
+MakeLearner = Callable[..., Learner]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def view_of(inputs: np.ndarray, labels: np.ndarray, name: str) -> DataView:
+    """Every fourth example validates, the others train."""
+    inputs, validates = inputs.astype(np.float32), np.arange(len(labels)) % 4 == 0
+    train, validation = (
+        Examples(inputs[part], labels[part].astype(np.int64)) for part in (~validates, validates)
+    )
+    return DataView(
+        train=train,
+        validation=validation,
+        classes=tuple("abc"),
+        name=name,
+        fingerprint="0" * 16,
+        mean=np.zeros(1, np.float32),
+        scale=np.ones(1, np.float32),
+    )
+
+
+@pytest.fixture(scope="session")
+def vectors() -> DataView:
+    """210 + 70 points of 6 features in 3 overlapping clouds, the classes of unequal size."""
+    rng = np.random.default_rng(0)
+    labels = rng.choice(CLASSES, 280, p=[0.45, 0.35, 0.2])
+    centres = rng.normal(size=(CLASSES, 6)) * 1.5
+    return view_of(centres[labels] + rng.normal(size=(280, 6)), labels, "vectors")
+
+
+@pytest.fixture(scope="session")
+def images() -> DataView:
+    """210 + 70 images of 1 x 6 x 6: rows, columns or nothing, under noise."""
+    rng = np.random.default_rng(1)
+    labels = rng.choice(CLASSES, 280)
+    rows = np.tile(np.array([1.0, 1.0, -1.0])[:, None], (2, 6))
+    patterns = np.stack([rows, rows.T, np.zeros((6, 6))])[:, None]
+    return view_of(patterns[labels] + 0.5 * rng.normal(size=(280, 1, 6, 6)), labels, "images")
+
+
+@pytest.fixture(scope="session")
+def views(vectors: DataView, images: DataView) -> dict[str, DataView]:
+    """The data of each setting."""
+    return {"adamw": vectors, "sgd": images, "cnn": images}
+
+
+@pytest.fixture(scope="session")
+def make_config(views: dict[str, DataView]) -> MakeConfig:
+    """A config of an algorithm's defaults in a setting, its sections replaced or changed."""
+
+    @cache
+    def whole_space(scenario: str, setting: str) -> Space:
+        return load_scenario(scenario).space(views[setting])
+
+    def make(
+        scenario: str,
+        algorithm: str,
+        setting: str = "adamw",
+        changes: Mapping[str, Any] | None = None,
+    ) -> Config:
+        space = whole_space(scenario, setting).only("algorithm", algorithm)
+        chosen = {key: it for key, it in SETTINGS[setting].items() if key in space.root.fields}
+        return narrowed(space, {**chosen, **(changes or {})}).default()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_learner(make_config: MakeConfig, views: dict[str, DataView]) -> MakeLearner:
+    """A learner of such a config, begun if there is a horizon."""
+
+    def make(
+        scenario: str,
+        algorithm: str,
+        setting: str = "adamw",
+        *,
+        seed: int = 0,
+        horizon: float | None = None,
+        changes: Mapping[str, Any] | None = None,
+        view: DataView | None = None,
+    ) -> Learner:
+        config = make_config(scenario, algorithm, setting, changes)
+        data = TensorView.of(views[setting] if view is None else view, CPU)
+        learner = load_scenario(scenario).learner(config, data, seed, CPU)
+        if horizon is not None:
+            learner.begin(horizon)
+        return learner
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def assert_equal() -> Callable[[Any, Any], None]:
+    """Asserts that two states are equal to the last bit, names what is not, and counts tensors."""
+
+    def compare(first: Any, second: Any, path: str = "state") -> int:
+        assert type(first) is type(second), path
+        if isinstance(first, torch.Tensor):
+            assert first.dtype == second.dtype and torch.equal(first, second), path
+            return 1
+        if isinstance(first, dict):
+            assert first.keys() == second.keys(), path
+            return sum(compare(first[key], second[key], f"{path}.{key}") for key in first)
+        if isinstance(first, list | tuple):
+            assert len(first) == len(second), path
+            pairs = zip(first, second, strict=True)
+            return sum(compare(*pair, f"{path}[{i}]") for i, pair in enumerate(pairs))
+        assert first == second, path
+        return 0
+
+    def check(first: Any, second: Any) -> None:
+        assert compare(first, second) > 0, "there was no tensor to compare"
+
+    return check

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from trainables.curriculum.easy_to_hard import EasyToHard
+from trainables.pacing.step import Step
+from trainables.scorers.self_taught import SelfTaught
+from trainables.scoring import losses_of
+
+HALF = Step(start=0.5, full_at=1.0)
+
+
+def test_the_order_is_that_of_the_scorers_difficulty(ranked, monkeypatch) -> None:
+    examples, model = ranked([float(37 * i % 100) for i in range(100)])
+    monkeypatch.setattr(
+        SelfTaught, "difficulty", lambda self, examples, model, seed: losses_of(model, examples)
+    )
+    for balanced in (True, False):  # there is one class, so it makes no difference
+        algorithm = EasyToHard(HALF, balanced=balanced)
+        algorithm.model_prepare(model, examples, 0)
+        assert [37 * i % 100 for i in algorithm.state["order"].tolist()] == list(range(100))
+        admitted = algorithm.data_curriculum(examples, model, 0.9)
+        assert [37 * i % 100 for i in admitted.tolist()] == list(range(50))
+
+
+def test_mostly_clean_examples_are_let_in_first(make_learner, flipped) -> None:
+    view, flips = flipped
+    changes = {"algorithm.easy_to_hard.scorer.self_taught.epochs": 10, "model.mlp.width": 64}
+    learner = make_learner("curriculum", "easy_to_hard", view=view, changes=changes, horizon=30.0)
+    first = learner.algorithm.state["order"][: len(flips) // 2]
+    assert flips.double().mean() == pytest.approx(0.4)
+    assert flips[first].double().mean() < 0.25
+
+
+def test_scoring_trains_a_copy_and_not_the_model(make_learner, assert_equal) -> None:
+    scored = make_learner("curriculum", "easy_to_hard")
+    before = copy.deepcopy(scored.model.state_dict())
+    scored.begin(5.0)
+    assert_equal(dict(scored.model.state_dict()), dict(before))
+    assert scored.model.training
+
+
+def test_the_score_is_the_loss_under_the_model_trained_for_some_epochs(make_learner) -> None:
+    learner = make_learner("curriculum", "plain", changes={"model.mlp.dropout": 0.0})
+    examples, model = learner.data.train, learner.model
+    few, many = (SelfTaught(epochs=n).difficulty(examples, model, 0) for n in (1, 10))
+    untrained = losses_of(model, examples)
+    assert few.shape == (210,)
+    assert untrained.mean() > few.mean() > many.mean()
+    assert torch.equal(few, SelfTaught(epochs=1).difficulty(examples, model, 0))
+    assert not torch.equal(few, SelfTaught(epochs=1).difficulty(examples, model, 1))
+
+
+@pytest.mark.parametrize("size", [1, 65])
+def test_a_last_batch_of_one_does_not_break_batch_normalisation(make_learner, size: int) -> None:
+    learner = make_learner("curriculum", "plain", "sgd" if size == 1 else "cnn")
+    examples = type(learner.data.train)(
+        learner.data.train.inputs[:size], learner.data.train.labels[:size]
+    )
+    assert SelfTaught(epochs=1).difficulty(examples, learner.model, 0).isfinite().all()

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch.optim import SGD
+
+CHANGES = {
+    "optimizer": {"name": "sgd", "sgd": {"lr": 0.05, "momentum": 0.8}},
+    "schedule": "constant",
+    "training": {"selection": "last", "batch_size": 32},
+    "model.mlp.dropout": 0.0,
+}
+
+
+def test_two_epochs_equal_a_loop_in_plain_pytorch(make_learner, assert_equal, vectors) -> None:
+    learner = make_learner("curriculum", "plain", changes=CHANGES, horizon=3.0)
+    model = copy.deepcopy(learner.model)
+    optimizer = SGD(
+        model.parameters(), lr=0.05, momentum=0.8, weight_decay=5e-4, nesterov=False, fused=True
+    )
+    inputs, labels = map(torch.from_numpy, (vectors.train.inputs, vectors.train.labels))
+    for epoch in range(2):
+        learner.advance((epoch * 192 + 1) / 210)  # the epoch is open, its first step not taken
+        order = learner.order
+        assert (learner.epoch, learner.step_in_epoch) == (epoch, 0)
+        assert len(order) == 192 == len(order.unique()), "6 batches, and 18 are left over"
+        for batch in order.split(32):
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs[batch]), labels[batch]).backward()
+            optimizer.step()
+    learner.advance((2 * 192 + 1) / 210)
+    assert_equal(dict(learner.weights()), dict(model.state_dict()))
+
+
+def test_each_epoch_has_an_order_of_its_own_and_all_examples_take_part(make_learner) -> None:
+    learner = make_learner("curriculum", "plain", changes=CHANGES, horizon=9.0)
+    orders = {}
+    for compute in range(1, 91):
+        learner.advance(compute / 10)
+        orders[learner.epoch] = learner.order.clone()
+    assert len(orders) >= 9
+    assert len({tuple(order.tolist()) for order in orders.values()}) == len(orders)
+    assert len(torch.cat(list(orders.values())).unique()) == 210
