@@ -75,6 +75,15 @@ def search(
             rich_help_panel=Tuning,
         ),
     ] = None,
+    labels: Annotated[
+        int | None, typer.Option(help="Labels that a semi-supervised search may use.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="NAME=VALUE: another setting of the scenario's own; repeat it."
+        ),
+    ] = None,
     trials: Trials = 100,
     max_epochs: Annotated[
         float,
@@ -134,6 +143,7 @@ def search(
         noise=noise,
         model=model,
         space={} if space is None else dict(read_narrowing(space)),
+        settings=_settings(labels, settings or []),
         trials=trials,
         max_epochs=max_epochs,
         time_limit=time_limit,
@@ -259,6 +269,19 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console()
+
+
+def _settings(labels: int | None, given: list[str]) -> dict[str, object]:
+    """The scenario's own settings, from their flags."""
+    from search_spaces import InputError, parse_yaml
+
+    found: dict[str, object] = {} if labels is None else {"labels": labels}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise InputError(f"--set: got '{each}', expected NAME=VALUE.")
+        found[name] = parse_yaml(value, f"--set {name}")
+    return found
 
 
 def _progress(console: Console, scenario: str, time_limit: float | None) -> Progress:

@@ -19,7 +19,6 @@ from automl_cl.spec import SearchSpec
 from automl_cl.stages import VerdictImpossible, contestants, verdict_trials
 from automl_cl.verdict import Scores, judge
 from cluster import TrialResources
-from trainables.data import open_test
 from trainables.item_scores import Trained, score_items
 
 if TYPE_CHECKING:
@@ -53,6 +52,7 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
     spec, resources = prepared.spec, trial_resources(prepared.spec)
     actor = tune.with_parameters(
         TrialActor,
+        scenario=spec.scenario,
         view=prepared.view,
         device=device_of(spec),
         stop_file=str(session.folder.stop_file),
@@ -135,7 +135,9 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
     if verdicts and verdicts[-1]["plan"]["opening"] == plan["opening"]:
         return
     trained = _trained(session)
-    test = open_test(prepared.data, session.journal, prepared.view.fingerprint)
+    test = prepared.scenario.open_test(
+        prepared.data, prepared.settings, session.journal, prepared.view.fingerprint
+    )
     rows = _scored(prepared, trained, test, slots)
     count = len(plan["seeds"])
     scores: Scores = {

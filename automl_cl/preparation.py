@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from automl_cl.spec import SearchSpec
 from search_spaces import Float, InputError, Space, narrowed, unknown_name
-from trainables.data import DataSpec, DataView, data_sources, load_view
+from trainables.data import DataSpec, DataView, data_sources
 from trainables.scenario import Scenario, load_scenario
 
 SHORTEST = 0.25
@@ -19,6 +20,7 @@ class Prepared:
 
     spec: SearchSpec
     scenario: Scenario
+    settings: Any
     data: DataSpec
     view: DataView
     space: Space
@@ -43,9 +45,9 @@ def prepare(spec: SearchSpec) -> Prepared:
         InputError: for a scenario, data source, model or space that is not there or not right.
     """
     scenario = load_scenario(spec.scenario)
-    data = data_spec(spec)
-    view = load_view(data)
-    return Prepared(spec, scenario, data, view, _space(spec, scenario, view))
+    settings, data = scenario.with_settings(spec.settings), data_spec(spec)
+    view = scenario.load(data, settings)
+    return Prepared(spec, scenario, settings, data, view, _space(spec, scenario, view))
 
 
 def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:

@@ -23,6 +23,7 @@ class SearchSpec:
         noise: label noise put into training and validation labels, such as `0.4`.
         model: a model's name; None for the scenario's choice.
         space: a mapping that narrows the search space.
+        settings: what only this scenario has.
         trials: trials in the search, confirmation and verdict not counted.
         max_epochs: the compute cap of a trial, in epochs of the plain baseline.
         time_limit: seconds of searching after which no trial is begun; None for no limit.
@@ -37,6 +38,7 @@ class SearchSpec:
     noise: str = "none"
     model: str | None = None
     space: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     trials: int = 100
     max_epochs: float = 30.0
     time_limit: float | None = None
@@ -64,8 +66,10 @@ class SearchSpec:
                 raise InputError(f"{_flag(name)}: got {getattr(self, name)!r}, expected a name.")
         if self.model is not None and not isinstance(self.model, str):
             raise InputError(f"--model: got {self.model!r}, expected a name.")
-        if not isinstance(self.space, Mapping):
-            raise InputError(f"--space: got {self.space!r}, expected a mapping.")
+        for name in ("space", "settings"):
+            value = getattr(self, name)
+            if not isinstance(value, Mapping):
+                raise InputError(f"{_flag(name)}: got {value!r}, expected a mapping.")
 
     def _number(self, name: str, kind: type, low: float, high: float) -> None:
         value = getattr(self, name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_cl.run_folder import write_whole
 from search_spaces import Config, InputError, Part, from_config, read_yaml, to_yaml, unknown_name
-from trainables.data import DataSpec, DataView, load_view
+from trainables.data import DataSpec, DataView
 from trainables.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Tuned:
     Attributes:
         scenario: the kind of problem.
         config: the recommended config.
-        data: source, noise and seed of the data that it was found on.
+        data: source, noise, seed and settings of the data that it was found on.
         shape: of that data: `classes` and `input_shape`.
         verdict: the verdict in short.
         versions: of the software that found it.
@@ -79,7 +79,8 @@ class Tuned:
         return cls(
             scenario=prepared.spec.scenario,
             config=winner["config"],
-            data=prepared.data.to_dict() | {"fingerprint": view.fingerprint},
+            data=prepared.data.to_dict()
+            | {"settings": dict(prepared.spec.settings), "fingerprint": view.fingerprint},
             shape={"classes": view.num_classes, "input_shape": list(view.input_shape)},
             verdict=short,
             versions=versions,
@@ -164,8 +165,9 @@ class Tuned:
             InputError: if the data cannot be read, or is not what it was found on.
         """
         if source is not None:
-            return load_view(DataSpec(source, seed=self.data.get("seed", 0)))
-        view = load_view(self._data_spec())
+            spec = DataSpec(source, seed=self.data.get("seed", 0))
+            return self._scenario().load(spec, self._settings())
+        view = self._scenario().load(self._data_spec(), self._settings())
         found_on = self.data.get("fingerprint", view.fingerprint)
         if view.fingerprint != found_on:
             raise InputError(
@@ -176,7 +178,11 @@ class Tuned:
 
     def _data_spec(self) -> DataSpec:
         """What data it was found on, as the user would say it."""
-        return DataSpec.from_dict({k: v for k, v in self.data.items() if k != "fingerprint"})
+        other = ("fingerprint", "settings")
+        return DataSpec.from_dict({k: v for k, v in self.data.items() if k not in other})
+
+    def _settings(self) -> Any:
+        return self._scenario().with_settings(self.data.get("settings", {}))
 
     def fit(self, source: str | None = None, seed: int = 0, device: str = "cpu") -> Fitted:
         """Trains the config from scratch, here, without Ray.
@@ -192,11 +198,9 @@ class Tuned:
         """
         import torch
 
-        from trainables.tensors import TensorView
-
         place, view = torch.device(device), self.view(source)
         _require_suitable(self.recipe(), view)
-        data = TensorView.of(view, place)
+        data = self._scenario().on_device(view, place)
         learner = self._scenario().learner(self.config, data, seed, place)
         horizon = self.config["training"]["epochs"]
         learner.begin(horizon)

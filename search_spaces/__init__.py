@@ -6,7 +6,7 @@ from search_spaces.narrowing import Narrowing, narrowed, read_narrowing
 from search_spaces.parts import Config, Part, from_config, option, option_names, options, to_config
 from search_spaces.ranges import Categorical, Float, Int
 from search_spaces.space import Space
-from search_spaces.yaml_text import read_yaml, to_yaml
+from search_spaces.yaml_text import parse_yaml, read_yaml, to_yaml
 
 __all__ = [
     "Categorical",
@@ -25,6 +25,7 @@ __all__ = [
     "option",
     "option_names",
     "options",
+    "parse_yaml",
     "read_narrowing",
     "read_yaml",
     "to_config",

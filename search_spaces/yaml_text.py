@@ -49,15 +49,24 @@ def read_yaml(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"cannot read {path}: {reason}.") from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """What a YAML text says.
+
+    Raises:
+        InputError: if it is not YAML; names `where` and the line.
+    """
     try:
         return yaml.load(text, _Loader)
     except RecursionError as error:
-        raise InputError(f"{path}: not valid YAML: it is nested too deeply.") from error
+        raise InputError(f"{where}: not valid YAML: it is nested too deeply.") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InputError(f"{path}{line}: not valid YAML: {problem}.") from error
+        raise InputError(f"{where}{line}: not valid YAML: {problem}.") from error
 
 
 def to_yaml(value: Any) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from search_spaces import Config
-from trainables.data import DataView, Examples
+from trainables.data import DataView
 from trainables.scenario import load_scenario
-from trainables.tensors import TensorExamples, TensorView
 from trainables.trial_run import read_weights
 
 
@@ -26,7 +26,7 @@ class Trained:
 
 
 def score_items(
-    scenario: str, trained: list[Trained], view: DataView, examples: Examples, device: str
+    scenario: str, trained: list[Trained], view: DataView, items: Any, device: str
 ) -> NDArray[np.float64]:
     """The metric of each item under each model.
 
@@ -34,17 +34,17 @@ def score_items(
         scenario: the scenario's name.
         trained: the models.
         view: the data that they were trained on.
-        examples: the items.
+        items: what the scenario's `open_test` gave.
         device: where to compute.
 
     Returns:
         [models, items]; the mean of a row is that model's metric.
     """
-    place = torch.device(device)
-    data, items = TensorView.of(view, place), TensorExamples.of(examples, place)
+    place, kind = torch.device(device), load_scenario(scenario)
+    data, on_device = kind.on_device(view, place), kind.items_on_device(items, place)
     rows = []
     for each in trained:
-        learner = load_scenario(scenario).learner(each.config, data, each.seed, place)
+        learner = kind.learner(each.config, data, each.seed, place)
         learner.load_weights(read_weights(Path(each.weights), place))
-        rows.append(learner.item_scores(items).cpu().numpy())
+        rows.append(learner.item_scores(on_device).cpu().numpy())
     return np.stack(rows)

@@ -5,16 +5,25 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import torch
 from torch import Tensor
 
 from trainables.flops import FlopCounter
 from trainables.randomness import RandomState, derive_seed
-from trainables.tensors import TensorExamples, TensorView
+from trainables.ranks import Ranks
 
 State = dict[str, Any]
+
+
+class DeviceData(Protocol):
+    """A search's data on the training device."""
+
+    @property
+    def ranks(self) -> Ranks:
+        """The ranks that train together on it; every one holds it all."""
+        ...
 
 
 class Learner(ABC):
@@ -35,9 +44,9 @@ class Learner(ABC):
         device: where everything is.
     """
 
-    def __init__(self, data: TensorView, seed: int, device: torch.device) -> None:
-        self.data = data
-        self.ranks = data.train.ranks
+    def __init__(self, data: DeviceData, seed: int, device: torch.device) -> None:
+        self.ranks = data.ranks
+        self._shared = data
         self.seed = seed
         self.device = device
         self.unit = 0
@@ -88,8 +97,8 @@ class Learner(ABC):
         """Metrics on the validation examples."""
 
     @abstractmethod
-    def item_scores(self, examples: TensorExamples) -> Tensor:
-        """The metric of each item [n]; their mean is the metric on these examples."""
+    def item_scores(self, items: Any) -> Tensor:
+        """The metric of each test item [n]; their mean is the metric."""
 
     @abstractmethod
     def weights(self) -> dict[str, Tensor]:
@@ -171,7 +180,7 @@ class Learner(ABC):
         kind = self.step_kind()
         if kind not in self._step_flops:
             # Counted on a copy: counting slows a step down, and nothing may be done twice.
-            twin = copy.deepcopy(self, {id(self.data): self.data})
+            twin = copy.deepcopy(self, {id(self._shared): self._shared})
             devices = [self.device] if self.device.type == "cuda" else []
             with torch.random.fork_rng(devices), FlopCounter() as counter:
                 twin.step()

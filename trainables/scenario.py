@@ -6,25 +6,36 @@ modules is one of the scenario's algorithms. Nothing outside that folder knows i
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
-from search_spaces import Config, Part, Space, unknown_name
-from trainables.data import DataView
-from trainables.learner import Learner
-from trainables.tensors import TensorView
+from search_spaces import Config, Part, Space, from_config, unknown_name
+from trainables.data import DataSpec, DataView, OpeningLog, load_view, open_test
+from trainables.learner import DeviceData, Learner
+from trainables.ranks import ALONE, Ranks
+from trainables.tensors import TensorExamples, TensorView
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """A scenario that has no settings of its own."""
 
 
 class Scenario(ABC):
-    """One kind of problem: what a config consists of, and what is measured.
+    """One kind of problem: what a config consists of, what data it has, and what is measured.
 
     Attributes:
         name: the folder's name.
+        settings: a dataclass of what a search sets that other scenarios do not have, such as the
+            number of labels; ranges on its annotations.
         recipe: the dataclass whose fields are the sections of a config.
         algorithm: the family of its algorithms.
         baseline: the algorithm that the others have to beat.
@@ -32,11 +43,37 @@ class Scenario(ABC):
     """
 
     name: ClassVar[str]
+    settings: ClassVar[type] = NoSettings
     recipe: ClassVar[type]
     algorithm: ClassVar[type[Part]]
     baseline: ClassVar[str]
     metric: ClassVar[str]
     mode: ClassVar[str]
+
+    def with_settings(self, given: Mapping[str, Any]) -> Any:
+        """The scenario's settings, those not given at their defaults.
+
+        Raises:
+            InputError: for one that it does not have, or a value that is not allowed.
+        """
+        defaults = dataclasses.asdict(self.settings())
+        return from_config(self.settings, defaults | dict(given), f"settings of {self.name}")
+
+    def load(self, data: DataSpec, settings: Any) -> DataView:
+        """Loads the data without its test: a `DataView`, or a kind of its own of one."""
+        return load_view(data)
+
+    def open_test(self, data: DataSpec, settings: Any, log: OpeningLog, fingerprint: str) -> Any:
+        """The items of the sealed test, as arrays that can travel; the opening is logged first."""
+        return open_test(data, log, fingerprint)
+
+    def on_device(self, view: Any, device: torch.device, ranks: Ranks = ALONE) -> DeviceData:
+        """A view as a learner takes it."""
+        return TensorView.of(view, device, ranks)
+
+    def items_on_device(self, items: Any, device: torch.device, ranks: Ranks = ALONE) -> Any:
+        """Test items as a learner scores them."""
+        return TensorExamples.of(items, device, ranks)
 
     def space(self, view: DataView) -> Space:
         """The whole space for some data: without the parts that do not suit its inputs."""
@@ -47,9 +84,7 @@ class Scenario(ABC):
         return "mlp"
 
     @abstractmethod
-    def learner(
-        self, config: Config, data: TensorView, seed: int, device: torch.device
-    ) -> Learner:
+    def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:
         """A learner of a config.
 
         Raises:

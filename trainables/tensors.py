@@ -49,6 +49,11 @@ class TensorView:
     num_classes: int
 
     @property
+    def ranks(self) -> Ranks:
+        """The ranks that train together on it."""
+        return self.train.ranks
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input."""
         return tuple(self.train.inputs.shape[1:])

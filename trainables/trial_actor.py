@@ -12,7 +12,7 @@ import torch
 from ray import tune
 
 from trainables.data import DataView
-from trainables.tensors import TensorView
+from trainables.scenario import load_scenario
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 from trainables.worker_group import GroupResources, WorkerGroup, following
 
@@ -33,6 +33,7 @@ class TrialActor(tune.Trainable):
     def setup(
         self,
         config: dict[str, Any],
+        scenario: str,
         view: DataView,
         device: str,
         stop_file: str,
@@ -40,10 +41,10 @@ class TrialActor(tune.Trainable):
     ) -> None:
         """Moves the data to the device, or starts the group, once for all trials to come."""
         self.stop_file = Path(stop_file)
-        self.group = None if group is None else WorkerGroup(group, view, stop_file)
+        self.group = None if group is None else WorkerGroup(group, scenario, view, stop_file)
         if self.group is None:
             self.device = torch.device(device)
-            self.data = TensorView.of(view, self.device)
+            self.data = load_scenario(scenario).on_device(view, self.device)
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -19,9 +19,8 @@ from torch import Tensor
 
 from search_spaces import Config, InputError
 from trainables.checkpoint import read_checkpoint, write_checkpoint
-from trainables.learner import Learner
+from trainables.learner import DeviceData, Learner
 from trainables.scenario import load_scenario
-from trainables.tensors import TensorView
 
 CHECKPOINT_SECONDS = 30.0
 SLICES = 64
@@ -112,12 +111,12 @@ class TrialRun:
     def __init__(
         self,
         request: TrialRequest,
-        data: TensorView,
+        data: DeviceData,
         device: torch.device,
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
         self.request = request
-        self.device, self.ranks = device, data.train.ranks
+        self.device, self.ranks = device, data.ranks
         self.stop_requested = stop_requested
         self.rung = request.from_rung
         self.finished_runs = request.compute if request.fidelity == "compressed" else 0.0

@@ -20,7 +20,7 @@ import torch
 
 from trainables.data import DataView
 from trainables.ranks import ALONE, ProcessGroup, RankLost
-from trainables.tensors import TensorView
+from trainables.scenario import load_scenario
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 
 MOST_REBUILDS = 3
@@ -83,16 +83,24 @@ class WorkerGroup:
 
     Args:
         resources: of the group.
+        scenario: the search's scenario.
         view: the search's data.
         stop_file: polled by trials.
     """
 
-    def __init__(self, resources: GroupResources, view: DataView, stop_file: str) -> None:
+    def __init__(
+        self, resources: GroupResources, scenario: str, view: DataView, stop_file: str
+    ) -> None:
         # The mailbox asks for no CPU: it must find room wherever the trial itself did.
         self._mailbox = ray.remote(Mailbox).options(num_cpus=0).remote()
         self._storage = tempfile.mkdtemp(prefix="automl_cl-group-")
         self._error: BaseException | None = None
-        settings = {"mailbox": self._mailbox, "view": ray.put(view), "stop_file": stop_file}
+        settings = {
+            "mailbox": self._mailbox,
+            "scenario": scenario,
+            "view": ray.put(view),
+            "stop_file": stop_file,
+        }
         fit = _trainer(resources, settings, self._storage)
         self._thread = threading.Thread(target=self._fit, args=(fit,), daemon=True)
         self._thread.start()
@@ -157,7 +165,8 @@ def serve(settings: dict[str, Any]) -> None:
 
     device = get_device()
     ranks = ProcessGroup(device) if torch.distributed.is_initialized() else ALONE
-    data = TensorView.of(ray.get(settings["view"]), device, ranks)
+    scenario = load_scenario(settings["scenario"])
+    data = scenario.on_device(ray.get(settings["view"]), device, ranks)
     mailbox, stop_file = settings["mailbox"], Path(settings["stop_file"])
     run: TrialRun | None = None
     done = 0

@@ -77,12 +77,12 @@ def test_it_reports_at_every_rung_and_then_it_is_done(start: Start, fidelity: st
     assert all((r.number, r.attempt, r.reason, r.weights) == (7, 0, None, None) for r in reports)
     assert all(0.0 < r.metrics["accuracy"] <= 1.0 for r in reports)
     assert all(r.seconds > 0.0 for r in reports)
-    assert reports[2].metrics["accuracy"] > 0.8
+    assert reports[2].metrics["loss"] < reports[0].metrics["loss"]
 
 
-# An epoch's steps cost 6 x 32 / 210 of a unit; the run stops within one step (32 / 210) and one
-# owed validation pass of each level, and each evaluation costs a forward pass over 70 examples.
-STEP, EVALUATION = 32 / 210, 0.2
+# In units: a step trains on 32 of 210 examples; an evaluation is a forward pass over 70, and of
+# the 2208 multiplications and additions of an example's training the forward pass makes 800.
+STEP, EVALUATION = 32 / 210, 70 / 210 * 800 / 2208
 
 
 def test_a_prefix_is_one_run_whose_compute_is_told_in_all(start: Start) -> None:
@@ -90,9 +90,10 @@ def test_a_prefix_is_one_run_whose_compute_is_told_in_all(start: Start) -> None:
     learner = run.learner
     for rung, report in enumerate(all_rungs(run)):
         trained = report.compute - (rung + 1) * EVALUATION
-        assert LEVELS[rung] - STEP - 2 * EVALUATION < trained < LEVELS[rung] + EVALUATION
+        # Trained as far as whole steps go, perhaps with a validation pass owed.
+        assert LEVELS[rung] - STEP <= trained <= LEVELS[rung] + EVALUATION
     assert run.learner is learner
-    assert learner.progress > 1.0 - STEP / 6.0 - EVALUATION / 6.0
+    assert learner.progress > 1.0 - (STEP + EVALUATION) / LEVELS[-1]
 
 
 def test_compressed_rungs_are_runs_of_their_own_and_compute_adds_up(start: Start) -> None:
@@ -103,7 +104,7 @@ def test_compressed_rungs_are_runs_of_their_own_and_compute_adds_up(start: Start
         report = run.next_rung()
         horizons.append(learner.horizon / learner.unit)
         assert report.compute == before + learner.compute
-        assert abs(learner.compute - level) < STEP + 2 * EVALUATION
+        assert level - STEP <= learner.compute - EVALUATION <= level + EVALUATION
         before = report.compute
     assert horizons == pytest.approx(LEVELS, abs=1e-3)
 
@@ -184,12 +185,12 @@ def test_told_to_stop_it_saves_where_it_is_and_the_next_attempt_goes_on_there(
 def test_the_state_of_the_newest_attempt_counts(start: Start) -> None:
     spent = []
     for attempt in range(12):  # more than ten, so that 10 must come after 9
-        run = start(attempt=attempt, stop=stopping_after(1))
+        run = start(attempt=attempt, levels=[6.0], stop=stopping_after(3))
         assert run.next_rung().status == "interrupted"
         spent.append(run.learner.spent)
     assert spent == sorted(spent)
-    assert spent[-1] > spent[0]
-    assert start(attempt=12).learner.spent == spent[-1]
+    assert spent[-1] > spent[9] > spent[0]
+    assert start(attempt=12, levels=[6.0]).learner.spent == spent[-1]
 
 
 def test_between_slices_it_saves_every_so_often(start: Start, monkeypatch, tmp_path) -> None:

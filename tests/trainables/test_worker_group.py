@@ -31,7 +31,7 @@ def group(view: DataView, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
     with connect(cpus=2, dashboard=True, object_store_memory=100_000_000):
         stop_file = tmp_path_factory.mktemp("stop") / "stop"
-        started = WorkerGroup(GroupResources(2, 0.9, 0.0), view, str(stop_file))
+        started = WorkerGroup(GroupResources(2, 0.9, 0.0), "curriculum", view, str(stop_file))
         yield started
         started.close()
 

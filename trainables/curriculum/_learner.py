@@ -26,6 +26,7 @@ class CurriculumLearner(Learner):
 
     def __init__(self, recipe: Recipe, data: TensorView, seed: int, device: torch.device) -> None:
         super().__init__(data, seed, device)
+        self.data = data
         self.recipe = recipe
         self.algorithm = replace(recipe.algorithm)  # a state of its own
         self.batch_size = min(recipe.training.batch_size, len(data.train))
@@ -121,10 +122,10 @@ class CurriculumLearner(Learner):
                 "loss": F.cross_entropy(logits, labels).item(),
             }
 
-    def item_scores(self, examples: TensorExamples) -> Tensor:
+    def item_scores(self, items: TensorExamples) -> Tensor:
         with evaluating(self.model):
-            logits = logits_of(partial(functional_call, self.model, self.weights()), examples)
-        return (logits.argmax(1) == examples.labels).double()
+            logits = logits_of(partial(functional_call, self.model, self.weights()), items)
+        return (logits.argmax(1) == items.labels).double()
 
     def parts_state(self) -> State:
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -13,7 +14,6 @@ from trainables.curriculum._recipe import Recipe
 from trainables.data import DataView
 from trainables.learner import Learner
 from trainables.scenario import Scenario
-from trainables.tensors import TensorView
 
 SMALL = 256
 
@@ -33,9 +33,7 @@ class CurriculumScenario(Scenario):
         images = len(view.input_shape) == 3 and math.prod(view.input_shape) > SMALL
         return "cnn" if images else "mlp"
 
-    def learner(
-        self, config: Config, data: TensorView, seed: int, device: torch.device
-    ) -> Learner:
+    def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:
         return CurriculumLearner(from_config(Recipe, config), data, seed, device)
 
     def extra_information(self, config: Config) -> str | None:
