@@ -225,7 +225,7 @@ def test_a_validation_metric_that_is_no_number_is_divergence_too(start: Start, v
 def test_a_damaged_checkpoint_is_named(start: Start, tmp_path) -> None:
     report = start().next_rung()
     Path(report.checkpoint).write_bytes(b"damaged")
-    with pytest.raises(InputError, match="rung-1.pt is damaged"):
+    with pytest.raises(InputError, match=r"rung-1\.pt is damaged"):
         start(attempt=1, from_rung=1, checkpoint=report.checkpoint).next_rung()
 
 

@@ -6,12 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch.optim import SGD
 
+from trainables.schedules.cosine import Cosine
+
 CHANGES = {
     "optimizer": {"name": "sgd", "sgd": {"lr": 0.05, "momentum": 0.8}},
-    "schedule": "constant",
+    "schedule": {"name": "cosine", "cosine": {"warmup": 0.1}},
     "training": {"selection": "last", "batch_size": 32},
     "model.mlp.dropout": 0.0,
 }
+
+# Of 6 -> 16 -> 16 -> 3 without the gradient of the inputs, for 32 examples.
+STEP = 32 * (3 * 2 * (6 * 16 + 16 * 16 + 16 * 3) - 2 * 6 * 16)
 
 
 def test_two_epochs_equal_a_loop_in_plain_pytorch(make_learner, assert_equal, vectors) -> None:
@@ -26,7 +31,9 @@ def test_two_epochs_equal_a_loop_in_plain_pytorch(make_learner, assert_equal, ve
         order = learner.order
         assert (learner.epoch, learner.step_in_epoch) == (epoch, 0)
         assert len(order) == 192 == len(order.unique()), "6 batches, and 18 are left over"
-        for batch in order.split(32):
+        for number, batch in enumerate(order.split(32)):
+            progress = (6 * epoch + number) * STEP / learner.horizon
+            optimizer.param_groups[0]["lr"] = 0.05 * Cosine(warmup=0.1).factor(progress)
             optimizer.zero_grad()
             F.cross_entropy(model(inputs[batch]), labels[batch]).backward()
             optimizer.step()
