@@ -124,9 +124,12 @@ class Session:
         return limit is not None and self.table.searched_for(time.time()) > limit
 
     def _search_open(self) -> bool:
-        if self.table.plan is not None or self.out_of_time():
+        if self.table.plan is not None:
             return False
-        return len(self.table.of_stage(SEARCH)) < self.table.budget
+        searched = self.table.of_stage(SEARCH)
+        # However little time there is, every arm runs its published default.
+        whole = {trial.arm for trial in searched} == set(self.arms)
+        return len(searched) < self.table.budget and not (whole and self.out_of_time())
 
     def _running(self, stage: str) -> bool:
         return any(trial.stage == stage for trial in self.table.running())
@@ -274,7 +277,7 @@ class Session:
     def _decide(self, trial: Trial, value: float, level: float) -> Decision:
         if trial.stage != SEARCH:
             return Decision(goes_on=True, free=True)
-        if self.out_of_time():
+        if self.out_of_time() and trial.origin != "default":
             return Decision(goes_on=False, free=True)
         mode, seed = self.scenario.mode, self.spec.seed
         return decide(trial, value, level, self.table.trials, mode, seed)
