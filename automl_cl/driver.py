@@ -170,10 +170,10 @@ def _same_as_before(first: Event, prepared: Prepared) -> None:
 def _check_extension(spec: SearchSpec, events: list[Event], trials: int | None) -> None:
     if trials is None:
         return
-    replace(spec, trials=trials)  # refuses what no search may have
     table = replayed(events)
     if trials < table.budget:
         raise InputError(f"--trials: got {trials}, expected at least the {table.budget} so far.")
+    replace(spec, trials=trials)  # refuses what no search may have
 
 
 def _run(
@@ -197,7 +197,10 @@ def _run(
         board.write_missing()
     if not session.complete:
         return SearchResult(folder, prepared.scenario, session.table, None)
-    verdict: Verdict = session.table.verdicts[-1]["verdict"]
+    plan = session.table.plan
+    judged = None if plan is None else session.table.verdict_of(plan)
+    assert judged is not None
+    verdict: Verdict = judged["verdict"]
     write_whole(folder.verdict, json.dumps(verdict, indent=2) + "\n")
     Tuned.of_search(prepared, session.table, verdict, versions()).write(folder.tuned)
     return SearchResult(folder, prepared.scenario, session.table, verdict)

@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from automl_cl import stages
@@ -136,12 +135,14 @@ class Session:
 
     def _make_plan(self) -> Event:
         """Writes down who is put to the test. The same again is not put to it again."""
-        mode = self.scenario.mode
-        contest = stages.verdict_plan(self.table, self.scenario.baseline, mode)
-        opening, before = 1, self.table.verdicts[-1]["plan"] if self.table.verdicts else None
-        if before is not None:
-            unchanged = all(before[key] == contest[key] for key in contest)
-            opening = before["opening"] + (not unchanged)
+        contest = stages.verdict_plan(self.table, self.scenario.baseline, self.scenario.mode)
+        before = self.table.opened
+        same = [each for each in before if all(each[key] == contest[key] for key in contest)]
+        opening = (
+            same[0]["opening"]
+            if same
+            else 1 + max((each["opening"] for each in before), default=0)
+        )
         seeds = stages.verdict_seeds(self.spec.seed, opening, self.spec.seeds)
         budget = self.table.budget
         return self.write("plan", **contest, opening=opening, seeds=seeds, budget=budget)
@@ -314,8 +315,6 @@ class Session:
         if trial.status != "running" and trial.weights is None:
             shutil.rmtree(folder, ignore_errors=True)
             return
-        last = Path(trial.rungs[-1].checkpoint or "").name if trial.rungs else ""
         for rung in range(len(trial.rungs)):
             for path in [*folder.glob(f"*-inside-{rung}.pt"), *folder.glob(f"*-rung-{rung}.pt")]:
-                if path.name != last or trial.status != "running":
-                    path.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)

@@ -82,6 +82,7 @@ class TrialTable:
         budget: how many search trials are wanted.
         starts: how often a driver has begun to work on the run.
         plans, verdicts: those events.
+        opened: the plans for which the test has been opened.
     """
 
     def __init__(self) -> None:
@@ -89,6 +90,7 @@ class TrialTable:
         self.starts = 0
         self.plans: list[Event] = []
         self.verdicts: list[Event] = []
+        self.opened: list[Event] = []
         self.budget = 0
         self._searched = 0.0
         self._searching = False
@@ -171,6 +173,14 @@ class TrialTable:
 
     def _on_plan(self, event: Event) -> None:
         self.plans.append(event)
+
+    def _on_open_test(self, event: Event) -> None:
+        self.opened.append(self.plans[-1])
+
+    def verdict_of(self, plan: Event) -> Event | None:
+        """The verdict on a plan, or on one that put the same to the test before."""
+        found = [each for each in self.verdicts if each["plan"]["opening"] == plan["opening"]]
+        return found[-1] if found else None
 
     def _on_verdict(self, event: Event) -> None:
         self.verdicts.append(event)

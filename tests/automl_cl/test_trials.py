@@ -85,8 +85,18 @@ def test_stages_are_told_apart() -> None:
 
 
 def test_events_of_other_kinds_change_nothing() -> None:
-    table = table_after(SPEC, {"event": "open_test", "fingerprint": "f", "opening": 1})
+    table = table_after(SPEC, {"event": "from a later version", "fingerprint": "f"})
     assert (table.trials, table.plans, table.verdicts) == ([], [], [])
+
+
+def test_the_plans_that_were_put_to_the_test_are_known_without_their_verdict() -> None:
+    opened = {"event": "open_test", "fingerprint": "f", "opening": 1}
+    first, second = ({"event": "plan", "budget": b, "opening": o} for b, o in ((5, 1), (8, 2)))
+    extended = {"event": "extend", "trials": 8}
+    table = table_after(SPEC, first, opened, extended, second)
+    assert [plan["opening"] for plan in table.opened] == [1]
+    assert table.plan is not None
+    assert table.verdict_of(table.plan) is None
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def judged(fake: Any, undisturbed: Path, tmp_path: Path) -> Path:
 def conclude(session: Session) -> None:
     plan = session.table.plan
     assert plan is not None
+    session.journal.record_opening("0123456789abcdef")
     session.write("verdict", plan=plan, verdict={})
 
 
