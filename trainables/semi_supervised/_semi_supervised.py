@@ -29,7 +29,7 @@ class SemiSupervised(Part, ABC):
 
     kind: ClassVar[str] = "algorithm"
 
-    average: Annotated[float, Categorical([0.0, 0.99, 0.999])] = 0.999
+    average: Annotated[float, Categorical([0.0, 0.9, 0.99, 0.999])] = 0.999
 
     state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 

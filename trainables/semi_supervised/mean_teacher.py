@@ -26,7 +26,7 @@ class MeanTeacher(Consistency):
     authors' code, where the squared difference is a mean over classes.
     """
 
-    average: Annotated[float, Categorical([0.99, 0.999])] = 0.999
+    average: Annotated[float, Categorical([0.9, 0.99, 0.999])] = 0.999
     weight: Annotated[float, Float(1.0, 1000.0, log=True)] = 100.0
     ratio: Annotated[int, Int(1, 8)] = 1
     ramp_length: Annotated[float, Float(0.05, 1.0)] = 0.27
