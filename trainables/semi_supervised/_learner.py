@@ -23,8 +23,8 @@ class SemiSupervisedLearner(ClassificationLearner):
     """Each step takes a batch of labelled examples and μ times as many of all training inputs.
 
     Labelled examples are among those, without their labels (as in FixMatch, Sohn et al., NeurIPS
-    2020). An epoch is one pass over the inputs that a step takes most of: as many steps as it takes
-    to see N unlabelled examples, or, for the baseline, N labelled ones.
+    2020). An epoch is one pass over the inputs that a step takes most of: as many steps as it
+    takes to see N unlabelled examples, or, for the baseline, N labelled ones.
     """
 
     algorithm: SemiSupervised
