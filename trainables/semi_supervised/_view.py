@@ -54,7 +54,7 @@ def class_balanced(
         InputError: if there are fewer examples, or more classes, than `count`.
     """
     if count < num_classes:
-        raise InputError(f"labels: got {count}, expected at least one of {num_classes} classes.")
+        raise InputError(f"labels: got {count}, expected at least {num_classes}, one a class.")
     if count > len(labels):
         raise InputError(f"labels: got {count}, expected at most the {len(labels)} to train on.")
     rng = np.random.default_rng(derive_seed(seed, "labels"))

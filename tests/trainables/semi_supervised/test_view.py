@@ -42,7 +42,7 @@ def test_the_seed_decides_which(vectors: DataView) -> None:
     assert len(np.intersect1d(first, other)) < 40
 
 
-@pytest.mark.parametrize(("labels", "words"), [(2, "one of 3 classes"), (211, "at most the 210")])
+@pytest.mark.parametrize(("labels", "words"), [(2, "at least 3"), (211, "at most the 210")])
 def test_too_few_and_too_many_are_refused(vectors: DataView, labels: int, words: str) -> None:
     with pytest.raises(InputError, match=f"labels: got {labels}, expected .*{words}"):
         PartlyLabelled.of(vectors, labels, 0)
