@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,6 @@ from search_spaces import Config, Space, narrowed
 from trainables.data import DataView, Examples
 from trainables.learner import Learner
 from trainables.scenario import load_scenario
-from trainables.tensors import TensorView
 
 CPU = torch.device("cpu")
 CLASSES = 3
@@ -97,6 +99,23 @@ def views(vectors: DataView, images: DataView) -> dict[str, DataView]:
     return {"adamw": vectors, "sgd": images, "cnn": images}
 
 
+@cache
+def tiny(scenario: str) -> ModuleType | None:
+    """What is special about a scenario's tiny problems: `tiny.py` in the folder of its tests.
+
+    `view(view)` makes a view of the scenario's own kind, and `changes(algorithm)` gives what the
+    algorithm needs changed to be cheap enough on it.
+    """
+    path = Path(__file__).parent / scenario / "tiny.py"
+    if not path.exists():
+        return None
+    spec = spec_from_file_location(f"tiny_{scenario}", path)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def make_config(views: dict[str, DataView]) -> MakeConfig:
     """A config of an algorithm's defaults in a setting, its sections replaced or changed."""
@@ -113,7 +132,9 @@ def make_config(views: dict[str, DataView]) -> MakeConfig:
     ) -> Config:
         space = whole_space(scenario, setting).only("algorithm", algorithm)
         chosen = {key: it for key, it in SETTINGS[setting].items() if key in space.root.fields}
-        return narrowed(space, {**chosen, **(changes or {})}).default()
+        own = tiny(scenario)
+        cheaper = {} if own is None else own.changes(algorithm)
+        return narrowed(space, {**chosen, **cheaper, **(changes or {})}).default()
 
     return make
 
@@ -133,8 +154,9 @@ def make_learner(make_config: MakeConfig, views: dict[str, DataView]) -> MakeLea
         view: DataView | None = None,
     ) -> Learner:
         config = make_config(scenario, algorithm, setting, changes)
-        data = TensorView.of(views[setting] if view is None else view, CPU)
-        learner = load_scenario(scenario).learner(config, data, seed, CPU)
+        seen, own, kind = view or views[setting], tiny(scenario), load_scenario(scenario)
+        data = kind.on_device(seen if own is None else own.view(seen), CPU)
+        learner = kind.learner(config, data, seed, CPU)
         if horizon is not None:
             learner.begin(horizon)
         return learner

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from search_spaces import options
-from trainables.curriculum import Curriculum
+from trainables.scenario import load_scenario, scenario_names
 
-ALGORITHMS = sorted(options(Curriculum))
+ALGORITHMS = [
+    f"{scenario}/{algorithm}"
+    for scenario in scenario_names()
+    for algorithm in options(load_scenario(scenario).algorithm)
+]
 
 # Ranks are processes of their own: torch has one default process group each.
 SCRIPT = """
@@ -24,7 +28,6 @@ from search_spaces import from_config, narrowed
 from trainables.data import DataView, Examples
 from trainables.ranks import ALONE, ProcessGroup
 from trainables.scenario import load_scenario
-from trainables.tensors import TensorView
 
 rank, size, store, out, model = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:6]
 torch.set_num_threads(1)
@@ -41,13 +44,16 @@ def examples(count):
     return Examples(inputs.astype(np.float32), labels)
 
 view = DataView(examples(151), examples(53), ("a", "b", "c"), "made", "0", np.zeros(1), np.ones(1))
-scenario, found = load_scenario("curriculum"), {}
+found = {}
 for name in sys.argv[6:]:
-    space = narrowed(scenario.space(view).only("algorithm", name), {
+    scenario, algorithm = load_scenario(name.split("/")[0]), name.split("/")[1]
+    space, given = scenario.space(view).only("algorithm", algorithm), {
         "model": model, "augmentation": "shift", "training.batch_size": 17,
         "training.selection": "best", "schedule": "cosine",
-    })
-    learner = scenario.learner(space.default(), TensorView.of(view, device, ranks), 3, device)
+    }
+    given = {key: it for key, it in given.items() if key.split(".")[0] in space.root.fields}
+    config = narrowed(space, given).default()
+    learner = scenario.learner(config, scenario.on_device(view, device, ranks), 3, device)
     learner.begin(3.0)
     learner.advance(1.5)
     learner.evaluate()

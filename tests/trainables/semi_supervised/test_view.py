@@ -1,0 +1,97 @@
+"""Which labels are known, and that the others cannot be reached."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from search_spaces import InputError
+from trainables.data import DataSpec, DataView, load_view
+from trainables.scenario import load_scenario
+from trainables.semi_supervised._view import PartlyLabelled, class_balanced
+
+SCENARIO = load_scenario("semi_supervised")
+DIGITS = DataSpec("digits", seed=5)
+
+
+def counts(view: PartlyLabelled) -> list[int]:
+    known = view.train.labels[view.labelled]
+    return np.bincount(known, minlength=view.num_classes).tolist()
+
+
+def test_as_many_of_each_class_as_possible(vectors: DataView) -> None:
+    assert counts(PartlyLabelled.of(vectors, 60, 0)) == [20, 20, 20]
+    assert sorted(counts(PartlyLabelled.of(vectors, 61, 0))) == [20, 20, 21]
+    assert len({tuple(counts(PartlyLabelled.of(vectors, 61, seed))) for seed in range(20)}) == 3
+
+
+def test_a_class_that_has_too_few_gives_all_it_has() -> None:
+    labels = np.array([0] * 50 + [1] * 3 + [2] * 50)
+    chosen = class_balanced(labels, 3, 33, seed=0)
+    assert np.bincount(labels[chosen]).tolist() == [15, 3, 15]
+    assert len(class_balanced(labels, 3, 103, seed=0)) == 103
+
+
+def test_the_seed_decides_which(vectors: DataView) -> None:
+    first, again, other = (PartlyLabelled.of(vectors, 60, seed).labelled for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert len(np.intersect1d(first, other)) < 40
+
+
+@pytest.mark.parametrize(("labels", "words"), [(2, "at least 3"), (211, "at most the 210")])
+def test_too_few_and_too_many_are_refused(vectors: DataView, labels: int, words: str) -> None:
+    with pytest.raises(InputError, match=f"labels: got {labels}, expected .*{words}"):
+        PartlyLabelled.of(vectors, labels, 0)
+
+
+def test_the_scenario_hides_all_but_a_few(vectors: DataView) -> None:
+    view, whole = SCENARIO.load(DIGITS, SCENARIO.with_settings({"labels": 100})), load_view(DIGITS)
+    assert counts(view) == [10] * 10
+    known = view.train.labels >= 0
+    assert np.array_equal(view.train.labels[known], whole.train.labels[known])
+    assert (view.train.labels[~known] == -1).all()
+    assert np.array_equal(view.train.inputs, whole.train.inputs)
+    assert np.array_equal(view.validation.labels, whole.validation.labels)
+    assert view.fingerprint == whole.fingerprint
+    assert SCENARIO.with_settings({}).labels == 400
+    with pytest.raises(InputError, match="labels"):
+        SCENARIO.with_settings({"labels": 0})
+
+
+def reachable_arrays(root: object) -> list[np.ndarray]:
+    """All integer arrays and tensors that can be got at from an object."""
+    seen: dict[int, object] = {}
+    waiting, found = [root], []
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen or isinstance(item, type) or type(item).__name__ == "module":
+            continue
+        seen[id(item)] = item
+        if isinstance(item, torch.Tensor) and item.dtype == torch.int64:
+            found.append(item.detach().numpy())
+        elif isinstance(item, np.ndarray):
+            if item.dtype == np.int64:
+                found.append(item)
+            waiting.append(item.base)
+        if not callable(item) or hasattr(item, "__self__"):
+            waiting += gc.get_referents(item)
+    return found
+
+
+@pytest.mark.parametrize("algorithm", ["supervised", "fixmatch", "flexmatch", "mean_teacher"])
+def test_hidden_labels_cannot_be_reached(make_learner, vectors, algorithm: str) -> None:
+    view = PartlyLabelled.of(vectors, 60, 0)
+    learner = make_learner("semi_supervised", algorithm, horizon=2.0, view=vectors)
+    learner.advance(2.0)
+    truth, hidden = vectors.train.labels, view.train.labels == -1
+    for root in (view, learner):
+        arrays = [each.flatten() for each in reachable_arrays(root)]
+        assert any(np.array_equal(each, view.train.labels) for each in arrays), "nothing was found"
+        alike = [each for each in arrays if len(each) == len(truth)]
+        told = [each for each in alike if np.array_equal(each[hidden], truth[hidden])]
+        assert not told
+    assert {field.name for field in fields(view)} == {field.name for field in fields(vectors)}

@@ -1,0 +1,45 @@
+"""The network that is trained and its average, as an algorithm calls them."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainables.ranks import Ranks
+from trainables.semi_supervised._average import Average
+
+
+@final
+class Networks:
+    """Answers for a whole batch, whichever rank computed them; only `logits` has gradients.
+
+    Args:
+        model: the network that is trained.
+        average: the running average of its weights.
+        ranks: among which the batch is divided.
+    """
+
+    def __init__(self, model: nn.Module, average: Average, ranks: Ranks) -> None:
+        self._model, self._average, self._ranks = model, average, ranks
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """[batch, classes]; gradients flow to the network."""
+        own = self._model(inputs[self._ranks.share(len(inputs))])
+        return self._ranks.gather(own, len(inputs))
+
+    @torch.no_grad()
+    def probabilities(self, inputs: Tensor) -> Tensor:
+        """What the network believes, [batch, classes]; no gradients."""
+        return self.logits(inputs).softmax(1)
+
+    @torch.no_grad()
+    def average_probabilities(self, inputs: Tensor) -> Tensor:
+        """What the average network believes, [batch, classes]; no gradients."""
+        weights = self._average.weights()
+        # A forward pass writes into buffers, and what it writes is not to be averaged.
+        weights |= {name: weights[name].clone() for name, _ in self._model.named_buffers()}
+        own = functional_call(self._model, weights, inputs[self._ranks.share(len(inputs))])
+        return self._ranks.gather(own, len(inputs)).softmax(1)

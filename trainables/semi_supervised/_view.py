@@ -1,0 +1,66 @@
+"""Data of which only some training examples have a label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces import InputError
+from trainables.data import DataView
+from trainables.randomness import derive_seed
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, eq=False)
+class PartlyLabelled(DataView):
+    """A view whose training labels are unknown but for a few.
+
+    The label of every other training example is -1 here; what it was cannot be reached. All
+    training inputs are there, and validation is as in any other view.
+    """
+
+    @property
+    def labelled(self) -> NDArray[np.intp]:
+        """The training examples whose label is known, in order."""
+        return np.flatnonzero(self.train.labels != UNKNOWN)
+
+    @classmethod
+    def of(cls, view: DataView, labels: int, seed: int) -> Self:
+        """Keeps `labels` labels of a view, as many of each class as possible, drawn by the seed.
+
+        Raises:
+            InputError: if there are fewer examples, or more classes, than that.
+        """
+        known = class_balanced(view.train.labels, view.num_classes, labels, seed)
+        kept = np.full_like(view.train.labels, UNKNOWN)
+        kept[known] = view.train.labels[known]
+        whole = {field.name: getattr(view, field.name) for field in fields(DataView)}
+        return cls(**{**whole, "train": replace(view.train, labels=kept)})
+
+
+def class_balanced(
+    labels: NDArray[np.int64], num_classes: int, count: int, seed: int
+) -> NDArray[np.intp]:
+    """Chooses examples such that the numbers of the classes differ by at most one.
+
+    A class with fewer examples than its part gives all it has, and the others give more. Which
+    classes give one more, and which of their examples, the seed decides.
+
+    Raises:
+        InputError: if there are fewer examples, or more classes, than `count`.
+    """
+    if count < num_classes:
+        raise InputError(f"labels: got {count}, expected at least {num_classes}, one a class.")
+    if count > len(labels):
+        raise InputError(f"labels: got {count}, expected at most the {len(labels)} to train on.")
+    rng = np.random.default_rng(derive_seed(seed, "labels"))
+    shuffled = [rng.permutation(np.flatnonzero(labels == c)) for c in range(num_classes)]
+    # Dealt out in rounds, one of each class that has any left.
+    order = rng.permutation(num_classes)
+    turn = [(i, place) for place, c in enumerate(order) for i in range(len(shuffled[c]))]
+    dealt = [shuffled[order[place]][i] for i, place in sorted(turn)[:count]]
+    return np.sort(np.array(dealt, dtype=np.intp))

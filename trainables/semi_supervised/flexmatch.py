@@ -1,0 +1,57 @@
+"""FlexMatch (Zhang et al., NeurIPS 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from search_spaces import Categorical, Float
+from trainables.semi_supervised._batch import Batch
+from trainables.semi_supervised._consistency import Consistency
+from trainables.semi_supervised._networks import Networks
+from trainables.semi_supervised._pseudo_labels import confident, masked_cross_entropy
+from trainables.tensors import TensorExamples
+
+
+@dataclass(frozen=True)
+class FlexMatch(Consistency):
+    """FixMatch with a threshold for each class, lower for what is not yet learnt well.
+
+    Zhang et al., "FlexMatch: Boosting Semi-Supervised Learning with Curriculum Pseudo Labeling",
+    NeurIPS 2021, algorithm 1. û_n is the last class that example n was sure of at the fixed
+    threshold τ, and σ(c) the number of examples with û = c (eq. 5). A class is learnt as well as
+    β(c) = σ(c) / max(max σ, N - Σ σ) (eq. 11; without the warm-up eq. 6, which leaves the unused
+    examples out), and its threshold is τ β(c) / (2 - β(c)) (eq. 7, the convex mapping of section
+    3.3). A step's thresholds come from the steps before it.
+    """
+
+    threshold: Annotated[float, Float(0.5, 0.99)] = 0.95
+    warm_up: Annotated[bool, Categorical([True, False])] = True
+
+    def prepare(self, examples: TensorExamples, num_classes: int) -> None:
+        # The class after the last stands for "never sure of any".
+        self.state["last_sure_class"] = torch.full_like(examples.labels, num_classes)
+
+    def unlabelled_loss(self, batch: Batch, networks: Networks) -> Tensor:
+        q = networks.probabilities(batch.weak())
+        pseudo_labels = q.argmax(1)
+        mask = confident(q, self.class_thresholds(q.shape[1])[pseudo_labels])
+        self._remember(batch.indices, pseudo_labels, confident(q, self.threshold))
+        return masked_cross_entropy(networks.logits(batch.strong()), pseudo_labels, mask)
+
+    def class_thresholds(self, num_classes: int) -> Tensor:
+        """T(c) of eq. 7 for each class, from what examples have been sure of so far."""
+        last = self.state["last_sure_class"]
+        counts = torch.zeros(num_classes + 1, dtype=torch.int64, device=last.device)
+        counts.scatter_add_(0, last, torch.ones_like(last))
+        sigma, unused = counts[:-1], counts[-1]
+        most = torch.maximum(sigma.amax(), unused) if self.warm_up else sigma.amax()
+        beta = sigma / most.clamp_min(1)
+        return self.threshold * beta / (2.0 - beta)
+
+    def _remember(self, indices: Tensor, pseudo_labels: Tensor, sure: Tensor) -> None:
+        last = self.state["last_sure_class"]
+        last[indices] = torch.where(sure, pseudo_labels, last[indices])

@@ -1,0 +1,41 @@
+"""Mean Teacher (Tarvainen and Valpola, NeurIPS 2017)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from search_spaces import Categorical, Float, Int
+from trainables.semi_supervised._batch import Batch
+from trainables.semi_supervised._consistency import Consistency
+from trainables.semi_supervised._networks import Networks
+
+
+@dataclass(frozen=True)
+class MeanTeacher(Consistency):
+    """The student's answers drawn towards those of the average of its own past weights.
+
+    Tarvainen and Valpola, "Mean teachers are better role models", NeurIPS 2017, eq. 1: the mean
+    squared difference of the class probabilities of student and teacher, each on a weak view of
+    its own; the teacher is the running average of eq. 3, and it is what is evaluated. The weight
+    ramps up as exp(-5 (1 - t)^2) (their appendix B.1), over 40,000 of 150,000 steps to 100 in the
+    authors' code, where the squared difference is a mean over classes.
+    """
+
+    average: Annotated[float, Categorical([0.9, 0.99, 0.999])] = 0.999
+    weight: Annotated[float, Float(1.0, 1000.0, log=True)] = 100.0
+    ratio: Annotated[int, Int(1, 8)] = 1
+    ramp_length: Annotated[float, Float(0.05, 1.0)] = 0.27
+
+    def ramp(self, progress: float) -> float:
+        way = min(progress / self.ramp_length, 1.0)
+        return math.exp(-5.0 * (1.0 - way) ** 2)
+
+    def unlabelled_loss(self, batch: Batch, networks: Networks) -> Tensor:
+        teacher = networks.average_probabilities(batch.weak(1))
+        student = networks.logits(batch.weak(0)).softmax(1)
+        return F.mse_loss(student, teacher)

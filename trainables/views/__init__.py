@@ -1,0 +1,5 @@
+"""Pairs of a weak and a strong view of the same inputs, one pair a file."""
+
+from trainables.views._views import Views
+
+__all__ = ["Views"]
