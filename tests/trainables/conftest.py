@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,6 @@ from search_spaces import Config, Space, narrowed
 from trainables.data import DataView, Examples
 from trainables.learner import Learner
 from trainables.scenario import load_scenario
-from trainables.tensors import TensorView
 
 CPU = torch.device("cpu")
 CLASSES = 3
@@ -42,6 +44,38 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "model": {"name": "cnn", "cnn": {"width": 4, "blocks": 1}},
     },
 }
+
+
+@cache
+def tiny_of(scenario: str) -> Any:
+    """What is different about a scenario's tiny problems: its `SCENARIO/tiny.py`, if it has one.
+
+    `VIEWS` by setting; `SECTIONS` of a config that replace those of a setting; `CHANGES` of an
+    algorithm's config; the `CHANCE` level of accuracy; and for data made from arrays the `CLASSES`
+    that it needs, and the scenario's own settings, `OWN`.
+    """
+    defaults = {
+        "VIEWS": {},
+        "SECTIONS": {},
+        "CHANGES": {},
+        "CHANCE": None,
+        "CLASSES": 3,
+        "OWN": {},
+    }
+    path = Path(__file__).parent / scenario / "tiny.py"
+    if not path.exists():
+        return SimpleNamespace(**defaults)
+    spec = importlib.util.spec_from_file_location(f"tiny_{scenario}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return SimpleNamespace(**defaults | vars(module))
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[[str], Any]:
+    """A scenario's tiny problems."""
+    return tiny_of
+
 
 MakeConfig = Callable[..., Config]
 MakeLearner = Callable[..., Learner]
@@ -98,12 +132,18 @@ def views(vectors: DataView, images: DataView) -> dict[str, DataView]:
 
 
 @pytest.fixture(scope="session")
-def make_config(views: dict[str, DataView]) -> MakeConfig:
+def view_for(views: dict[str, DataView]) -> Callable[[str, str], DataView]:
+    """The data of a scenario in a setting."""
+    return lambda scenario, setting: {**views, **tiny_of(scenario).VIEWS}[setting]
+
+
+@pytest.fixture(scope="session")
+def make_config(view_for: Callable[[str, str], DataView]) -> MakeConfig:
     """A config of an algorithm's defaults in a setting, its sections replaced or changed."""
 
     @cache
     def whole_space(scenario: str, setting: str) -> Space:
-        return load_scenario(scenario).space(views[setting])
+        return load_scenario(scenario).space(view_for(scenario, setting))
 
     def make(
         scenario: str,
@@ -112,14 +152,17 @@ def make_config(views: dict[str, DataView]) -> MakeConfig:
         changes: Mapping[str, Any] | None = None,
     ) -> Config:
         space = whole_space(scenario, setting).only("algorithm", algorithm)
-        chosen = {key: it for key, it in SETTINGS[setting].items() if key in space.root.fields}
+        own = tiny_of(scenario)
+        sections = {**SETTINGS[setting], **own.SECTIONS.get(setting, {})}
+        chosen = {key: it for key, it in sections.items() if key in space.root.fields}
+        chosen |= own.CHANGES.get(algorithm, {})
         return narrowed(space, {**chosen, **(changes or {})}).default()
 
     return make
 
 
 @pytest.fixture(scope="session")
-def make_learner(make_config: MakeConfig, views: dict[str, DataView]) -> MakeLearner:
+def make_learner(make_config: MakeConfig, view_for: Callable[[str, str], DataView]) -> MakeLearner:
     """A learner of such a config, begun if there is a horizon."""
 
     def make(
@@ -133,8 +176,9 @@ def make_learner(make_config: MakeConfig, views: dict[str, DataView]) -> MakeLea
         view: DataView | None = None,
     ) -> Learner:
         config = make_config(scenario, algorithm, setting, changes)
-        data = TensorView.of(views[setting] if view is None else view, CPU)
-        learner = load_scenario(scenario).learner(config, data, seed, CPU)
+        kind = load_scenario(scenario)
+        data = kind.on_device(view_for(scenario, setting) if view is None else view, CPU)
+        learner = kind.learner(config, data, seed, CPU)
         if horizon is not None:
             learner.begin(horizon)
         return learner
