@@ -51,14 +51,16 @@ def tiny_of(scenario: str) -> Any:
     """What is different about a scenario's tiny problems: its `SCENARIO/tiny.py`, if it has one.
 
     `VIEWS` by setting; `SECTIONS` of a config that replace those of a setting; `CHANGES` of an
-    algorithm's config; the `CHANCE` level of accuracy; and for data made from arrays the `CLASSES`
-    that it needs, and the scenario's own settings, `OWN`.
+    algorithm's config; the `CHANCE` level of accuracy, and the pairs of algorithm and setting that
+    need more than a test's time to be above it (`LEARNS_ELSEWHERE`); and for data made from arrays
+    the `CLASSES` that it needs, and the scenario's own settings, `OWN`.
     """
-    defaults = {
+    defaults: dict[str, Any] = {
         "VIEWS": {},
         "SECTIONS": {},
         "CHANGES": {},
         "CHANCE": None,
+        "LEARNS_ELSEWHERE": (),
         "CLASSES": 3,
         "OWN": {},
     }

@@ -94,6 +94,8 @@ def test_there_is_something_to_check() -> None:
 @every_algorithm
 @every_setting
 def test_it_learns(make_learner, view_for, tiny, scenario, algorithm, setting) -> None:
+    if (algorithm, setting) in tiny(scenario).LEARNS_ELSEWHERE:
+        pytest.skip("takes more than this test's time: the scenario's own tests show it")
     learner = make_learner(scenario, algorithm, setting, horizon=20.0)
     before = learner.evaluate()
     learner.advance(20.0)
