@@ -16,10 +16,10 @@ from trainables.meta_learning._problems import Classification, Regression
 from trainables.meta_learning._recipe import Recipe
 from trainables.meta_learning._settings import Settings
 from trainables.meta_learning._views import (
+    SealedEpisodes,
     SinusoidView,
     TaskData,
     TaskView,
-    SealedEpisodes,
     load_tasks,
     open_test_tasks,
 )

@@ -167,3 +167,24 @@ def test_a_new_task_is_learnt_by_gradient_steps_on_its_support_alone() -> None:
             for weight in twin.parameters():
                 weight -= 0.1 * weight.grad
     torch.testing.assert_close(whole[0], twin(episodes.query.inputs[0]).detach())
+
+
+def test_it_learns_on_a_convolutional_network() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(6).repeat(20)
+    # Stripes of other widths, so that a filter can tell them apart.
+    columns = torch.arange(8)[None, :] * (torch.arange(6)[:, None] + 1)
+    patterns = 2.0 * torch.cos(columns * torch.pi / 7)[:, None, None, :].expand(6, 1, 8, 8)
+    inputs = patterns[labels] + 0.3 * torch.randn(120, 1, 8, 8, generator=generator)
+    tasks, algorithm = ClassTasks(TensorExamples(inputs, labels), 3, 1), MAML(inner_lr=0.1)
+    torch.manual_seed(0)
+    network = algorithm.build(CNN(width=8, blocks=1), tasks)
+    optimizer, losses = torch.optim.Adam(network.parameters(), 3e-3), []
+    for seed in range(80):
+        step = TrainingStep(tasks, SHAPE, torch.arange(6 * SHAPE.examples), seed)
+        loss = algorithm.loss(network, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-20:]) < 0.6 * sum(losses[:20])
