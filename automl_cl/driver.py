@@ -29,7 +29,7 @@ SHIPPED = ("search_spaces", "trainables")
 VERSIONED = ("automl-cl", "torch", "ray", "optuna", "numpy")
 
 Observer = Callable[[Event], None]
-Watch = Callable[[TrialTable], Observer]
+Watch = Callable[[TrialTable, Scenario], Observer]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def start(
         spec: the search.
         output: the run folder to make; None for a new one under `runs/`.
         address: of a Ray cluster; None for Ray on this machine.
-        watch: called with the trial table; what it returns is called with each event.
+        watch: called with trial table and scenario; what it returns is called with each event.
         verbose: lets Ray's own messages through.
 
     Raises:
@@ -187,7 +187,7 @@ def _run(
     board = Board(folder.tensorboard, session.table)
     session.observers.append(board.observe)
     if watch is not None:
-        session.observers.append(watch(session.table))
+        session.observers.append(watch(session.table, prepared.scenario))
     try:
         train(session, prepared, slots)
         if session.complete:

@@ -47,6 +47,7 @@ def prepare(spec: SearchSpec) -> Prepared:
     scenario = load_scenario(spec.scenario)
     settings, data = scenario.with_settings(spec.settings), data_spec(spec)
     view = scenario.load(data, settings)
+    scenario = scenario.for_view(view)
     return Prepared(spec, scenario, settings, data, view, _space(spec, scenario, view))
 
 

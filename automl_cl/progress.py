@@ -53,9 +53,14 @@ class Progress:
         if self.console.is_terminal:
             self._live.stop()
 
-    def watch(self, table: TrialTable) -> Progress:
-        """Begins to show a table; the returned object is called with each event."""
-        self.table = table
+    def watch(self, table: TrialTable, scenario: Scenario | None = None) -> Progress:
+        """Begins to show a table; the returned object is called with each event.
+
+        Args:
+            table: the trial table.
+            scenario: as it is for the search's data, whose metric may be another.
+        """
+        self.table, self.scenario = table, scenario or self.scenario
         self._known_before = len(table.of_stage(SEARCH))
         return self
 

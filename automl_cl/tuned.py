@@ -51,7 +51,7 @@ class Tuned:
         scenario: the kind of problem.
         config: the recommended config.
         data: source, noise, seed and settings of the data that it was found on.
-        shape: of that data: `classes` and `input_shape`.
+        shape: of that data: `classes` (1 for regression) and `input_shape`.
         verdict: the verdict in short.
         versions: of the software that found it.
         automl_cl: the version of this file's format.
@@ -128,8 +128,8 @@ class Tuned:
         if not isinstance(self.data.get("fingerprint", ""), str):
             raise InputError(f"data.fingerprint: got {self.data['fingerprint']!r}, expected text.")
         classes, lengths = self.shape.get("classes"), self.shape.get("input_shape")
-        if type(classes) is not int or classes < 2:
-            raise InputError(f"shape.classes: got {classes!r}, expected a whole number from 2.")
+        if type(classes) is not int or classes < 1:
+            raise InputError(f"shape.classes: got {classes!r}, expected a whole number from 1.")
         if not isinstance(lengths, list) or not all(type(n) is int and n > 0 for n in lengths):
             raise InputError(
                 f"shape.input_shape: got {lengths!r}, expected a list of whole numbers from 1."

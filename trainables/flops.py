@@ -229,6 +229,14 @@ def _self_distance_backward(grad_output: Shape, rows: Shape, *_: Any, **__: Any)
     return _self_distance(rows)
 
 
+def _linear_solve(matrix: Shape, right: Shape, *_: Any, **__: Any) -> int:
+    """LU factors take 2/3 n^3 (Golub and Van Loan, section 3.2), each right-hand side 2 n^2."""
+    size = matrix[-1]
+    columns = right[-1] if len(right) >= len(matrix) else 1
+    systems = math.prod(matrix[:-2])
+    return systems * (2 * size**3 // 3 + 2 * size**2 * columns)
+
+
 def _trilinear(
     first: Shape,
     second: Shape,
@@ -270,6 +278,7 @@ _FORMULAS: dict[Any, Formula] = {
     aten._euclidean_dist: _euclidean_distance,
     aten._pdist_forward: _self_distance,
     aten._pdist_backward: _self_distance_backward,
+    aten._linalg_solve_ex: _linear_solve,
     aten._trilinear: _trilinear,
 }
 

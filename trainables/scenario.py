@@ -39,7 +39,8 @@ class Scenario(ABC):
         recipe: the dataclass whose fields are the sections of a config.
         algorithm: the family of its algorithms.
         baseline: the algorithm that the others have to beat.
-        metric: what validation and verdict compare, and `mode` whether more is better.
+        metric: what validation and verdict compare, and `mode` whether more is better; of some
+            data they may be others, see `for_view`.
     """
 
     name: ClassVar[str]
@@ -62,6 +63,10 @@ class Scenario(ABC):
     def load(self, data: DataSpec, settings: Any) -> DataView:
         """Loads the data without its test: a `DataView`, or a kind of its own of one."""
         return load_view(data)
+
+    def for_view(self, view: DataView) -> Scenario:
+        """The scenario for some data: itself, or one like it with another metric and mode."""
+        return self
 
     def open_test(self, data: DataSpec, settings: Any, log: OpeningLog, fingerprint: str) -> Any:
         """The items of the sealed test, as arrays that can travel; the opening is logged first."""

@@ -67,7 +67,7 @@ def changed(tuned: Tuned, place: str, value: object, path: Path) -> None:
         ("data.sauce", 1, ["data 'sauce'", "Did you mean 'source'?"]),
         ("shape", 3, ["shape", "3", "mapping"]),
         ("shape.classes", "three", ["shape.classes", "'three'", "whole number"]),
-        ("shape.classes", 1, ["shape.classes", "1", "from 2"]),
+        ("shape.classes", 0, ["shape.classes", "0", "from 1"]),
         ("shape.input_shape", 4, ["shape.input_shape", "4", "list"]),
         ("shape.input_shape", [4, 0], ["shape.input_shape", "[4, 0]", "whole numbers from 1"]),
         ("verdict", "good", ["verdict", "'good'", "mapping"]),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,54 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "model": {"name": "cnn", "cnn": {"width": 4, "blocks": 1}},
     },
 }
+
+
+@cache
+def tiny_of(scenario: str) -> Any:
+    """What is different about a scenario's tiny problems: its `SCENARIO/tiny.py`, if it has one.
+
+    `of` makes a plain view one of the scenario's kind, or `VIEWS` holds others by setting;
+    `SECTIONS` of a config replace those of a setting; `CHANGES` of an algorithm's config; the
+    `CHANCE` level of accuracy, and the pairs of algorithm and setting that need more than a test's
+    time to be above it (`LEARNS_ELSEWHERE`); contract tests that make sense for plain
+    classification only, with what is tested instead (`INSTEAD`); and for data made from arrays the
+    `CLASSES` that it needs, and the scenario's own settings, `OWN`.
+    """
+    defaults: dict[str, Any] = {
+        "of": lambda view: view,
+        "INSTEAD": {},
+        "VIEWS": {},
+        "SECTIONS": {},
+        "CHANGES": {},
+        "CHANCE": None,
+        "LEARNS_ELSEWHERE": (),
+        "CLASSES": 3,
+        "OWN": {},
+    }
+    path = Path(__file__).parent / scenario / "tiny.py"
+    if not path.exists():
+        return SimpleNamespace(**defaults)
+    spec = importlib.util.spec_from_file_location(f"tiny_{scenario}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return SimpleNamespace(**defaults | vars(module))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        given = getattr(item, "callspec", SimpleNamespace(params={})).params
+        scenario = given.get("scenario")
+        if item.path.name.startswith("test_contract") and isinstance(scenario, str):
+            why = tiny_of(scenario).INSTEAD.get(getattr(item, "originalname", ""))
+            if why is not None:
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[[str], Any]:
+    """A scenario's tiny problems."""
+    return tiny_of
+
 
 MakeConfig = Callable[..., Config]
 MakeLearner = Callable[..., Learner]
@@ -99,30 +147,25 @@ def views(vectors: DataView, images: DataView) -> dict[str, DataView]:
     return {"adamw": vectors, "sgd": images, "cnn": images}
 
 
-@cache
-def tiny(scenario: str) -> ModuleType | None:
-    """What is special about a scenario's tiny problems: `tiny.py` in the folder of its tests.
+@pytest.fixture(scope="session")
+def view_for(views: dict[str, DataView]) -> Callable[[str, str], DataView]:
+    """The data of a scenario in a setting."""
 
-    `view(view)` makes a view of the scenario's own kind, and `changes(algorithm)` gives what the
-    algorithm needs changed to be cheap enough on it.
-    """
-    path = Path(__file__).parent / scenario / "tiny.py"
-    if not path.exists():
-        return None
-    spec = spec_from_file_location(f"tiny_{scenario}", path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    @cache
+    def view_for(scenario: str, setting: str) -> DataView:
+        own = tiny_of(scenario)
+        return own.VIEWS[setting] if setting in own.VIEWS else own.of(views[setting])
+
+    return view_for
 
 
 @pytest.fixture(scope="session")
-def make_config(views: dict[str, DataView]) -> MakeConfig:
+def make_config(view_for: Callable[[str, str], DataView]) -> MakeConfig:
     """A config of an algorithm's defaults in a setting, its sections replaced or changed."""
 
     @cache
     def whole_space(scenario: str, setting: str) -> Space:
-        return load_scenario(scenario).space(views[setting])
+        return load_scenario(scenario).space(view_for(scenario, setting))
 
     def make(
         scenario: str,
@@ -131,16 +174,17 @@ def make_config(views: dict[str, DataView]) -> MakeConfig:
         changes: Mapping[str, Any] | None = None,
     ) -> Config:
         space = whole_space(scenario, setting).only("algorithm", algorithm)
-        chosen = {key: it for key, it in SETTINGS[setting].items() if key in space.root.fields}
-        own = tiny(scenario)
-        cheaper = {} if own is None else own.changes(algorithm)
-        return narrowed(space, {**chosen, **cheaper, **(changes or {})}).default()
+        own = tiny_of(scenario)
+        sections = {**SETTINGS[setting], **own.SECTIONS.get(setting, {})}
+        chosen = {key: it for key, it in sections.items() if key in space.root.fields}
+        chosen |= own.CHANGES.get(algorithm, {})
+        return narrowed(space, {**chosen, **(changes or {})}).default()
 
     return make
 
 
 @pytest.fixture(scope="session")
-def make_learner(make_config: MakeConfig, views: dict[str, DataView]) -> MakeLearner:
+def make_learner(make_config: MakeConfig, view_for: Callable[[str, str], DataView]) -> MakeLearner:
     """A learner of such a config, begun if there is a horizon."""
 
     def make(
@@ -154,8 +198,11 @@ def make_learner(make_config: MakeConfig, views: dict[str, DataView]) -> MakeLea
         view: DataView | None = None,
     ) -> Learner:
         config = make_config(scenario, algorithm, setting, changes)
-        seen, own, kind = view or views[setting], tiny(scenario), load_scenario(scenario)
-        data = kind.on_device(seen if own is None else own.view(seen), CPU)
+        kind = load_scenario(scenario)
+        seen = view_for(scenario, setting) if view is None else view
+        # Whoever hands in plain data means the scenario's own kind of it.
+        seen = tiny_of(scenario).of(seen) if type(seen) is DataView else seen
+        data = kind.on_device(seen, CPU)
         learner = kind.learner(config, data, seed, CPU)
         if horizon is not None:
             learner.begin(horizon)

@@ -225,6 +225,12 @@ def test_distances_and_bilinear_forms() -> None:
     assert flops(lambda: F.bilinear(near, near, weight)) == 3 * 7 * 3 * 4 * 4
 
 
+def test_linear_systems_cost_their_factors_and_two_substitutions() -> None:
+    systems, right = torch.eye(6).expand(5, 6, 6) + 0.1, torch.randn(5, 6, 2)
+    assert flops(lambda: torch.linalg.solve(systems, right)) == 5 * (144 + 2 * 36 * 2)
+    assert flops(lambda: torch.linalg.solve(systems[0], right[0, :, 0])) == 144 + 2 * 36
+
+
 def test_recurrent_cells_are_counted_through_their_matrix_products() -> None:
     cell, batch = nn.LSTMCell(5, 6), torch.randn(4, 5)
     assert flops(lambda: cell(batch)) == 2 * 4 * (4 * 6) * (5 + 6)
@@ -248,7 +254,6 @@ UNCOUNTED: dict[str, Callable[[], object]] = {
     "aten.mkldnn_rnn_layer": lambda: nn.LSTM(8, 6)(torch.randn(5, 3, 8)),
     "aten._transformer_encoder_layer_fwd": encoder_in_eval,
     "aten._native_multi_head_attention": attention_module_in_eval,
-    "aten._linalg_solve_ex": lambda: torch.linalg.solve(SQUARE, SQUARE),
     "aten.linalg_inv_ex": lambda: torch.linalg.inv(SQUARE),
     "aten.linalg_cholesky_ex": lambda: torch.linalg.cholesky(SQUARE),
     "aten.cholesky_inverse": lambda: torch.cholesky_inverse(SQUARE),

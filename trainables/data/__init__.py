@@ -5,17 +5,29 @@ validation examples and nothing of the test; `open_test` is the only door to the
 logged before it opens.
 """
 
+from trainables.data._classes import (
+    ClassSplit,
+    ClassView,
+    SealedClasses,
+    load_class_view,
+    open_test_classes,
+)
 from trainables.data._examples import DataView, Examples
 from trainables.data._loading import OpeningLog, load_view, open_test
 from trainables.data._registry import data_sources
 from trainables.data._spec import DataSpec
 
 __all__ = [
+    "ClassSplit",
+    "ClassView",
     "DataSpec",
     "DataView",
     "Examples",
     "OpeningLog",
+    "SealedClasses",
     "data_sources",
+    "load_class_view",
     "load_view",
     "open_test",
+    "open_test_classes",
 ]

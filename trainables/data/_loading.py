@@ -122,7 +122,7 @@ def _load_split(spec: DataSpec) -> _Split:
         test=examples.take(parts[2]) if test is None else test,
         classes=classes,
         name=source.name,
-        fingerprint=_fingerprint(raw, spec.seed, parse_noise(spec.noise)),
+        fingerprint=fingerprint_of(raw, spec.seed, parse_noise(spec.noise)),
         noise_rng=np.random.default_rng(noise_seed),
     )
 
@@ -139,7 +139,8 @@ def _official_test(raw: RawData, shape: tuple[int, ...], classes: tuple[str, ...
     return _Part(inputs, encode_test_labels(raw.official_test, raw.class_names, classes))
 
 
-def _fingerprint(raw: RawData, seed: int, noise: Noise) -> str:
+def fingerprint_of(raw: RawData, seed: int, noise: Noise) -> str:
+    """16 hex digits that differ for other data, another split or other noise."""
     digest = hashlib.sha256(f"seed={seed} noise={noise}".encode())
     for part in (raw.examples, raw.official_test):
         if part is None:

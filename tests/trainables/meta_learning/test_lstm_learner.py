@@ -1,0 +1,95 @@
+"""The recurrent learner: what it sees when, and that it learns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from trainables.flops import FlopCounter
+from trainables.meta_learning._episodes import EpisodeShape
+from trainables.meta_learning._meta_learner import TrainingStep
+from trainables.meta_learning._problems import Classification
+from trainables.meta_learning._sinusoids import SinusoidTasks
+from trainables.meta_learning.lstm_learner import LSTMLearner, SequenceNetwork
+from trainables.models.mlp import MLP
+
+STEPS, QUERIES = 5, 4
+
+
+@pytest.fixture
+def network() -> SequenceNetwork:
+    torch.manual_seed(0)
+    return SequenceNetwork(MLP(width=8).build((6,), 64), 3, 16).eval()
+
+
+def sequence() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    support, queries = (torch.randn(2, n, 6, generator=generator) for n in (STEPS, QUERIES))
+    return support, torch.randint(0, 3, (2, STEPS), generator=generator), queries
+
+
+@pytest.mark.parametrize("step", range(STEPS))
+def test_no_step_sees_the_label_of_the_item_that_it_predicts(network, step: int) -> None:
+    support, labels, queries = sequence()
+    encode = Classification(3).encode
+    before = network(support, encode(labels), queries)
+    changed = labels.clone()
+    changed[:, step] = (changed[:, step] + 1) % 3
+    after = network(support, encode(changed), queries)
+    assert torch.equal(before[:, : step + 1], after[:, : step + 1])
+    assert not torch.allclose(before[:, step + 1], after[:, step + 1]), "the next step sees it"
+    assert not torch.allclose(before[:, STEPS:], after[:, STEPS:])
+
+
+def test_a_query_is_predicted_from_the_support_alone(network) -> None:
+    support, labels, queries = sequence()
+    encoded = Classification(3).encode(labels)
+    whole = network(support, encoded, queries)[:, STEPS:]
+    for query in range(QUERIES):
+        alone = network(support, encoded, queries[:, query : query + 1])[:, STEPS:]
+        torch.testing.assert_close(alone, whole[:, query : query + 1])
+
+
+def test_the_cell_is_that_of_torch(network) -> None:
+    cell = torch.nn.LSTMCell(64 + 3, 16)
+    inputs, state = torch.randn(2, 67), (torch.randn(2, 16), torch.randn(2, 16))
+    # Torch's order is write, keep, candidate, read as well; our forget gate has 1 added.
+    with torch.no_grad():
+        cell.weight_ih.copy_(network.gates.weight[:, :67])
+        cell.weight_hh.copy_(network.gates.weight[:, 67:])
+        cell.bias_ih.copy_(network.gates.bias)
+        cell.bias_hh.zero_()
+        cell.bias_hh[16:32] = 1.0
+    ours, theirs = network._cell(inputs, state), cell(inputs, state)
+    torch.testing.assert_close(ours[0], theirs[0])
+    torch.testing.assert_close(ours[1], theirs[1])
+
+
+def test_its_compute_is_counted(network) -> None:
+    support, labels, queries = sequence()
+    with FlopCounter() as counter:
+        network(support, Classification(3).encode(labels), queries)
+    examples = 2 * (STEPS + QUERIES)
+    encoder = 6 * 8 + 8 * 8 + 8 * 64
+    assert counter.total == 2 * examples * (encoder + (64 + 3 + 16) * 4 * 16 + 16 * 3)
+
+
+def test_it_learns_sinusoids() -> None:
+    torch.manual_seed(0)
+    tasks, algorithm = SinusoidTasks(torch.device("cpu")), LSTMLearner(hidden=32)
+    shape = EpisodeShape(1, 10, 10)
+    network = algorithm.build(MLP(width=32), tasks)
+    optimizer = torch.optim.Adam(network.parameters(), 5e-3)
+    losses = []
+    for seed in range(600):
+        step = TrainingStep(tasks, shape, torch.arange(25 * shape.examples), seed)
+        episodes = step.episodes()
+        optimizer.zero_grad()
+        algorithm.loss(network, step).backward()
+        optimizer.step()
+        with torch.no_grad():
+            outputs = algorithm.predict(
+                network, tasks.problem, episodes.support, episodes.query.inputs, None
+            )
+        losses.append(tasks.problem.losses(outputs, episodes.query.targets).mean().item())
+    assert sum(losses[-50:]) < 0.7 * sum(losses[:50])

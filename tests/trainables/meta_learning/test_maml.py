@@ -1,0 +1,190 @@
+"""MAML against ERM, against loops over tasks, and in FLOPs."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainables.flops import FlopCounter
+from trainables.meta_learning._episodes import ClassTasks, EpisodeShape, Tasks
+from trainables.meta_learning._meta_learner import TrainingStep
+from trainables.meta_learning._sinusoids import SinusoidTasks
+from trainables.meta_learning.maml import MAML
+from trainables.models.cnn import CNN
+from trainables.models.mlp import MLP
+from trainables.tensors import TensorExamples
+
+SHAPE = EpisodeShape(3, 2, 4)
+SINE = EpisodeShape(1, 5, 6)
+
+
+def image_tasks() -> ClassTasks:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(6).repeat(8)
+    inputs = torch.randn(48, 1, 8, 8, generator=generator) + labels[:, None, None, None]
+    return ClassTasks(TensorExamples(inputs, labels), 3, 4)
+
+
+PROBLEMS = {
+    "images": (image_tasks, SHAPE, CNN(width=4, blocks=1)),
+    "sinusoids": (lambda: SinusoidTasks(torch.device("cpu")), SINE, MLP(width=8)),
+}
+
+
+def made(problem: str, algorithm: MAML, count: int = 4) -> tuple[Tasks, nn.Module, TrainingStep]:
+    tasks, shape, model = PROBLEMS[problem][0](), *PROBLEMS[problem][1:]
+    torch.manual_seed(0)
+    network = algorithm.build(model, tasks).double()
+    if isinstance(tasks, ClassTasks):
+        tasks.inputs = tasks.inputs.double()
+    return tasks, network, TrainingStep(tasks, shape, torch.arange(count * shape.examples), 5)
+
+
+def in_doubles(step: TrainingStep) -> TrainingStep:
+    """The same step with its episodes in double precision."""
+    episodes = step.episodes()
+
+    def doubled(part):
+        values = [each.double() if each.is_floating_point() else each for each in part]
+        return type(part)(*values)
+
+    fixed = type(episodes)(doubled(episodes.support), doubled(episodes.query))
+    step = copy.copy(step)
+    object.__setattr__(step, "episodes", lambda ways=None: fixed)
+    return step
+
+
+def looped(algorithm: MAML, network: nn.Module, step: TrainingStep) -> Tensor:
+    """Algorithm 2 of the paper as it stands, with autograd and a loop over tasks."""
+    problem, episodes = step.tasks.problem, step.episodes()
+    losses = []
+    for task in range(len(episodes.support.inputs)):
+        weights = dict(network.named_parameters())
+        for _ in range(algorithm.inner_steps):
+            outputs = functional_call(network, weights, (episodes.support.inputs[task],))
+            loss = problem.losses(outputs, episodes.support.targets[task]).mean()
+            create = not algorithm.first_order
+            slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=create)
+            weights = {
+                name: each - algorithm.inner_lr * slope
+                for (name, each), slope in zip(weights.items(), slopes, strict=True)
+            }
+        outputs = functional_call(network, weights, (episodes.query.inputs[task],))
+        losses.append(problem.losses(outputs, episodes.query.targets[task]).mean())
+    return torch.stack(losses).mean()
+
+
+def gradients(network: nn.Module, loss: Tensor) -> list[Tensor]:
+    network.zero_grad()
+    loss.backward()
+    return [each.grad.clone() for each in network.parameters()]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_without_inner_steps_it_is_erm_on_the_queries(problem: str) -> None:
+    algorithm = MAML(inner_steps=0)
+    _, network, step = made(problem, algorithm)
+    step = in_doubles(step)
+    query = step.episodes().query
+    outputs = network(query.inputs.flatten(0, 1)).unflatten(0, query.inputs.shape[:2])
+    plain = step.tasks.problem.losses(outputs, query.targets).mean()
+    found = algorithm.loss(network, step)
+    assert found.item() == pytest.approx(plain.item(), rel=1e-12)
+    for ours, theirs in zip(gradients(network, found), gradients(network, plain), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("first_order", [False, True])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_vmapped_gradients_are_the_looped_ones(problem, first_order: bool, steps: int) -> None:
+    algorithm = MAML(inner_lr=0.1, inner_steps=steps, first_order=first_order)
+    _, network, step = made(problem, algorithm)
+    step = in_doubles(step)
+    ours = gradients(network, algorithm.loss(network, step))
+    theirs = gradients(network, looped(algorithm, network, step))
+    assert max(float(each.abs().max()) for each in ours) > 1e-4
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-11)
+
+
+def test_the_second_order_term_is_there() -> None:
+    found = []
+    for first_order in (False, True):
+        algorithm = MAML(inner_lr=0.1, first_order=first_order)
+        _, network, step = made("sinusoids", algorithm)
+        found.append(gradients(network, algorithm.loss(network, in_doubles(step))))
+    assert any(not torch.allclose(a, b) for a, b in zip(*found, strict=True))
+
+
+def flops(work) -> int:
+    with FlopCounter() as counter:
+        work()
+    return counter.total
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_vmapped_flops_are_the_looped_ones_and_first_order_costs_less(problem: str) -> None:
+    costs = {}
+    for first_order in (False, True):
+        algorithm = MAML(inner_lr=0.1, inner_steps=2, first_order=first_order)
+        _, network, step = made(problem, algorithm)
+        step = in_doubles(step)
+
+        def vmapped(algorithm=algorithm, network=network, step=step) -> None:
+            algorithm.loss(network, step).backward()
+
+        def in_a_loop(algorithm=algorithm, network=network, step=step) -> None:
+            looped(algorithm, network, step).backward()
+
+        costs[first_order] = flops(vmapped)
+        assert costs[first_order] == flops(in_a_loop)
+    assert costs[True] < costs[False]
+
+
+def test_a_new_task_is_learnt_by_gradient_steps_on_its_support_alone() -> None:
+    algorithm = MAML(inner_lr=0.1, test_steps=3)
+    tasks, network, step = made("images", algorithm)
+    episodes = in_doubles(step).episodes()
+    with torch.no_grad():
+        whole = algorithm.predict(
+            network, tasks.problem, episodes.support, episodes.query.inputs, None
+        )
+        alone = algorithm.predict(
+            network, tasks.problem, episodes.support, episodes.query.inputs[:, :1], None
+        )
+    torch.testing.assert_close(whole[:, :1], alone)
+    twin = copy.deepcopy(network)
+    for _ in range(3):
+        twin.zero_grad()
+        outputs = twin(episodes.support.inputs[0])
+        tasks.problem.losses(outputs, episodes.support.targets[0]).mean().backward()
+        with torch.no_grad():
+            for weight in twin.parameters():
+                weight -= 0.1 * weight.grad
+    torch.testing.assert_close(whole[0], twin(episodes.query.inputs[0]).detach())
+
+
+def test_it_learns_on_a_convolutional_network() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(6).repeat(20)
+    # Stripes of other widths, so that a filter can tell them apart.
+    columns = torch.arange(8)[None, :] * (torch.arange(6)[:, None] + 1)
+    patterns = 2.0 * torch.cos(columns * torch.pi / 7)[:, None, None, :].expand(6, 1, 8, 8)
+    inputs = patterns[labels] + 0.3 * torch.randn(120, 1, 8, 8, generator=generator)
+    tasks, algorithm = ClassTasks(TensorExamples(inputs, labels), 3, 1), MAML(inner_lr=0.1)
+    torch.manual_seed(0)
+    network = algorithm.build(CNN(width=8, blocks=1), tasks)
+    optimizer, losses = torch.optim.Adam(network.parameters(), 3e-3), []
+    for seed in range(80):
+        step = TrainingStep(tasks, SHAPE, torch.arange(6 * SHAPE.examples), seed)
+        loss = algorithm.loss(network, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-20:]) < 0.6 * sum(losses[:20])

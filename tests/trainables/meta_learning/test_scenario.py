@@ -1,0 +1,209 @@
+"""The scenario's data: classes split and sealed, settings, metric, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from search_spaces import InputError, narrowed
+from trainables.data import DataSpec
+from trainables.data.omniglot import _find_file
+from trainables.meta_learning._views import FewShotView
+from trainables.scenario import load_scenario
+
+SCENARIO = load_scenario("meta_learning")
+CPU = torch.device("cpu")
+OMNIGLOT = Path(__file__).parents[3].parent / "shared" / "data" / "omniglot" / "omniglot_28.npz"
+
+
+class Log:
+    def __init__(self) -> None:
+        self.openings: list[str] = []
+
+    def record_opening(self, fingerprint: str) -> int:
+        self.openings.append(fingerprint)
+        return len(self.openings)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> str:
+    """20 classes of 12 vectors; the first feature says which class it is."""
+    labels = np.arange(240) % 20
+    inputs = np.random.default_rng(0).normal(size=(240, 5))
+    inputs[:, 0] = labels
+    np.savez(tmp_path / "many.npz", x=inputs, y=labels)
+    return str(tmp_path / "many.npz")
+
+
+@pytest.fixture
+def omniglot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataSpec:
+    """A small archive in Omniglot's form: 6 + 2 alphabets of 3 characters, 8 of each."""
+    rng, arrays = np.random.default_rng(0), {}
+    for part, alphabets in (("bg", 6), ("ev", 2)):
+        labels = np.repeat(np.arange(3 * alphabets), 8)
+        names = [f"{part}{a}/character{c:02d}" for a in range(alphabets) for c in range(1, 4)]
+        arrays |= {
+            f"{part}_x": rng.integers(0, 256, (len(labels), 5, 5), dtype=np.uint8),
+            f"{part}_y": labels.astype(np.int16),
+            f"{part}_classnames": np.array(names),
+        }
+    (tmp_path / "omniglot").mkdir()
+    np.savez(tmp_path / "omniglot" / "omniglot_28.npz", **arrays)
+    monkeypatch.setenv("AUTOML_CL_DATA", str(tmp_path))
+    return DataSpec("omniglot")
+
+
+def settings(**given: object):
+    return SCENARIO.with_settings({"ways": 3, "queries": 4, "validation_episodes": 10, **given})
+
+
+def test_no_test_class_is_in_the_view_and_each_class_is_in_one_part(archive: str) -> None:
+    spec, log = DataSpec(archive), Log()
+    view = SCENARIO.load(spec, settings())
+    test = SCENARIO.open_test(spec, settings(), log, view.fingerprint)
+    assert log.openings == [view.fingerprint]
+
+    def classes_in(inputs: np.ndarray) -> set[int]:
+        raw = inputs.astype(np.float64) * view.scale + view.mean
+        return {round(value) for value in raw[:, 0]}
+
+    parts = [classes_in(x) for x in (view.train.inputs, view.validation.inputs, test.inputs)]
+    assert [len(part) for part in parts] == [12, 4, 4]
+    assert len(set.union(*parts)) == 20
+    assert set(map(int, view.classes)) == parts[0]
+    assert set(map(int, view.validation_classes)) == parts[1]
+    assert SCENARIO.load(DataSpec(archive, seed=1), settings()).classes != view.classes
+
+
+def test_items_are_the_same_fixed_episodes_for_everybody(archive: str) -> None:
+    spec, given = DataSpec(archive), settings(test_episodes=20)
+    view = SCENARIO.load(spec, given)
+    data = SCENARIO.on_device(view, CPU)
+    tests = [
+        SCENARIO.items_on_device(SCENARIO.open_test(spec, given, Log(), view.fingerprint), CPU)
+        for _ in range(2)
+    ]
+    config = SCENARIO.space(view).default()
+    learners = [SCENARIO.learner(config, data, seed, CPU) for seed in (0, 1)]
+    scores = [learner.item_scores(items) for learner in learners for items in tests]
+    assert all(each.shape == (20,) and each.dtype == torch.float64 for each in scores)
+    assert torch.equal(scores[0], scores[1]) and not torch.equal(scores[0], scores[2])
+    assert set((scores[0] * 12).round(decimals=6).frac().tolist()) == {0.0}
+
+
+def test_omniglots_alphabets_stay_together_and_its_evaluation_set_is_sealed(omniglot) -> None:
+    view = SCENARIO.load(omniglot, settings())
+    alphabets = [
+        {name.split("/")[0] for name in part} for part in (view.classes, view.validation_classes)
+    ]
+    assert not alphabets[0] & alphabets[1]
+    assert alphabets[0] | alphabets[1] == {f"bg{a}" for a in range(6)}
+    assert len(view.classes) + len(view.validation_classes) == 18
+    assert "alphabet" in view.split and "evaluation" in view.split
+    test = SCENARIO.open_test(omniglot, settings(), Log(), view.fingerprint)
+    assert len(test.inputs) == 2 * 3 * 8
+    assert view.rotations == test.rotations == 4
+    assert SCENARIO.load(omniglot, settings(rotations="never")).rotations == 1
+    assert len(SCENARIO.load(omniglot, settings(training_classes=7)).classes) == 7
+
+
+def test_the_real_omniglot_has_30_and_20_alphabets(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not OMNIGLOT.exists():
+        pytest.skip("Omniglot is not here")
+    monkeypatch.setenv("AUTOML_CL_DATA", str(OMNIGLOT.parents[1]))
+    assert _find_file() == OMNIGLOT
+    view = SCENARIO.load(DataSpec("omniglot"), settings())
+    assert len(view.classes) + len(view.validation_classes) == 964
+    assert view.input_shape == (1, 28, 28)
+
+
+def test_omniglot_that_is_not_there_is_said_to_be_looked_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("AUTOML_CL_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"omniglot_28\.npz not found in \$AUTOML_CL_DATA"):
+        SCENARIO.load(DataSpec("omniglot"), settings())
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"ways": 8}, "20 classes are too few.*8-way"),
+        ({"shots": 9}, "has 12 examples; support and queries together need 13"),
+        ({"rotations": "always"}, "no square images"),
+    ],
+)
+def test_data_that_cannot_make_the_tasks_is_refused(archive: str, given, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        SCENARIO.load(DataSpec(archive), settings(**given))
+
+
+def test_digits_have_too_few_classes_for_five_ways() -> None:
+    with pytest.raises(InputError, match="'digits': 10 classes are too few"):
+        SCENARIO.load(DataSpec("digits"), SCENARIO.with_settings({}))
+    view = SCENARIO.load(DataSpec("digits"), SCENARIO.with_settings({"ways": 2}))
+    assert [len(view.classes), len(view.validation_classes)] == [6, 2]
+
+
+@pytest.mark.parametrize("source", ["digits", "sinusoid"])
+def test_label_noise_is_refused(source: str) -> None:
+    with pytest.raises(InputError, match="--noise"):
+        SCENARIO.load(DataSpec(source, noise="0.4"), settings(ways=2))
+
+
+def test_several_workers_to_a_trial_are_refused() -> None:
+    view = SCENARIO.load(DataSpec("sinusoid"), settings())
+    with pytest.raises(InputError, match=r"one worker to a trial, got 2.*--workers-per-trial"):
+        SCENARIO.on_device(view, CPU, SimpleNamespace(size=2))
+
+
+def test_sinusoids_are_judged_by_their_error_and_not_by_protonet() -> None:
+    spec, given = DataSpec("sinusoid"), settings(shots=5, test_episodes=10)
+    view = SCENARIO.load(spec, given)
+    kind, log = SCENARIO.for_view(view), Log()
+    assert (kind.metric, kind.mode, kind.name) == ("mean_squared_error", "min", "meta_learning")
+    assert (SCENARIO.metric, SCENARIO.mode) == ("accuracy", "max")
+    space = kind.space(view)
+    assert space.options("algorithm") == ["simple_shot", "lstm_learner", "maml"]
+    learner = kind.learner(space.default(), kind.on_device(view, CPU), 0, CPU)
+    items = kind.items_on_device(kind.open_test(spec, given, log, view.fingerprint), CPU)
+    assert learner.item_scores(items).shape == (10,)
+    assert log.openings == [view.fingerprint]
+    learner.begin(0.5)
+    assert learner.evaluate().keys() == {"mean_squared_error", "loss"}
+    protonet = SCENARIO.space(SimpleNamespace(input_shape=(1,))).only("algorithm", "protonet")
+    with pytest.raises(InputError, match="not for regression"):
+        kind.learner(protonet.default(), kind.on_device(view, CPU), 0, CPU)
+
+
+def test_sinusoids_of_the_test_are_not_those_of_the_validation() -> None:
+    spec = DataSpec("sinusoid")
+    view = SCENARIO.load(spec, settings())
+    validation = SCENARIO.on_device(view, CPU).validation
+    test = SCENARIO.items_on_device(SCENARIO.open_test(spec, settings(), Log(), ""), CPU)
+    seen, sealed = (next(each.chunks()).query.inputs.flatten() for each in (validation, test))
+    assert not set(seen.tolist()) & set(sealed.tolist())
+
+
+def test_a_view_of_classes_is_a_data_view(archive: str) -> None:
+    view = SCENARIO.load(DataSpec(archive), settings())
+    assert isinstance(view, FewShotView)
+    assert SCENARIO.for_view(view) is SCENARIO
+    assert (view.num_classes, view.input_shape) == (12, (5,))
+
+
+def test_the_unit_is_a_pass_of_the_plain_network_over_all_training_examples(omniglot) -> None:
+    view = SCENARIO.load(omniglot, settings())
+    space = narrowed(
+        SCENARIO.space(view), {"model": {"name": "mlp", "mlp": {"width": 7, "depth": 1}}}
+    )
+    for algorithm in ("simple_shot", "maml", "protonet", "lstm_learner"):
+        config = space.only("algorithm", algorithm).default()
+        learner = SCENARIO.learner(config, SCENARIO.on_device(view, CPU), 0, CPU)
+        learner.begin(1.0)
+        outputs = 4 * len(view.classes)
+        # Forward, each weight's gradient, and the gradient of the hidden layer.
+        assert learner.unit == len(view.train) * 2 * (2 * 25 * 7 + 3 * 7 * outputs)

@@ -1,0 +1,103 @@
+"""What every meta-learning algorithm is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces import Part
+from trainables.meta_learning._episodes import Episodes, EpisodeShape, Labelled, Tasks
+from trainables.meta_learning._problems import Problem
+from trainables.models import Model
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """What a step may learn from; an algorithm takes whole tasks or single examples.
+
+    Attributes:
+        tasks: the training tasks.
+        shape: the size of the tasks that will have to be learnt.
+        indices: the examples whose turn it is, [batch].
+        seed: decides what is drawn in this step.
+    """
+
+    tasks: Tasks
+    shape: EpisodeShape
+    indices: Tensor
+    seed: int
+
+    def episodes(self, ways: int | None = None) -> Episodes:
+        """As many whole episodes as the batch size holds, at least one.
+
+        Args:
+            ways: classes in each if not those of the tasks to come; at most all there are.
+        """
+        shape = self.shape
+        if ways is not None:
+            shape = replace(shape, ways=min(ways, self.tasks.classes))
+        count = max(1, len(self.indices) // shape.examples)
+        return self.tasks.episodes(torch.arange(count, device=self.tasks.device), shape, self.seed)
+
+    def batch(self) -> Labelled:
+        """The examples whose turn it is, outside any task."""
+        return self.tasks.batch(self.indices, self.seed)
+
+
+@dataclass(frozen=True)
+class MetaLearner(Part, ABC):
+    """An algorithm: hyperparameters as frozen fields, everything that changes in `state`.
+
+    It is trained on tasks of training classes, and then predicts the queries of tasks it has
+    never seen from their support. Each query is predicted from the support alone: what the other
+    queries are is information that no algorithm gets.
+
+    Attributes:
+        state: tensors on the training device, saved and restored with the run as they are.
+        extra_information: what the algorithm is told that the baseline is not, or None.
+        regresses: whether it can be used for regression too.
+    """
+
+    kind: ClassVar[str] = "algorithm"
+    extra_information: ClassVar[str | None] = None
+    regresses: ClassVar[bool] = True
+
+    state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @abstractmethod
+    def build(self, model: Model, tasks: Tasks) -> nn.Module:
+        """The network that is trained, on the CPU; weights come from torch's generator."""
+
+    @abstractmethod
+    def loss(self, network: nn.Module, step: TrainingStep) -> Tensor:
+        """The loss of one training step, a scalar."""
+
+    def context(self, network: nn.Module, tasks: Tasks) -> Tensor | None:
+        """What predictions need of the training data, under a network that is trained."""
+        return None
+
+    @abstractmethod
+    def predict(
+        self,
+        network: nn.Module,
+        problem: Problem,
+        support: Labelled,
+        inputs: Tensor,
+        context: Tensor | None,
+    ) -> Tensor:
+        """Predicts the queries of tasks from their support.
+
+        Args:
+            network: as it was trained.
+            problem: what the tasks ask for.
+            support: the labelled examples of each task.
+            inputs: the queries, [tasks, queries, ...].
+            context: what `context` gave.
+
+        Returns:
+            Logits or values, [tasks, queries, outputs].
+        """

@@ -1,0 +1,107 @@
+"""The meta-learning scenario."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from search_spaces import Config, InputError, Space, from_config
+from trainables.data import DataSpec, DataView, OpeningLog
+from trainables.learner import Learner
+from trainables.meta_learning._learner import EpisodicLearner
+from trainables.meta_learning._meta_learner import MetaLearner
+from trainables.meta_learning._problems import Classification, Regression
+from trainables.meta_learning._recipe import Recipe
+from trainables.meta_learning._settings import Settings
+from trainables.meta_learning._views import (
+    SealedEpisodes,
+    SinusoidView,
+    TaskData,
+    TaskView,
+    load_tasks,
+    open_test_tasks,
+)
+from trainables.ranks import ALONE, Ranks
+from trainables.scenario import Scenario
+
+SMALL = 256
+
+
+class MetaLearning(Scenario):
+    """Few-shot tasks of classes never trained on; with the data `sinusoid`, few-shot regression.
+
+    Any labelled data will do that has classes enough to split them. An item of the verdict is a
+    fixed episode of sealed test classes, its score the accuracy (or mean squared error) on it. A
+    unit of compute is a forward and backward pass of the plain network over all training
+    examples, rotations not counted; for sinusoids, over 50,000 points.
+    """
+
+    name = "meta_learning"
+    settings = Settings
+    recipe = Recipe
+    algorithm = MetaLearner
+    baseline = "simple_shot"
+    metric = Classification.metric
+    mode = "max"
+
+    def load(self, data: DataSpec, settings: Settings) -> DataView:
+        return load_tasks(data, settings)
+
+    def open_test(
+        self, data: DataSpec, settings: Settings, log: OpeningLog, fingerprint: str
+    ) -> SealedEpisodes:
+        return open_test_tasks(data, settings, log, fingerprint)
+
+    def for_view(self, view: DataView) -> Scenario:
+        return REGRESSION if isinstance(view, SinusoidView) else self
+
+    def on_device(self, view: TaskView, device: torch.device, ranks: Ranks = ALONE) -> TaskData:
+        if ranks.size > 1:
+            raise InputError(
+                f"{self.name} trains with one worker to a trial, got {ranks.size}: leave "
+                "--workers-per-trial at 1."
+            )
+        return view.on_device(device, ranks)
+
+    def items_on_device(
+        self, items: SealedEpisodes, device: torch.device, ranks: Ranks = ALONE
+    ) -> Any:
+        return items.on_device(device)
+
+    def space(self, view: DataView) -> Space:
+        regression = isinstance(view, SinusoidView)
+
+        def keep(part: Any) -> bool:
+            able = not regression or not issubclass(part, MetaLearner) or part.regresses
+            return able and part.suits(view.input_shape)
+
+        return Space.of(Recipe, keep)
+
+    def default_model(self, view: DataView) -> str:
+        """A CNN for images of more than 256 values, else an MLP."""
+        images = len(view.input_shape) == 3 and math.prod(view.input_shape) > SMALL
+        return "cnn" if images else "mlp"
+
+    def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:
+        recipe: Recipe = from_config(Recipe, config)
+        problem, algorithm = data.training.problem, recipe.algorithm
+        if isinstance(problem, Regression) and not algorithm.regresses:
+            raise InputError(f"algorithm: '{algorithm.part_name()}' is not for regression.")
+        return EpisodicLearner(recipe, data, seed, device)
+
+    def extra_information(self, config: Config) -> str | None:
+        recipe: Recipe = from_config(Recipe, config)
+        return recipe.algorithm.extra_information
+
+
+class MetaLearningRegression(MetaLearning):
+    """The same with real-valued targets: errors are measured, and fewer are better."""
+
+    metric = Regression.metric
+    mode = "min"
+
+
+SCENARIO = MetaLearning()
+REGRESSION = MetaLearningRegression()

@@ -1,0 +1,47 @@
+"""Sinusoid regression, the few-shot problem of MAML (Finn et al., ICML 2017, section 5.1)."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+import torch
+from torch import Tensor
+
+from trainables.meta_learning._episodes import Episodes, EpisodeShape, Labelled, Tasks
+from trainables.meta_learning._problems import Regression
+from trainables.randomness import keyed_uniform
+
+# There is no end of sinusoids. What is called a pass over all points, and so the unit of compute,
+# is a pass over so many.
+POINTS_IN_A_PASS = 50_000
+
+
+@final
+class SinusoidTasks(Tasks):
+    """y = a sin(x - b) with a in [0.1, 5], b in [0, pi] and x in [-5, 5], all uniform."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.problem = Regression()
+        self.device = device
+        self.input_shape = (1,)
+        self.examples = POINTS_IN_A_PASS
+        self.classes = 1
+
+    def episodes(self, indices: Tensor, shape: EpisodeShape, seed: int) -> Episodes:
+        points = self._points(indices, shape.examples, seed)
+        shots = shape.ways * shape.shots
+        return Episodes(
+            Labelled(*(each[:, :shots] for each in points)),
+            Labelled(*(each[:, shots:] for each in points)),
+        )
+
+    def batch(self, indices: Tensor, seed: int) -> Labelled:
+        """One point each of as many sinusoids."""
+        return Labelled(*(each[:, 0] for each in self._points(indices, 1, seed)))
+
+    def _points(self, indices: Tensor, count: int, seed: int) -> Labelled:
+        draws = keyed_uniform(indices, seed, 2 + count)
+        amplitudes, phases = 0.1 + 4.9 * draws[:, :1], math.pi * draws[:, 1:2]
+        x = 10.0 * draws[:, 2:] - 5.0
+        return Labelled(x[..., None], (amplitudes * torch.sin(x - phases))[..., None])

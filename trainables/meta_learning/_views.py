@@ -1,0 +1,200 @@
+"""What a search sees of its tasks, and the sealed test's: loaded, and on a device."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields
+from typing import Protocol, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from search_spaces import InputError
+from trainables.data import (
+    ClassSplit,
+    ClassView,
+    DataSpec,
+    DataView,
+    Examples,
+    OpeningLog,
+    load_class_view,
+    open_test_classes,
+)
+from trainables.meta_learning._episodes import ClassTasks, EpisodeShape, FixedEpisodes, Tasks
+from trainables.meta_learning._settings import Settings
+from trainables.meta_learning._sinusoids import SinusoidTasks
+from trainables.randomness import derive_seed
+from trainables.ranks import ALONE, Ranks
+from trainables.tensors import TensorExamples
+
+SINUSOID = "sinusoid"
+TURNS = 4
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A search's tasks on a device.
+
+    Attributes:
+        training: the tasks to learn from.
+        validation: fixed episodes of other classes.
+        ranks: the ranks that train together: one.
+    """
+
+    training: Tasks
+    validation: FixedEpisodes
+    ranks: Ranks = ALONE
+
+
+class TaskView(Protocol):
+    """A view whose tasks can be put on a device."""
+
+    def on_device(self, device: torch.device, ranks: Ranks) -> TaskData:
+        """The tasks of training and validation."""
+        ...
+
+
+class SealedEpisodes(ABC):
+    """The items of the verdict, as arrays that can travel."""
+
+    @abstractmethod
+    def on_device(self, device: torch.device) -> FixedEpisodes:
+        """The fixed episodes of the sealed test."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FewShotView(ClassView):
+    """Classes to train on and others to validate on, with the size of their tasks."""
+
+    settings: Settings
+    rotations: int = 1
+    seed: int = 0
+
+    def on_device(self, device: torch.device, ranks: Ranks) -> TaskData:
+        """The tasks of training and validation."""
+        training, validation = (
+            ClassTasks(TensorExamples.of(part, device), self.settings.ways, self.rotations)
+            for part in (self.train, self.validation)
+        )
+        seed, count = derive_seed(self.seed, "validation"), self.settings.validation_episodes
+        fixed = FixedEpisodes(validation, self.settings.shape, count, seed)
+        return TaskData(training, fixed, ranks)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SealedFewShot(SealedEpisodes):
+    """The sealed classes' examples, and which episodes of them are the items."""
+
+    inputs: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    settings: Settings
+    rotations: int
+    seed: int
+
+    def on_device(self, device: torch.device) -> FixedEpisodes:
+        examples = TensorExamples.of(Examples(self.inputs, self.labels), device)
+        tasks = ClassTasks(examples, self.settings.ways, self.rotations)
+        return FixedEpisodes(tasks, self.settings.shape, self.settings.test_episodes, self.seed)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SinusoidView(DataView):
+    """Sinusoids: there is nothing to load, and no task comes up twice."""
+
+    settings: Settings = field(default_factory=Settings)
+    seed: int = 0
+
+    def on_device(self, device: torch.device, ranks: Ranks) -> TaskData:
+        """The tasks of training and validation."""
+        seed, count = derive_seed(self.seed, "validation"), self.settings.validation_episodes
+        tasks = SinusoidTasks(device)
+        return TaskData(tasks, FixedEpisodes(tasks, _of_points(self.settings), count, seed), ranks)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SealedSinusoids(SealedEpisodes):
+    """Which sinusoids are the items."""
+
+    settings: Settings
+    seed: int
+
+    def on_device(self, device: torch.device) -> FixedEpisodes:
+        shape, count = _of_points(self.settings), self.settings.test_episodes
+        return FixedEpisodes(SinusoidTasks(device), shape, count, self.seed)
+
+
+def _of_points(settings: Settings) -> EpisodeShape:
+    return EpisodeShape(1, settings.shots, settings.queries)
+
+
+def load_tasks(data: DataSpec, settings: Settings) -> FewShotView | SinusoidView:
+    """The view of some data: sinusoids by their name, classes of labelled examples else.
+
+    Raises:
+        InputError: if the data cannot be used, or has too few classes for the ways.
+    """
+    if data.source == SINUSOID:
+        return _sinusoids(data, settings)
+    view = load_class_view(data, _split(settings))
+    return FewShotView(
+        **{each.name: getattr(view, each.name) for each in fields(ClassView)},
+        settings=settings,
+        rotations=_rotations(data, settings, view.input_shape),
+        seed=data.seed,
+    )
+
+
+def open_test_tasks(
+    data: DataSpec, settings: Settings, log: OpeningLog, fingerprint: str
+) -> SealedEpisodes:
+    """Opens the sealed test: noted in `log` first.
+
+    Raises:
+        InputError: the data is no longer what the view was made from, or is not usable.
+    """
+    seed = derive_seed(data.seed, "test")
+    if data.source == SINUSOID:
+        log.record_opening(fingerprint)
+        return SealedSinusoids(settings, seed)
+    test = open_test_classes(data, _split(settings), log, fingerprint)
+    rotations = _rotations(data, settings, test.inputs.shape[1:])
+    return SealedFewShot(test.inputs, test.labels, settings, rotations, seed)
+
+
+def _split(settings: Settings) -> ClassSplit:
+    shape = settings.shape
+    return ClassSplit(shape.ways, shape.shots + shape.queries, settings.training_classes)
+
+
+def _rotations(data: DataSpec, settings: Settings, input_shape: tuple[int, ...]) -> int:
+    turned = settings.rotations == "always" or (
+        settings.rotations == "omniglot" and data.source == "omniglot"
+    )
+    if turned and (len(input_shape) != 3 or input_shape[1] != input_shape[2]):
+        raise InputError(
+            f"rotations: got '{settings.rotations}', but inputs of shape {list(input_shape)} are "
+            "no square images that could be turned by 90 degrees."
+        )
+    return TURNS if turned else 1
+
+
+def _sinusoids(data: DataSpec, settings: Settings) -> SinusoidView:
+    if data.noise != "none":
+        raise InputError(f"--noise: got '{data.noise}'; sinusoids have no labels to flip.")
+    nothing = Examples(np.empty((0, 1), np.float32), np.empty(0, np.int64))
+    return SinusoidView(
+        train=nothing,
+        validation=nothing,
+        classes=("y",),
+        name=SINUSOID,
+        fingerprint=f"{derive_seed(data.seed, SINUSOID, settings):016x}",
+        mean=np.zeros((1, 1)),
+        scale=np.ones((1, 1)),
+        settings=settings,
+        seed=data.seed,
+    )

@@ -1,0 +1,55 @@
+"""Prototypical networks (Snell, Swersky and Zemel, NeurIPS 2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, final
+
+from torch import Tensor, nn
+
+from search_spaces import Int
+from trainables.meta_learning._episodes import Labelled, Tasks
+from trainables.meta_learning._meta_learner import MetaLearner, TrainingStep
+from trainables.meta_learning._networks import centroids, over_examples, squared_distances
+from trainables.meta_learning._problems import Classification, Problem
+from trainables.models import Model
+
+EMBEDDING = 64
+
+
+@final
+@dataclass(frozen=True)
+class ProtoNet(MetaLearner):
+    """The softmax over squared distances to each class's mean embedding, learnt on episodes.
+
+    Snell, Swersky and Zemel, "Prototypical Networks for Few-shot Learning", NeurIPS 2017:
+    prototypes are class means of the embedded support (eq. 1), and p(k | x) is the softmax of
+    -||f(x) - c_k||^2 (eq. 2). Training has more ways than the tasks to come (section 2.7; their
+    Omniglot networks had 60), where there are as many classes.
+    """
+
+    regresses: ClassVar[bool] = False
+
+    ways: Annotated[int, Int(5, 60, log=True)] = 60
+
+    def build(self, model: Model, tasks: Tasks) -> nn.Module:
+        return model.build(tasks.input_shape, EMBEDDING)
+
+    def loss(self, network: nn.Module, step: TrainingStep) -> Tensor:
+        episodes = step.episodes(max(self.ways, step.shape.ways))
+        support, query = episodes.support, episodes.query
+        problem = Classification(min(max(self.ways, step.shape.ways), step.tasks.classes))
+        logits = self.predict(network, problem, support, query.inputs, None)
+        return problem.losses(logits, query.targets).mean()
+
+    def predict(
+        self,
+        network: nn.Module,
+        problem: Problem,
+        support: Labelled,
+        inputs: Tensor,
+        context: Tensor | None,
+    ) -> Tensor:
+        embedded = over_examples(network, support.inputs)
+        prototypes = centroids(embedded, problem.encode(support.targets))
+        return -squared_distances(over_examples(network, inputs), prototypes)
