@@ -134,7 +134,12 @@ class Session:
     def _make_plan(self) -> Event:
         """Writes down who is put to the test. The same again is not put to it again."""
         mode = self.scenario.mode
-        contest = stages.verdict_plan(self.table, self.scenario.baseline, mode)
+        informed = [
+            t.number
+            for t in self.table.of_stage(SEARCH)
+            if self.scenario.extra_information(t.config) is not None
+        ]
+        contest = stages.verdict_plan(self.table, self.scenario.baseline, mode, informed)
         opening, before = 1, self.table.verdicts[-1]["plan"] if self.table.verdicts else None
         if before is not None:
             unchanged = all(before[key] == contest[key] for key in contest)
@@ -215,6 +220,7 @@ class Session:
             checkpoint=trial.rungs[-1].checkpoint if trial.rungs else None,
             compute=trial.compute,
             keep_weights=trial.stage == VERDICT,
+            searching=trial.stage == SEARCH,
         )
 
     def _attempt(self, trial: Trial) -> int:
