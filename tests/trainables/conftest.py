@@ -49,8 +49,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def tiny(scenario: str) -> Any:
     """A scenario's `tiny.py`, or what stands for it where plain classification will do.
 
-    `of` makes one of the views below a view of the scenario's kind, `SECTIONS` replaces sections of
-    SETTINGS, and `INSTEAD` says which contract tests do not apply, and what is tested instead.
+    `of` makes one of the views below a view of the scenario's kind, `SECTIONS` replaces sections
+    of SETTINGS, and `INSTEAD` says which contract tests do not apply, and what is tested instead.
     """
     path = Path(__file__).parent / scenario / "tiny.py"
     if not path.exists():

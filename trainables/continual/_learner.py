@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from search_spaces import InputError
-from trainables.continual._metrics import average_accuracies, forgetting, incremental_accuracy
+from trainables.continual._metrics import forgetting, incremental_accuracy
 from trainables.continual._network import GrowingNetwork
 from trainables.continual._recipe import Recipe
 from trainables.continual._stream import Stream, StreamData
@@ -45,7 +45,7 @@ class ContinualLearner(Learner):
         self.algorithm = replace(self.recipe.algorithm)  # a state of its own
         self.stream = Stream(self.data, self.seed)
         self.network = self._new_network()
-        self.matrix = torch.full((self.stream.tasks,) * 2, torch.nan, dtype=torch.float64)
+        self.matrix = torch.zeros(0, self.stream.tasks, dtype=torch.float64)
         self.order = torch.empty(0, dtype=torch.int64, device=self.device)
         self._enter(0)
 
@@ -141,9 +141,10 @@ class ContinualLearner(Learner):
 
     def _end_task(self) -> None:
         self.algorithm.end_task(self.network, self.task_examples, self.data.view.memory)
+        row = torch.zeros(1, self.stream.tasks, dtype=torch.float64)
         for task, (logits, labels) in enumerate(self._answers(self.task + 1)):
-            accuracy = (logits.argmax(1) == labels).double().mean()
-            self.matrix[self.task, task] = accuracy.item()
+            row[0, task] = (logits.argmax(1) == labels).double().mean().item()
+        self.matrix = torch.cat([self.matrix, row])
 
     def _answers(self, tasks: int) -> list[tuple[Tensor, Tensor]]:
         """Logits and labels on the validation examples of each of the first tasks."""
@@ -187,12 +188,15 @@ class ContinualLearner(Learner):
 
     def _stream_metrics(self, accuracy: float, sizes: Tensor) -> dict[str, float]:
         """Inc-Acc, forgetting and the accuracy matrix, of the tasks that are over."""
-        found = {"incremental_accuracy": accuracy, "forgetting": 0.0}
-        if len(average_accuracies(self.matrix, sizes)):
-            found["incremental_accuracy"] = incremental_accuracy(self.matrix, sizes)
-            found["forgetting"] = forgetting(self.matrix)
-        for after, on in (~self.matrix.isnan()).nonzero().tolist():
-            found[f"accuracy_after_{after + 1}_on_{on + 1}"] = self.matrix[after, on].item()
+        if not len(self.matrix):
+            return {"incremental_accuracy": accuracy, "forgetting": 0.0}
+        found = {
+            "incremental_accuracy": incremental_accuracy(self.matrix, sizes),
+            "forgetting": forgetting(self.matrix),
+        }
+        for after, row in enumerate(self.matrix.tolist(), start=1):
+            for on, value in enumerate(row[:after], start=1):
+                found[f"accuracy_after_{after}_on_{on}"] = value
         return found
 
     def item_scores(self, items: TensorExamples) -> Tensor:

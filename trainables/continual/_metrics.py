@@ -1,7 +1,7 @@
 """Metrics of a stream, from its accuracy matrix.
 
-The matrix holds a[t, j], the accuracy on task j after training on task t, for j <= t; tasks count
-from 0 and what has not been measured is NaN.
+Row t of the matrix, [tasks measured, tasks], holds a[t, j], the accuracy on task j after training
+on task t, for j <= t; tasks count from 0. What stands beyond the diagonal means nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ def average_accuracies(matrix: Tensor, sizes: Tensor) -> Tensor:
     Weighted by examples, as in SLCA (Zhang et al., ICCV 2023): A_t = sum N_j a[t, j] / sum N_j.
 
     Args:
-        matrix: [tasks, tasks].
+        matrix: the accuracy matrix.
         sizes: N_j, examples of each task [tasks].
     """
-    measured = matrix[~matrix.diagonal().isnan()]
-    weights = sizes.expand_as(measured).tril()
-    return (measured.nan_to_num() * weights).sum(1) / weights.sum(1)
+    weights = sizes.expand_as(matrix).tril()
+    return (matrix * weights).sum(1) / weights.sum(1)
 
 
 def incremental_accuracy(matrix: Tensor, sizes: Tensor) -> float:
@@ -33,8 +32,8 @@ def forgetting(matrix: Tensor) -> float:
 
     Chaudhry et al., ECCV 2018, equation 3. Negative where a task gained; 0 after the first task.
     """
-    last = int((~matrix.diagonal().isnan()).sum()) - 1
+    last = len(matrix) - 1
     if last < 1:
         return 0.0
-    earlier = matrix[:last, :last].nan_to_num(nan=-1.0).amax(0)
+    earlier = matrix[:last, :last].tril().amax(0)
     return (earlier - matrix[last, :last]).mean().item()

@@ -30,7 +30,7 @@ class EWC(Continual):
     that it is: F = Σ F_t, θ* = Σ F_t θ*_t / F, which differs from it by a constant.
     """
 
-    strength: Annotated[float, Float(1.0, 1e5, log=True)] = 1000.0
+    strength: Annotated[float, Float(0.1, 1e5, log=True)] = 100.0
     labels: Annotated[str, Categorical(["data", "model"])] = "data"
     samples: Annotated[int, Int(16, 4096, log=True)] = 256
     logits: Annotated[str, Categorical(["all", "current"])] = "all"
