@@ -16,7 +16,6 @@ from trainables.optimizers import Optimizer
 from trainables.scoring import evaluating
 from trainables.tensors import TensorExamples
 
-SAMPLES = 256
 RIDGE = 1e-4
 
 
@@ -28,15 +27,17 @@ class SLCA(Continual):
     Slow learner (section 3.2): the backbone's learning rate is `slow` times that of the newest
     head; the loss is over the current task's logits and earlier heads stay as they are.
     Classifier alignment (section 3.3): of each class the mean and covariance of its features are
-    kept. After each task but the first all heads are trained on features drawn from these
-    Gaussians with the cross-entropy of logits H / (n τ), n being the mean over tasks of the norm
-    of each task's logits. Aligned heads answer; the next task starts from the unaligned ones. As
-    in the authors' code a class's mean shrinks with its age, by s + (1 - s)(t_c + 1) / (t + 1).
+    kept. After each task but the first all heads are trained on `samples` features a class and
+    epoch, drawn from these Gaussians, with the cross-entropy of logits H / (n τ), n being the mean
+    over tasks of the norm of each task's logits. Aligned heads answer; the next task starts from
+    the unaligned ones. As in the authors' code a class's mean shrinks with its age, by
+    s + (1 - s)(t_c + 1) / (t + 1).
     """
 
     slow: Annotated[float, Float(1e-3, 1.0, log=True)] = 0.01
     alignment_epochs: Annotated[int, Int(0, 20)] = 5
     alignment_lr: Annotated[float, Float(1e-3, 0.1, log=True)] = 0.01
+    samples: Annotated[int, Int(8, 512, log=True)] = 256
     temperature: Annotated[float, Float(0.02, 0.5, log=True)] = 0.1
     shrinkage: Annotated[float, Float(0.8, 1.0)] = 0.9
 
@@ -63,7 +64,8 @@ class SLCA(Continual):
         for label in range(network.known, network.known + network.sizes[-1]):
             own = features[task.labels == label]
             means.append(own.mean(0).float())
-            covariances.append(own.T.cov().float().view_as(ridge) + ridge)
+            spread = own.T.cov(correction=min(1, len(own) - 1))
+            covariances.append(spread.float().view_as(ridge) + ridge)
         for name, new in (("mean", means), ("covariance", covariances)):
             before = self.state.get(name, torch.stack(new)[:0])
             self.state[name] = torch.cat([before, torch.stack(new)])
@@ -80,11 +82,11 @@ class SLCA(Continual):
         optimizer = torch.optim.SGD(leaves, self.alignment_lr, momentum=0.9, weight_decay=5e-4)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.alignment_epochs)
         means, roots = self.state["mean"] * self._shrinkage_of(sizes), self._roots()
-        labels = torch.arange(len(means), device=device).repeat_interleave(SAMPLES)
+        labels = torch.arange(len(means), device=device).repeat_interleave(self.samples)
         for _ in range(self.alignment_epochs):
-            noise = torch.randn(len(means), SAMPLES, means.shape[1], device=device)
+            noise = torch.randn(len(means), self.samples, means.shape[1], device=device)
             features = (means[:, None] + noise @ roots.mT).flatten(0, 1)
-            for batch in torch.randperm(len(labels), device=device).split(SAMPLES):
+            for batch in torch.randperm(len(labels), device=device).split(256):
                 logits = [F.linear(features[batch], *head) for head in heads]
                 optimizer.zero_grad()
                 F.cross_entropy(normalised(logits, self.temperature), labels[batch]).backward()
