@@ -9,19 +9,7 @@ from search_spaces import Categorical, Float, Int, Part
 
 
 @dataclass(frozen=True)
-class Length(Part):
-    """Length and batch size, where the last weights are those that count.
-
-    `epochs` is the horizon: compute in epochs of the plain baseline, whatever the algorithm does
-    with it.
-    """
-
-    epochs: Annotated[float, Float(0.01, 10_000.0, log=True)] = 30.0
-    batch_size: Annotated[int, Int(8, 1024, log=True)] = 64
-
-
-@dataclass(frozen=True)
-class Training(Length):
+class Training(Part):
     """Length, batch size, and which weights count.
 
     `epochs` is the horizon: compute in epochs of the plain baseline, whatever the algorithm does
@@ -29,4 +17,6 @@ class Training(Length):
     validation; the validation passes of the second are paid for.
     """
 
+    epochs: Annotated[float, Float(0.01, 10_000.0, log=True)] = 30.0
+    batch_size: Annotated[int, Int(8, 1024, log=True)] = 64
     selection: Annotated[str, Categorical(["last", "best"])] = "last"

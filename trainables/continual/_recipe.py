@@ -8,13 +8,13 @@ from trainables.augmentations import Augmentation
 from trainables.augmentations.none import Unchanged
 from trainables.continual._continual import Continual
 from trainables.continual.fine_tuning import FineTuning
+from trainables.length import Length
 from trainables.models import Model
 from trainables.models.mlp import MLP
 from trainables.optimizers import Optimizer
 from trainables.optimizers.sgd import SGD
 from trainables.schedules import Schedule
 from trainables.schedules.constant import Constant
-from trainables.training import Length
 
 
 @dataclass(frozen=True)

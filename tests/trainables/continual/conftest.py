@@ -16,9 +16,9 @@ from trainables.continual._recipe import Recipe
 from trainables.continual._scenario import Settings, stream_view
 from trainables.continual._stream import StreamData, StreamView
 from trainables.data import DataView, Examples
+from trainables.length import Length
 from trainables.models.mlp import MLP
 from trainables.optimizers.sgd import SGD
-from trainables.training import Length
 
 CPU = torch.device("cpu")
 CLASSES = 8
