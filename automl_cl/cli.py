@@ -218,6 +218,23 @@ def train(
     typer.echo(f"written: {folder}")
 
 
+@app.command()
+def pretrain(
+    data: Annotated[str, typer.Option(help="Data to pre-train on, other than what comes after.")],
+    model: Annotated[str, typer.Option(help="Model, see `list models`.")],
+    output: Annotated[Path, typer.Option(help="File to write, as .safetensors.")],
+    epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 10,
+    seed: Annotated[int, typer.Option(help="Decides split, initialisation and order.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train a backbone on other data, plainly and without Ray, for searches to start from."""
+    from automl_cl.export import pretrain_backbone
+
+    backbone = pretrain_backbone(data, model, output, epochs, seed, device)
+    typer.echo(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
+    typer.echo(f"written: {output}")
+
+
 @app.command("list")
 def list_(
     kind: Annotated[

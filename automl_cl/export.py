@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automl_cl.driver import replayed, spec_of
 from automl_cl.journal import read_events
+from automl_cl.preparation import located
 from automl_cl.run_folder import RunFolder, write_whole
 from automl_cl.stages import verdict_trials
 from automl_cl.trials import TrialTable
 from automl_cl.tuned import Tuned
 from search_spaces import InputError
-from trainables.data import DataView
+from trainables.data import DataSpec, DataView, load_view
+
+if TYPE_CHECKING:
+    from trainables.pretraining import Backbone
 
 
 def export_run(run: Path, to: Path, weights: bool) -> list[Path]:
@@ -92,16 +97,13 @@ def train_tuned(
         InputError: if the file is no tuned config, the data cannot be read or does not suit it,
             there is no such device, or the folder is not empty.
     """
-    import torch
-
     from trainables.trial_run import write_weights
 
     tuned = Tuned.read(path)
     RunFolder.require_free(output)
     if seed < 0:
         raise InputError(f"--seed: got {seed}, expected a whole number from 0.")
-    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        raise InputError(f"--device: '{device}' is not here; allowed: {_devices()}.")
+    _require_device(device)
     fitted = tuned.fit(data, seed, device)
     folder = RunFolder.create(output, f"train-{tuned.config['algorithm']['name']}").path
     write_weights(folder / "weights.safetensors", fitted.learner.weights(), about(fitted.view))
@@ -109,6 +111,41 @@ def train_tuned(
     write_whole(folder / "metrics.json", json.dumps(result, indent=2) + "\n")
     tuned.write(folder / "tuned.yaml")
     return folder, fitted.metrics
+
+
+def pretrain_backbone(
+    data: str, model: str, output: Path, epochs: int, seed: int, device: str
+) -> Backbone:
+    """Trains a model's backbone on data and writes it to a file.
+
+    Raises:
+        InputError: if data or model are not there or do not suit each other, a number is out of
+            range, or the file is there already.
+    """
+    import torch
+
+    from search_spaces import option
+    from trainables.models import Model
+    from trainables.pretraining import pretrain, write_backbone
+
+    if output.exists() or not output.parent.is_dir():
+        why = "is there already" if output.exists() else "is in a folder that is not there"
+        raise InputError(f"--output: {output} {why}; name another file.")
+    if epochs < 1 or seed < 0:
+        raise InputError(f"--epochs, --seed: got {epochs}, {seed}; expected at least 1, 0.")
+    _require_device(device)
+    chosen = option(Model, model)  # type: ignore[type-abstract]
+    view = load_view(DataSpec(located(data), seed=seed))
+    if not chosen.suits(view.input_shape):
+        raise InputError(f"--model: '{model}' does not suit inputs of {list(view.input_shape)}.")
+    backbone = pretrain(view, model, epochs, seed, torch.device(device))
+    write_backbone(output, backbone)
+    return backbone
+
+
+def _require_device(device: str) -> None:
+    if device not in _devices().split(", "):
+        raise InputError(f"--device: '{device}' is not here; allowed: {_devices()}.")
 
 
 def _devices() -> str:

@@ -135,7 +135,13 @@ class Session:
 
     def _make_plan(self) -> Event:
         """Writes down who is put to the test. The same again is not put to it again."""
-        contest = stages.verdict_plan(self.table, self.scenario.baseline, self.scenario.mode)
+        mode = self.scenario.mode
+        informed = [
+            t.number
+            for t in self.table.of_stage(SEARCH)
+            if self.scenario.extra_information(t.config) is not None
+        ]
+        contest = stages.verdict_plan(self.table, self.scenario.baseline, mode, informed)
         before = self.table.opened
         same = [each for each in before if all(each[key] == contest[key] for key in contest)]
         opening = (
@@ -219,6 +225,7 @@ class Session:
             checkpoint=trial.rungs[-1].checkpoint if trial.rungs else None,
             compute=trial.compute,
             keep_weights=trial.stage == VERDICT,
+            searching=trial.stage == SEARCH,
         )
 
     def _attempt(self, trial: Trial) -> int:

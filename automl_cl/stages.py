@@ -5,7 +5,7 @@ Pure functions of spec and table: whoever replays the journal asks for the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -78,8 +78,19 @@ def confirmed(table: TrialTable, mode: str) -> list[Confirmed]:
     return sorted(best.values(), key=lambda each: (sign * each.mean, each.source.number))
 
 
-def verdict_plan(table: TrialTable, baseline: str, mode: str) -> dict[str, Any]:
+def verdict_plan(
+    table: TrialTable, baseline: str, mode: str, informed: Collection[int] = ()
+) -> dict[str, Any]:
     """Who is put to the test: what the journal records before the test is opened.
+
+    Who is told more than the baseline cannot be recommended, and so is the challenger only where
+    there is nobody else.
+
+    Args:
+        table: the trial table.
+        baseline: the baseline's arm.
+        mode: `max` or `min`.
+        informed: the search trials whose algorithm has extra information.
 
     Returns:
         `baseline`, `challenger` (None if there is none) and `secondaries`, as numbers of search
@@ -91,6 +102,7 @@ def verdict_plan(table: TrialTable, baseline: str, mode: str) -> dict[str, Any]:
     ranked = confirmed(table, mode)
     mine = [each.source.number for each in ranked if each.source.arm == baseline]
     others = [each.source.number for each in ranked if each.source.arm != baseline]
+    others.sort(key=lambda number: number in informed)
     if not mine:
         raise VerdictImpossible(
             "no config of the baseline came through confirmation, so there is nothing to compare "

@@ -143,6 +143,7 @@ def words(verdict: Verdict) -> list[str]:
             f"{verdict['smallest_detectable_effect_in_sd']:.2g} standard deviations (over seeds) "
             "is found 80 % of the time."
         )
+    lines += verdict.get("notes", [])
     lines.append(
         "It is about these two configs on this data; a claim about an algorithm needs at least "
         "3 independent searches."

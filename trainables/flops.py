@@ -181,6 +181,11 @@ def _add_batched_matrices(added: Shape, first: Shape, second: Shape, **_: Any) -
     return 2 * math.prod(first) * second[-1]
 
 
+def _cholesky(matrices: Shape, **_: Any) -> int:
+    """n^3 / 3 for each matrix of n rows (Golub and Van Loan, Matrix Computations, 4.2)."""
+    return math.prod(matrices[:-2]) * matrices[-1] ** 3 // 3
+
+
 def _fourier(signal: Shape, dimensions: Sequence[int], flops_per_point: float) -> int:
     """The customary count for a fast Fourier transform of n points: a constant x n log2 n."""
     points = math.prod(signal[dimension] for dimension in dimensions)
@@ -270,6 +275,7 @@ _FORMULAS: dict[Any, Formula] = {
     aten.dot: _dot,
     aten.vdot: _dot,
     aten.addbmm: _add_batched_matrices,
+    aten.linalg_cholesky_ex: _cholesky,
     aten._fft_c2c: _complex_fourier,
     aten._fft_r2c: _real_fourier,
     aten._fft_c2r: _inverse_real_fourier,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, final
 
 import torch
@@ -116,6 +116,11 @@ class Learner(ABC):
     def load_parts_state(self, state: State) -> None:
         """Takes over what `parts_state` gave."""
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do, however much of the horizon is; so for few learners."""
+        return False
+
     # The loop.
 
     @property
@@ -152,6 +157,8 @@ class Learner(ABC):
                 pass
 
     def _advance_once(self, target: int) -> bool:
+        if self.finished:
+            return False
         if not self._opened:
             if self.diverged:
                 return False
@@ -176,14 +183,28 @@ class Learner(ABC):
             self.epoch, self.step_in_epoch, self._opened = self.epoch + 1, 0, False
         return True
 
+    @final
+    def end_epoch(self) -> None:
+        """Makes the step that is being taken the last of its epoch."""
+        self.step_in_epoch = self.steps_per_epoch - 1
+
     def _flops_of_next_step(self) -> int:
-        kind = self.step_kind()
+        return self.flops_of(self.step_kind(), lambda learner: learner.step())
+
+    @final
+    def flops_of(self, kind: str, work: Callable[[Any], object]) -> int:
+        """FLOPs of a kind of work, counted the first time it is asked about.
+
+        Args:
+            kind: a name; work of one kind costs the same.
+            work: does it, to the learner that it is called with.
+        """
         if kind not in self._step_flops:
             # Counted on a copy: counting slows a step down, and nothing may be done twice.
             twin = copy.deepcopy(self, {id(self._shared): self._shared})
             devices = [self.device] if self.device.type == "cuda" else []
             with torch.random.fork_rng(devices), FlopCounter() as counter:
-                twin.step()
+                work(twin)
             self._step_flops[kind] = self.ranks.total(counter.total)
             if not self._step_flops[kind]:
                 # Such a run would never spend its horizon.

@@ -76,6 +76,14 @@ class Scenario(ABC):
         """A view as a learner takes it."""
         return TensorView.of(view, device, ranks)
 
+    def in_search(self, data: Any) -> Any:
+        """What a trial of the search may see of data on a device; everything else sees it all."""
+        return data
+
+    def notes(self, view: DataView) -> list[str]:
+        """Sentences that a verdict on this data must not be read without."""
+        return []
+
     def items_on_device(self, items: Any, device: torch.device, ranks: Ranks = ALONE) -> Any:
         """Test items as a learner scores them."""
         return TensorExamples.of(items, device, ranks)

@@ -42,6 +42,8 @@ class TrialRequest:
         checkpoint: the state at the last of them, or None.
         compute: what those levels have cost.
         keep_weights: whether the final weights are wanted.
+        searching: whether this is a trial of the search, which may be allowed to see less of the
+            data than confirmation and verdict.
     """
 
     number: int
@@ -56,6 +58,7 @@ class TrialRequest:
     checkpoint: str | None = None
     compute: float = 0.0
     keep_weights: bool = False
+    searching: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -121,7 +124,8 @@ class TrialRun:
         self.rung = request.from_rung
         self.finished_runs = request.compute if request.fidelity == "compressed" else 0.0
         scenario = load_scenario(request.scenario)
-        self._new_learner = lambda: scenario.learner(request.config, data, request.seed, device)
+        visible = scenario.in_search(data) if request.searching else data
+        self._new_learner = lambda: scenario.learner(request.config, visible, request.seed, device)
 
     @cached_property
     def learner(self) -> Learner:

@@ -100,3 +100,22 @@ def test_trainings_of_one_second_do_not_write_over_each_other(
         assert command("train", "tuned.yaml", "--seed", seed).code == 0
     found = [json.loads(path.read_text())["seed"] for path in tmp_path.glob("runs/*/metrics.json")]
     assert sorted(found) == [0, 1, 2]
+
+
+def test_a_backbone_is_written_with_what_it_was_trained_on(
+    command: Command, write_npz: Callable[..., Path], tmp_path: Path
+) -> None:
+    to = tmp_path / "backbone.safetensors"
+    asked = ("pretrain", "--data", write_npz(), "--model", "mlp", "--output", to)
+    outcome = command(*asked, "--epochs", 2)
+    assert outcome.code == 0
+    assert "toy.npz" in outcome.out and str(to) in outcome.out.replace("\n", "")
+    with safe_open(to, framework="pt") as file:
+        assert file.metadata()["model"] == "mlp"
+        assert file.metadata()["data"] == "toy.npz"
+    assert "1.weight" in load_file(to)
+    assert not any(name.startswith("5.") for name in load_file(to)), "without the classifier"
+    assert "is there already" in command(*asked).err
+    other = (*asked[:-1], tmp_path / "other.safetensors")
+    assert "does not suit" in command(*other[:4], "cnn", *other[5:]).err
+    assert "--epochs" in command(*other, "--epochs", 0).err

@@ -147,6 +147,16 @@ def test_the_challenger_is_the_best_arm_but_the_baseline(run: Callable[..., Tria
     assert plan == {"baseline": 0, "challenger": 2, "secondaries": [1]}
 
 
+def test_who_is_told_more_is_the_challenger_only_where_there_is_nobody_else(
+    run: Callable[..., TrialTable],
+) -> None:
+    table = run({"plain": [3], "told": [9], "b": [4], "c": [5]})
+    plan = stages.verdict_plan(table, "plain", "max", informed=[1])
+    assert plan == {"baseline": 0, "challenger": 3, "secondaries": [2, 1]}
+    table = run({"plain": [3], "told": [9]})
+    assert stages.verdict_plan(table, "plain", "max", informed=[1])["challenger"] == 1
+
+
 def test_the_challenger_is_chosen_by_confirmation(run: Callable[..., TrialTable]) -> None:
     table = run({"plain": [3], "b": [9], "c": [5]}, {1: [1, 1, 1], 2: [4, 4, 4]})
     assert stages.verdict_plan(table, "plain", "max")["challenger"] == 2

@@ -255,7 +255,6 @@ UNCOUNTED: dict[str, Callable[[], object]] = {
     "aten._transformer_encoder_layer_fwd": encoder_in_eval,
     "aten._native_multi_head_attention": attention_module_in_eval,
     "aten.linalg_inv_ex": lambda: torch.linalg.inv(SQUARE),
-    "aten.linalg_cholesky_ex": lambda: torch.linalg.cholesky(SQUARE),
     "aten.cholesky_inverse": lambda: torch.cholesky_inverse(SQUARE),
     "aten._linalg_svd": lambda: torch.linalg.svd(SQUARE),
     "aten.linalg_qr": lambda: torch.linalg.qr(SQUARE),
@@ -362,3 +361,8 @@ def test_the_error_survives_the_way_back_from_a_worker() -> None:
     with pytest.raises(UncountedOperation) as raised:
         flops(UNCOUNTED["aten.linalg_qr"])
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+
+
+def test_a_cholesky_factor_is_a_third_of_the_cube_for_each_matrix() -> None:
+    matrices = torch.eye(6).expand(5, 6, 6).contiguous()
+    assert flops(lambda: torch.linalg.cholesky_ex(matrices)) == 5 * 6**3 // 3

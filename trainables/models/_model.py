@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from search_spaces import Part
+from search_spaces import InputError, Part
 
 
 class Model(Part, ABC):
@@ -22,3 +22,19 @@ class Model(Part, ABC):
 
         Weights are drawn from torch's default generator: seed it first.
         """
+
+    def build_backbone(self, input_shape: Sequence[int]) -> tuple[nn.Module, int]:
+        """The network without its last linear layer, and how many features it gives.
+
+        Raises:
+            InputError: if the model has no linear layer.
+        """
+        network = self.build(input_shape, 1)
+        linear = [(name, m) for name, m in network.named_modules() if isinstance(m, nn.Linear)]
+        if not linear:
+            raise InputError(
+                f"model: '{self.part_name()}' ends in no linear layer to put heads in place of."
+            )
+        name, last = linear[-1]
+        network.set_submodule(name, nn.Identity())
+        return network, last.in_features

@@ -1,0 +1,94 @@
+"""Streams of little data, and learners on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from search_spaces import options
+from trainables.continual._continual import Continual
+from trainables.continual._learner import ContinualLearner
+from trainables.continual._recipe import Recipe
+from trainables.continual._scenario import Settings, stream_view
+from trainables.continual._stream import StreamData, StreamView
+from trainables.data import DataView, Examples
+from trainables.length import Length
+from trainables.models.mlp import MLP
+from trainables.optimizers.sgd import SGD
+
+CPU = torch.device("cpu")
+CLASSES = 8
+
+MakeStream = Callable[..., StreamView]
+MakeStreamLearner = Callable[..., ContinualLearner]
+
+
+def with_defaults(name: str) -> Continual:
+    """An algorithm's defaults, but for what costs more than the whole of a tiny network."""
+    cheap = {"slca": {"samples": 16, "alignment_epochs": 2}, "ewc": {"samples": 32}}
+    return options(Continual)[name](**cheap.get(name, {}))
+
+
+@pytest.fixture(scope="session")
+def make_stream() -> MakeStream:
+    """480 + 160 points of 6 features around 8 centres, as a stream of 4 tasks."""
+
+    def make(**settings: Any) -> StreamView:
+        rng = np.random.default_rng(0)
+        labels = np.arange(640) % CLASSES
+        inputs = 2.0 * rng.normal(size=(CLASSES, 6))[labels] + rng.normal(size=(640, 6))
+        parts = [
+            Examples(inputs[part].astype(np.float32), labels[part].astype(np.int64))
+            for part in (slice(0, 480), slice(480, 640))
+        ]
+        view = DataView(*parts, tuple("abcdefgh"), "points", "0" * 16, np.zeros(1), np.ones(1))
+        return stream_view(view, Settings(**{"tasks": 4, "memory": 40, **settings}), 7)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_stream_learner(make_stream: MakeStream) -> MakeStreamLearner:
+    """A learner of an algorithm on such a stream, begun if there is a horizon."""
+
+    def make(
+        algorithm: Continual | str,
+        data: StreamData | None = None,
+        *,
+        horizon: float | None = None,
+        seed: int = 0,
+        lr: float = 0.05,
+    ) -> ContinualLearner:
+        if isinstance(algorithm, str):
+            algorithm = with_defaults(algorithm)
+        recipe = Recipe(
+            algorithm=algorithm,
+            optimizer=SGD(lr=lr),
+            training=Length(batch_size=16),
+            model=MLP(width=16, depth=1, dropout=0.1),
+        )
+        if data is None:
+            data = StreamData.of(make_stream(), CPU)
+        learner = ContinualLearner(recipe, data, seed, CPU)
+        if horizon is not None:
+            learner.begin(horizon)
+        return learner
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def slices() -> Callable[[ContinualLearner], Iterator[float]]:
+    """Trains a learner to its horizon a little at a time, and stops wherever it can be stopped."""
+
+    def train(learner: ContinualLearner) -> Iterator[float]:
+        total = learner.horizon / learner.unit
+        for compute in np.arange(0.02, total + 0.02, 0.02):
+            learner.advance(compute)
+            yield float(compute)
+
+    return train

@@ -1,0 +1,116 @@
+"""What a stream does to learners, and what they do about it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from search_spaces import InputError
+from trainables.continual._scenario import SCENARIO
+from trainables.continual._stream import StreamData
+from trainables.continual.experience_replay import ExperienceReplay
+from trainables.continual.fine_tuning import FineTuning
+from trainables.continual.joint import Joint
+from trainables.continual.slca import SLCA
+
+CPU = torch.device("cpu")
+HORIZON = 24.0
+
+
+@pytest.fixture(scope="module")
+def ends(make_stream_learner) -> dict[str, dict[str, float]]:
+    algorithms = {
+        "all": FineTuning(),
+        "current": FineTuning(logits="current"),
+        "replay": ExperienceReplay(),
+        "slca": SLCA(slow=0.1, samples=32),
+        "joint": Joint(),
+    }
+    found = {}
+    for name, algorithm in algorithms.items():
+        learner = make_stream_learner(algorithm, horizon=HORIZON)
+        learner.advance(HORIZON)
+        assert learner.finished
+        found[name] = learner.evaluate()
+    return found
+
+
+def test_fine_tuning_forgets_all_but_the_last_task(ends) -> None:
+    assert ends["all"]["last_accuracy"] < 0.35
+    assert ends["all"]["forgetting"] > 0.8
+    assert ends["all"]["accuracy_after_4_on_4"] > 0.8
+
+
+def test_with_the_current_tasks_logits_it_forgets_less(ends) -> None:
+    assert ends["current"]["forgetting"] < ends["all"]["forgetting"] - 0.2
+
+
+def test_replay_alignment_and_joint_training_remember(ends) -> None:
+    for name in ("replay", "slca", "joint"):
+        assert ends[name]["last_accuracy"] > ends["all"]["last_accuracy"] + 0.25, name
+        assert ends[name]["forgetting"] < 0.35, name
+    assert ends["joint"]["last_accuracy"] > 0.85
+
+
+def test_joint_training_is_marked_and_others_are_not() -> None:
+    marked = {
+        name
+        for name in SCENARIO.space(_View()).options("algorithm")
+        if SCENARIO.extra_information({"algorithm": {"name": name}}) is not None
+    }
+    assert marked == {"joint"}
+
+
+class _View:
+    input_shape = (6,)
+
+
+def test_tasks_have_equal_shares_of_the_horizon(make_stream_learner, slices) -> None:
+    learner = make_stream_learner(FineTuning(), horizon=8.0)
+    ended: list[float] = []
+    for _ in slices(learner):
+        if learner.task > len(ended):
+            ended.append(learner.spent / learner.horizon)
+    step = 2 * max(learner.state_dict()["step_flops"].values()) / learner.horizon
+    assert ended == [pytest.approx(task / 4, abs=step) for task in (1, 2, 3, 4)]
+
+
+def test_each_task_has_the_whole_schedule(make_stream_learner, slices) -> None:
+    learner = make_stream_learner(FineTuning(), horizon=8.0)
+    progress: list[list[float]] = [[], [], [], []]
+    for _ in slices(learner):
+        if not learner.finished:
+            progress[learner.task].append(learner.task_progress)
+    for one in progress:
+        assert one == sorted(one)
+        assert one[0] < 0.1 and one[-1] > 0.9
+
+
+def test_a_run_too_short_for_the_stream_has_wrong_answers_for_the_rest(
+    make_stream_learner,
+) -> None:
+    learner = make_stream_learner(SLCA(alignment_epochs=20), horizon=0.3)
+    learner.advance(0.3)
+    assert 0 < learner.task < 4
+    found = learner.evaluate()
+    scores = learner.item_scores(learner.data.validation)
+    assert found["last_accuracy"] == pytest.approx(scores.mean().item())
+
+
+def test_half_way_through_only_tasks_seen_are_evaluated(make_stream_learner) -> None:
+    learner = make_stream_learner(FineTuning(), horizon=8.0)
+    learner.advance(1.5)
+    assert learner.task == 0
+    assert learner.evaluate()["last_accuracy"] > 0.8
+    learner.advance(3.0)
+    found = learner.evaluate()
+    assert "accuracy_after_1_on_1" in found and "accuracy_after_2_on_1" not in found
+
+
+def test_several_workers_are_refused_in_a_line(make_stream, make_stream_learner) -> None:
+    class Two:
+        size = 2
+
+    data = StreamData.of(make_stream(), CPU, Two())
+    with pytest.raises(InputError, match="1 worker, not 2"):
+        make_stream_learner(FineTuning(), data)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from trainables.continual._network import GrowingNetwork
+from trainables.continual.slca import SLCA, normalised
+from trainables.optimizers.sgd import SGD
+from trainables.tensors import TensorExamples
+
+
+def two_tasks() -> tuple[GrowingNetwork, list[TensorExamples]]:
+    """Features are the inputs: 4 classes at the corners of a square, 2 a task."""
+    torch.manual_seed(0)
+    network = GrowingNetwork(nn.Identity(), 2, seed=0)
+    corners = torch.tensor([[3.0, 3.0], [-3.0, 3.0], [-3.0, -3.0], [3.0, -3.0]])
+    tasks = []
+    for labels in (torch.arange(200) % 2, torch.arange(200) % 2 + 2):
+        noise = torch.randn(200, 2) * torch.tensor([1.0, 0.2])
+        tasks.append(TensorExamples(corners[labels] + noise, labels))
+    return network, tasks
+
+
+def test_the_norm_is_taken_per_task_and_averaged() -> None:
+    logits = [torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 1.0]])]
+    expected = torch.tensor([[3.0, 4.0, 0.0, 1.0]]) / (3.0 * 0.1)
+    torch.testing.assert_close(normalised(logits, 0.1), expected)
+
+
+def test_statistics_are_the_classes_means_and_covariances() -> None:
+    network, tasks = two_tasks()
+    algorithm = SLCA(alignment_epochs=0)
+    for task in tasks:
+        network.grow(2)
+        algorithm.end_task(network, task, memory=0)
+    own = tasks[1].inputs[tasks[1].labels == 3]
+    ridge = 1e-4 * torch.eye(2)
+    torch.testing.assert_close(algorithm.state["mean"][3], own.mean(0))
+    torch.testing.assert_close(algorithm.state["covariance"][3], own.T.cov() + ridge)
+    roots = algorithm._roots()
+    torch.testing.assert_close(roots @ roots.mT, algorithm.state["covariance"])
+    assert algorithm.state["mean"].shape == (4, 2)
+
+
+def test_a_class_of_one_example_has_a_spread_of_its_own() -> None:
+    network, tasks = two_tasks()
+    network.grow(2)
+    algorithm = SLCA()
+    chosen = torch.tensor([0, 1, 3, 5])
+    algorithm.end_task(
+        network, TensorExamples(tasks[0].inputs[chosen], tasks[0].labels[chosen]), memory=0
+    )
+    assert all(value.isfinite().all() for value in algorithm.state.values())
+
+
+def test_means_shrink_with_age() -> None:
+    factors = SLCA(shrinkage=0.9)._shrinkage_of
+    algorithm = SLCA(shrinkage=0.9)
+    algorithm.state["mean"] = torch.zeros(5, 2)
+    factors = algorithm._shrinkage_of([2, 2, 1])
+    old, middle = 0.9 + 0.1 / 3, 0.9 + 0.2 / 3
+    torch.testing.assert_close(factors.squeeze(1), torch.tensor([old, old, middle, middle, 1.0]))
+
+
+def test_alignment_mends_heads_that_never_met() -> None:
+    network, tasks = two_tasks()
+    algorithm = SLCA()
+    for number, task in enumerate(tasks):
+        network.grow(2)
+        with torch.no_grad():  # heads that tell their own classes apart and know of no others
+            network.heads[number].weight.copy_(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
+            network.heads[number].weight.mul_(1.0 if number == 0 else -3.0)
+            network.heads[number].bias.zero_()
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        algorithm.end_task(network, task, memory=0)
+        assert all(torch.equal(before[name], v) for name, v in network.state_dict().items())
+
+    def accuracy(weights: dict[str, torch.Tensor]) -> float:
+        inputs, labels = (
+            torch.cat([getattr(task, part) for task in tasks]) for part in ("inputs", "labels")
+        )
+        logits = torch.func.functional_call(network, weights, (inputs,))
+        return (logits.argmax(1) == labels).float().mean().item()
+
+    assert accuracy(network.state_dict()) < 0.6
+    assert accuracy(algorithm.deployed(network)) > 0.8
+
+
+def test_aligned_heads_answer_until_the_next_task_begins() -> None:
+    network, tasks = two_tasks()
+    algorithm = SLCA()
+    for task in tasks:
+        network.grow(2)
+        algorithm.end_task(network, task, memory=0)
+    raw, deployed = network.state_dict(), algorithm.deployed(network)
+    assert not torch.equal(raw["heads.0.weight"], deployed["heads.0.weight"])
+    network.grow(2)
+    deployed = algorithm.deployed(network)
+    assert torch.equal(network.heads[0].weight, deployed["heads.0.weight"])
+
+
+def test_the_backbone_learns_slowly_and_old_heads_not_at_all() -> None:
+    network = GrowingNetwork(nn.Linear(2, 3), 3, seed=0)
+    network.grow(2)
+    network.grow(2)
+    optimizer = SLCA(slow=0.01).optimizer(network, SGD(lr=0.5))
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.005, 0.5])
+    old = network.heads[0].weight.detach().clone()
+    loss = SLCA().loss(network, torch.randn(6, 2), torch.tensor([2, 3] * 3))
+    newest = network.heads[1](network.backbone(torch.zeros(1, 2)))
+    assert newest.shape == (1, 2)
+    loss.backward()
+    optimizer.step()
+    assert torch.equal(network.heads[0].weight, old)
+    inputs, labels = torch.randn(6, 2), torch.tensor([2, 3] * 3)
+    expected = F.cross_entropy(network.newest(inputs), labels - 2)
+    assert torch.equal(SLCA().loss(network, inputs, labels), expected)

@@ -1,0 +1,68 @@
+"""What every continual learning algorithm is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from search_spaces import Part
+from trainables.continual._network import GrowingNetwork
+from trainables.optimizers import Optimizer
+from trainables.tensors import TensorExamples
+
+
+@dataclass(frozen=True)
+class Continual(Part, ABC):
+    """An algorithm: hyperparameters as frozen fields, everything that changes in `state`.
+
+    It sees the examples of the current task and what it keeps in `state`, and nothing else: no
+    other task, and neither how many tasks nor how many classes are to come. For each task
+    `examples_of`, `optimizer`, then `loss` in each step and `end_task`.
+
+    Attributes:
+        state: tensors on the training device, saved and restored with the run as they are.
+        extra_information: what the algorithm is told that the baseline is not; None for most. A
+            win with it is marked and never recommended.
+    """
+
+    kind: ClassVar[str] = "algorithm"
+    extra_information: ClassVar[str | None] = None
+
+    state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def examples_of(self, task: TensorExamples) -> TensorExamples:
+        """The examples that epochs of a task go through."""
+        return task
+
+    def optimizer(self, network: GrowingNetwork, chosen: Optimizer) -> torch.optim.Optimizer:
+        """The optimizer of a new task."""
+        return chosen.build(network.parameters())
+
+    @abstractmethod
+    def loss(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a batch, a scalar.
+
+        Args:
+            network: to which a head for the current task was added.
+            inputs: [batch, ...], augmented.
+            labels: places in the order of classes [batch].
+        """
+
+    def end_task(self, network: GrowingNetwork, task: TensorExamples, memory: int) -> None:
+        """Takes leave of a task's examples, of which `memory` in all may be kept in `state`."""
+
+    def deployed(self, network: GrowingNetwork) -> dict[str, Tensor]:
+        """The weights that the network answers with."""
+        return network.state_dict()
+
+
+def cross_entropy(network: GrowingNetwork, inputs: Tensor, labels: Tensor, logits: str) -> Tensor:
+    """Mean cross-entropy over the logits of `all` classes so far or of the `current` task's."""
+    if logits == "current":
+        return F.cross_entropy(network.newest(inputs), labels - network.known)
+    return F.cross_entropy(network(inputs), labels)

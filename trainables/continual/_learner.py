@@ -1,0 +1,223 @@
+"""The learner of the continual scenario: one task after another, each with its share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call
+
+from search_spaces import InputError
+from trainables.continual._metrics import forgetting, incremental_accuracy
+from trainables.continual._network import GrowingNetwork
+from trainables.continual._recipe import Recipe
+from trainables.continual._stream import Stream, StreamData
+from trainables.flops import FlopCounter
+from trainables.learner import Learner, State
+from trainables.randomness import derive_seed, permutation
+from trainables.scoring import evaluating, logits_of
+from trainables.tensors import TensorExamples
+
+
+class ContinualLearner(Learner):
+    """Trains one recipe on a stream.
+
+    The horizon is shared evenly over the tasks. A task's last step is its end: what the algorithm
+    does then (and one validation pass, for the accuracy matrix) is measured beforehand and set
+    aside, so training goes on while a step and the end still fit. Then the network grows a head
+    and the next task has a new optimizer and a schedule of its own.
+    """
+
+    def __init__(self, recipe: Recipe, data: StreamData, seed: int, device: torch.device) -> None:
+        if data.ranks.size > 1:
+            raise InputError(
+                f"continual: a trial has 1 worker, not {data.ranks.size}: --workers-per-trial 1."
+            )
+        super().__init__(data, seed, device)
+        self.data = data
+        self.recipe = recipe
+        self._restart()
+
+    def _restart(self) -> None:
+        self.algorithm = replace(self.recipe.algorithm)  # a state of its own
+        self.stream = Stream(self.data, self.seed)
+        self.network = self._new_network()
+        self.matrix = torch.zeros(0, self.stream.tasks, dtype=torch.float64)
+        self.order = torch.empty(0, dtype=torch.int64, device=self.device)
+        self._enter(0)
+
+    def _new_network(self) -> GrowingNetwork:
+        network = GrowingNetwork.of(self.recipe.model, self.data.input_shape, self.seed)
+        if self.data.backbone is not None:
+            network.backbone.load_state_dict(self.data.backbone)
+        return network.to(self.device)
+
+    def _enter(self, task: int) -> None:
+        """Begins a task: a head, its examples, an optimizer."""
+        self.task = task
+        while len(self.network.heads) <= task:
+            self.network.grow(self.stream.size)
+        self.network.to(self.device)
+        self.task_examples = self.stream.train(task)
+        self.examples = self.algorithm.examples_of(self.task_examples)
+        self.batch_size = min(self.recipe.training.batch_size, len(self.examples))
+        self.optimizer = self.algorithm.optimizer(self.network, self.recipe.optimizer)
+
+    def measure_unit(self) -> int:
+        network, train = self._new_network(), self.data.train
+        network.grow(self.data.classes)
+        network.to(self.device)
+        batch = min(64, len(train))
+        with FlopCounter() as counter:
+            F.cross_entropy(network(train.inputs[:batch]), train.labels[:batch]).backward()
+        return counter.total * len(train) // batch
+
+    def prepare(self) -> None:
+        self._restart()
+
+    @property
+    def finished(self) -> bool:
+        return self.task == self.stream.tasks
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self.examples) // self.batch_size
+
+    def open_epoch(self) -> None:
+        seed = derive_seed(self.seed, "order", self.epoch)
+        self.order = permutation(len(self.examples), seed).to(self.device)
+
+    def epoch_paid(self) -> None:
+        """An opening finds nothing that has to wait."""
+
+    def step_kind(self) -> str:
+        return f"end {self.task}" if self._task_is_over() else f"train {self.task}"
+
+    def _share(self) -> tuple[int, int, int]:
+        """Where the task's share begins, where its training has to end, and the cost of a step."""
+        tasks = self.stream.tasks
+        begins, ends = (self.horizon * task // tasks for task in (self.task, self.task + 1))
+        ending = self.flops_of(f"end {self.task}", ContinualLearner._end_task)
+        training = self.flops_of(f"train {self.task}", ContinualLearner._train)
+        return begins, ends - ending, training
+
+    def _task_is_over(self) -> bool:
+        _, ends, training = self._share()
+        return self.spent + training > ends
+
+    @property
+    def task_progress(self) -> float:
+        """How much of the task's share is spent, in [0, 1]: what schedules go by."""
+        begins, ends, _ = self._share()
+        return min(max((self.spent - begins) / max(ends - begins, 1), 0.0), 1.0)
+
+    def step(self) -> Tensor:
+        if not self._task_is_over():
+            self.recipe.schedule.apply(self.optimizer, self.task_progress)
+            return self._train()
+        self._end_task()
+        if self.task + 1 < self.stream.tasks:
+            self._enter(self.task + 1)
+        else:
+            self.task += 1
+        self.end_epoch()
+        return torch.zeros((), device=self.device)
+
+    def _train(self) -> Tensor:
+        start = self.step_in_epoch * self.batch_size
+        indices = self.order[start : start + self.batch_size]
+        inputs, labels = self.examples.inputs[indices], self.examples.labels[indices]
+        key = derive_seed(self.seed, "augmentation", self.epoch, start)
+        inputs = self.recipe.augmentation.apply(inputs, indices, key)
+        self.network.train()
+        loss = self.algorithm.loss(self.network, inputs, labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def _end_task(self) -> None:
+        self.algorithm.end_task(self.network, self.task_examples, self.data.view.memory)
+        row = torch.zeros(1, self.stream.tasks, dtype=torch.float64)
+        for task, (logits, labels) in enumerate(self._answers(self.task + 1)):
+            row[0, task] = (logits.argmax(1) == labels).double().mean().item()
+        self.matrix = torch.cat([self.matrix, row])
+
+    def _answers(self, tasks: int) -> list[tuple[Tensor, Tensor]]:
+        """Logits and labels on the validation examples of each of the first tasks."""
+        forward = partial(functional_call, self.network, self.weights())
+        parts = [self.stream.validation(task) for task in range(tasks)]
+        with evaluating(self.network):
+            return [(logits_of(forward, part), part.labels) for part in parts]
+
+    def weights(self) -> dict[str, Tensor]:
+        return self.algorithm.deployed(self.network)
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        heads = sum(name.startswith("heads.") and name.endswith(".weight") for name in weights)
+        self._restart()
+        self._enter(heads - 1)
+        self.network.load_state_dict(weights)
+
+    def measure(self) -> dict[str, float]:
+        seen = min(self.task + 1, self.stream.tasks)
+        answers = self._answers(seen)
+        logits, labels = (torch.cat(parts) for parts in zip(*answers, strict=True))
+        correct = (logits.argmax(1) == labels).double().sum().item()
+        sizes = self._sizes()
+        # A run that ends before the stream does has wrong answers for what it never came to.
+        counted = sizes[: None if self._out_of_compute() else seen].sum().item()
+        accuracy = correct / counted
+        return {
+            "last_accuracy": accuracy,
+            "loss": F.cross_entropy(logits, labels).item(),
+            **self._stream_metrics(accuracy, sizes),
+        }
+
+    def _sizes(self) -> Tensor:
+        parts = [self.stream.validation(task) for task in range(self.stream.tasks)]
+        return torch.tensor([len(part) for part in parts], dtype=torch.float64)
+
+    def _out_of_compute(self) -> bool:
+        if self.finished or not self._opened:
+            return False
+        return self.spent + self._flops_of_next_step() > self.horizon
+
+    def _stream_metrics(self, accuracy: float, sizes: Tensor) -> dict[str, float]:
+        """Inc-Acc, forgetting and the accuracy matrix, of the tasks that are over."""
+        if not len(self.matrix):
+            return {"incremental_accuracy": accuracy, "forgetting": 0.0}
+        found = {
+            "incremental_accuracy": incremental_accuracy(self.matrix, sizes),
+            "forgetting": forgetting(self.matrix),
+        }
+        for after, row in enumerate(self.matrix.tolist(), start=1):
+            for on, value in enumerate(row[:after], start=1):
+                found[f"accuracy_after_{after}_on_{on}"] = value
+        return found
+
+    def item_scores(self, items: TensorExamples) -> Tensor:
+        with evaluating(self.network):
+            logits = logits_of(partial(functional_call, self.network, self.weights()), items)
+        return (logits.argmax(1) == self.stream.places(items.labels)).double()
+
+    def parts_state(self) -> State:
+        return {
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "algorithm": dict(self.algorithm.state),
+            "order": self.order,
+            "task": self.task,
+            "matrix": self.matrix,
+        }
+
+    def load_parts_state(self, state: State) -> None:
+        self._restart()
+        self.algorithm.state.update(state["algorithm"])
+        self._enter(min(state["task"], self.stream.tasks - 1))
+        self.task, self.matrix, self.order = state["task"], state["matrix"], state["order"]
+        self.network.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])

@@ -1,0 +1,84 @@
+"""Elastic weight consolidation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call, grad, vmap
+
+from search_spaces import Categorical, Float, Int
+from trainables.continual._continual import Continual, cross_entropy
+from trainables.continual._network import GrowingNetwork
+from trainables.tensors import TensorExamples
+
+CHUNK = 64
+
+
+@final
+@dataclass(frozen=True)
+class EWC(Continual):
+    """EWC (Kirkpatrick et al., PNAS 2017): weights that earlier tasks need are held by springs.
+
+    The loss is L(θ) + Σ_i strength/2 F_i (θ_i - θ*_i)² (equation 3). F_i is the diagonal of the
+    Fisher information, the mean over examples of the squared gradient of log p(y | x): of each
+    example by itself, not of a batch. `labels` takes y from the data (the empirical Fisher) or
+    draws it from the model. Of several tasks the sum of quadratics is kept as the one quadratic
+    that it is: F = Σ F_t, θ* = Σ F_t θ*_t / F, which differs from it by a constant.
+    """
+
+    strength: Annotated[float, Float(0.1, 1e5, log=True)] = 100.0
+    labels: Annotated[str, Categorical(["data", "model"])] = "data"
+    samples: Annotated[int, Int(16, 4096, log=True)] = 256
+    logits: Annotated[str, Categorical(["all", "current"])] = "all"
+
+    def loss(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> Tensor:
+        loss = cross_entropy(network, inputs, labels, self.logits)
+        return loss + self.penalty(network) if self.state else loss
+
+    def penalty(self, network: GrowingNetwork) -> Tensor:
+        """Equation 3's second term."""
+        terms = [
+            (self.state[f"fisher {name}"] * (value - self.state[f"anchor {name}"]).square()).sum()
+            for name, value in network.named_parameters()
+            if f"fisher {name}" in self.state
+        ]
+        return self.strength / 2 * torch.stack(terms).sum()
+
+    def end_task(self, network: GrowingNetwork, task: TensorExamples, memory: int) -> None:
+        chosen = torch.randperm(len(task))[: self.samples].to(task.labels.device)
+        fisher = self.fisher(network, task.inputs[chosen], task.labels[chosen])
+        for name, value in network.named_parameters():
+            anchor, new = value.detach().clone(), fisher[name]
+            before = self.state.get(f"fisher {name}", torch.zeros_like(new))
+            total, old = before + new, self.state.get(f"anchor {name}", anchor)
+            share = torch.where(total > 0, new / total, 1.0)
+            self.state[f"fisher {name}"] = total
+            self.state[f"anchor {name}"] = old + share * (anchor - old)
+
+    def fisher(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The diagonal Fisher information by parameter, from per-sample gradients."""
+        values = {name: value.detach() for name, value in network.named_parameters()}
+        buffers = dict(network.named_buffers())
+
+        def negative_log_likelihood(
+            parameters: dict[str, Tensor], one: Tensor, label: Tensor
+        ) -> Tensor:
+            logits = functional_call(network, (parameters, buffers), (one[None],))
+            return F.cross_entropy(logits, label[None])
+
+        per_sample = vmap(grad(negative_log_likelihood), in_dims=(None, 0, 0))
+        total = {name: torch.zeros_like(value) for name, value in values.items()}
+        was_training = network.training
+        network.eval()
+        for some, their in zip(inputs.split(CHUNK), labels.split(CHUNK), strict=True):
+            if self.labels == "model":
+                with torch.no_grad():
+                    their = torch.multinomial(network(some).softmax(1), 1).squeeze(1)
+            for name, gradients in per_sample(values, some, their).items():
+                total[name] += gradients.square().sum(0)
+        network.train(was_training)
+        return {name: value / len(inputs) for name, value in total.items()}

@@ -1,0 +1,121 @@
+"""Slow learner with classifier alignment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from search_spaces import Float, Int
+from trainables.continual._continual import Continual, cross_entropy
+from trainables.continual._network import GrowingNetwork
+from trainables.optimizers import Optimizer
+from trainables.scoring import evaluating
+from trainables.tensors import TensorExamples
+
+RIDGE = 1e-4
+
+
+@final
+@dataclass(frozen=True)
+class SLCA(Continual):
+    """SLCA (Zhang et al., ICCV 2023): a slow backbone, and heads aligned on remembered statistics.
+
+    Slow learner (section 3.2): the backbone's learning rate is `slow` times that of the newest
+    head; the loss is over the current task's logits and earlier heads stay as they are.
+    Classifier alignment (section 3.3): of each class the mean and covariance of its features are
+    kept. After each task but the first all heads are trained on `samples` features a class and
+    epoch, drawn from these Gaussians, with the cross-entropy of logits H / (n τ), n being the mean
+    over tasks of the norm of each task's logits. Aligned heads answer; the next task starts from
+    the unaligned ones. As in the authors' code a class's mean shrinks with its age, by
+    s + (1 - s)(t_c + 1) / (t + 1).
+    """
+
+    slow: Annotated[float, Float(1e-3, 1.0, log=True)] = 0.01
+    alignment_epochs: Annotated[int, Int(0, 20)] = 5
+    alignment_lr: Annotated[float, Float(1e-3, 0.1, log=True)] = 0.01
+    samples: Annotated[int, Int(8, 512, log=True)] = 256
+    temperature: Annotated[float, Float(0.02, 0.5, log=True)] = 0.1
+    shrinkage: Annotated[float, Float(0.8, 1.0)] = 0.9
+
+    def optimizer(self, network: GrowingNetwork, chosen: Optimizer) -> torch.optim.Optimizer:
+        optimizer = chosen.build(network.backbone.parameters())
+        optimizer.param_groups[0]["lr"] *= self.slow
+        optimizer.add_param_group({"params": list(network.heads[-1].parameters())})
+        return optimizer
+
+    def loss(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> Tensor:
+        return cross_entropy(network, inputs, labels, "current")
+
+    def end_task(self, network: GrowingNetwork, task: TensorExamples, memory: int) -> None:
+        self._remember(network, task)
+        if network.known and self.alignment_epochs:
+            self._align(network)
+
+    def _remember(self, network: GrowingNetwork, task: TensorExamples) -> None:
+        """Keeps mean [classes, d] and covariance [classes, d, d] of the new classes' features."""
+        with evaluating(network):
+            features = torch.cat([network.backbone(some) for some in task.own_inputs()]).double()
+        means, covariances = [], []
+        ridge = RIDGE * torch.eye(network.features, device=features.device)
+        for label in range(network.known, network.known + network.sizes[-1]):
+            own = features[task.labels == label]
+            means.append(own.mean(0).float())
+            spread = own.T.cov(correction=min(1, len(own) - 1))
+            covariances.append(spread.float().view_as(ridge) + ridge)
+        for name, new in (("mean", means), ("covariance", covariances)):
+            before = self.state.get(name, torch.stack(new)[:0])
+            self.state[name] = torch.cat([before, torch.stack(new)])
+
+    def _align(self, network: GrowingNetwork) -> None:
+        """Trains copies of the heads (section 3.3, equation 4) and keeps them in `state`."""
+        sizes, device = network.sizes, self.state["mean"].device
+        heads = [
+            (head.weight.detach().clone().requires_grad_(), head.bias.detach().clone())
+            for head in network.heads
+            if isinstance(head, nn.Linear)
+        ]
+        leaves = [leaf.requires_grad_() for head in heads for leaf in head]
+        optimizer = torch.optim.SGD(leaves, self.alignment_lr, momentum=0.9, weight_decay=5e-4)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.alignment_epochs)
+        means, roots = self.state["mean"] * self._shrinkage_of(sizes), self._roots()
+        labels = torch.arange(len(means), device=device).repeat_interleave(self.samples)
+        for _ in range(self.alignment_epochs):
+            noise = torch.randn(len(means), self.samples, means.shape[1], device=device)
+            features = (means[:, None] + noise @ roots.mT).flatten(0, 1)
+            for batch in torch.randperm(len(labels), device=device).split(256):
+                logits = [F.linear(features[batch], *head) for head in heads]
+                optimizer.zero_grad()
+                F.cross_entropy(normalised(logits, self.temperature), labels[batch]).backward()
+                optimizer.step()
+            schedule.step()
+        for index, (weight, bias) in enumerate(heads):
+            self.state[f"heads.{index}.weight"] = weight.detach()
+            self.state[f"heads.{index}.bias"] = bias.detach()
+
+    def _shrinkage_of(self, sizes: list[int]) -> Tensor:
+        """What each class's mean is multiplied by, [classes, 1]."""
+        tasks = torch.arange(1, len(sizes) + 1, device=self.state["mean"].device) / len(sizes)
+        counts = torch.tensor(sizes, device=tasks.device)
+        factors = self.shrinkage + (1 - self.shrinkage) * tasks
+        return factors.repeat_interleave(counts)[:, None]
+
+    def _roots(self) -> Tensor:
+        """L with L Lᵀ = covariance of each class."""
+        # Without checks: features that are no longer numbers must not raise.
+        return torch.linalg.cholesky_ex(self.state["covariance"]).L
+
+    def deployed(self, network: GrowingNetwork) -> dict[str, Tensor]:
+        weights = network.state_dict()
+        if f"heads.{len(network.heads) - 1}.weight" not in self.state:
+            return weights  # the newest task is not over yet
+        return weights | {k: v for k, v in self.state.items() if k.startswith("heads.")}
+
+
+def normalised(logits: list[Tensor], temperature: float) -> Tensor:
+    """Logits of each task, put together and divided by their mean norm and the temperature."""
+    norms = torch.stack([task.norm(dim=1) + 1e-7 for task in logits])
+    return torch.cat(logits, dim=1) / (norms.mean(0)[:, None] * temperature)
