@@ -35,11 +35,9 @@ class TrainingStep:
         """As many whole episodes as the batch size holds, at least one.
 
         Args:
-            ways: classes in each if not those of the tasks to come; at most all there are.
+            ways: classes in each, if not as many as in the tasks to come.
         """
-        shape = self.shape
-        if ways is not None:
-            shape = replace(shape, ways=min(ways, self.tasks.classes))
+        shape = self.shape if ways is None else replace(self.shape, ways=ways)
         count = max(1, len(self.indices) // shape.examples)
         return self.tasks.episodes(torch.arange(count, device=self.tasks.device), shape, self.seed)
 

@@ -36,9 +36,9 @@ class ProtoNet(MetaLearner):
         return model.build(tasks.input_shape, EMBEDDING)
 
     def loss(self, network: nn.Module, step: TrainingStep) -> Tensor:
-        episodes = step.episodes(max(self.ways, step.shape.ways))
+        ways = min(max(self.ways, step.shape.ways), step.tasks.classes)
+        episodes, problem = step.episodes(ways), Classification(ways)
         support, query = episodes.support, episodes.query
-        problem = Classification(min(max(self.ways, step.shape.ways), step.tasks.classes))
         logits = self.predict(network, problem, support, query.inputs, None)
         return problem.losses(logits, query.targets).mean()
 

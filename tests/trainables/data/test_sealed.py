@@ -129,15 +129,20 @@ def test_a_file_that_changed_keeps_the_test_sealed(write_npz, toy_arrays, log) -
     assert log.fingerprints == []
 
 
-def test_open_test_is_the_only_public_way_to_the_test() -> None:
+def test_opening_is_the_only_public_way_to_a_test() -> None:
     assert sorted(trainables.data.__all__) == [
+        "ClassSplit",
+        "ClassView",
         "DataSpec",
         "DataView",
         "Examples",
         "OpeningLog",
+        "SealedClasses",
         "data_sources",
+        "load_class_view",
         "load_view",
         "open_test",
+        "open_test_classes",
     ]
     given = inspect.signature(load_view).parameters
     assert list(given) == ["spec"]

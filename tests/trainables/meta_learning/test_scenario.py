@@ -79,6 +79,23 @@ def test_no_test_class_is_in_the_view_and_each_class_is_in_one_part(archive: str
     assert SCENARIO.load(DataSpec(archive, seed=1), settings()).classes != view.classes
 
 
+def test_no_part_of_the_view_is_a_window_on_more(archive: str) -> None:
+    view = SCENARIO.load(DataSpec(archive), settings())
+    for part in (view.train, view.validation):
+        for array in (part.inputs, part.labels):
+            assert array.base is None or array.base.nbytes == array.nbytes
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"training_classes": 5}, {"shots": 2}])
+def test_another_split_keeps_the_test_sealed(archive: str, change: dict[str, int]) -> None:
+    spec, given, log = DataSpec(archive), settings(), Log()
+    view = SCENARIO.load(spec, given)
+    other = DataSpec(archive, seed=change.pop("seed", 0))
+    with pytest.raises(InputError, match="the test stays sealed"):
+        SCENARIO.open_test(other, settings(**change), log, view.fingerprint)
+    assert log.openings == []
+
+
 def test_items_are_the_same_fixed_episodes_for_everybody(archive: str) -> None:
     spec, given = DataSpec(archive), settings(test_episodes=20)
     view = SCENARIO.load(spec, given)
