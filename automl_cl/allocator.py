@@ -22,7 +22,8 @@ def next_arm(
     Args:
         arms: all arms, the baseline among them.
         baseline: the plain baseline's arm.
-        trials: the trials so far; running ones count with the compute they may spend.
+        trials: the trials so far. Running ones count with the compute they may spend, and so do
+            those that failed or diverged: an arm that fails at once would get all trials.
         budget: how many search trials there will be.
         mode: `max` or `min`.
     """
@@ -41,7 +42,7 @@ def next_arm(
 
 def _compute(trials: Sequence[Trial], arm: str) -> float:
     return sum(
-        trial.horizon if trial.status == "running" else trial.compute
+        trial.horizon if trial.status in ("running", "failed", "diverged") else trial.compute
         for trial in trials
         if trial.arm == arm
     )

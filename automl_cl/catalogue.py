@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces import Part, options, unknown_name
-from search_spaces.parts import field_types, is_family, is_part
-from search_spaces.ranges import Range, describe_range
+from search_spaces.parts import FieldType, field_types, is_family, is_part
+from search_spaces.ranges import describe_range
 from trainables.data import data_sources
 from trainables.scenario import load_scenario, scenario_names
 
@@ -91,8 +91,8 @@ def _families(scenario: str) -> list[type[Part]]:
 
 
 def _inside(cls: type) -> Iterator[type[Part]]:
-    for hint, _ in field_types(cls).values():
-        if is_part(hint):
+    for field in field_types(cls).values():
+        if is_part(hint := field.hint):
             yield hint
             for below in options(hint).values() if is_family(hint) else [hint]:
                 yield from _inside(below)
@@ -109,9 +109,9 @@ def _described_part(cls: type[Part]) -> Description:
         {
             "name": name,
             "default": _value(getattr(default, name)),
-            "allowed": _allowed(hint, allowed),
+            "allowed": _allowed(field),
         }
-        for name, (hint, allowed) in field_types(cls).items()
+        for name, field in field_types(cls).items()
     ]
     return Description(cls.kind, inspect.getdoc(cls) or "", hyperparameters)
 
@@ -120,9 +120,8 @@ def _value(value: Any) -> str:
     return value.part_name() if isinstance(value, Part) else str(value)
 
 
-def _allowed(hint: Any, allowed: Range | None) -> str:
-    if allowed is not None:
-        return describe_range(allowed)
-    if is_part(hint):
-        return "one of " + ", ".join(options(hint))
-    return f"{hint.__name__}, not searched"
+def _allowed(field: FieldType) -> str:
+    if is_part(field.hint):
+        return "one of " + ", ".join(options(field.hint))
+    words = field.hint.__name__ if field.allowed is None else describe_range(field.allowed)
+    return words if field.searched else f"{words}, not searched"

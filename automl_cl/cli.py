@@ -94,7 +94,7 @@ def search(
     time_limit: Annotated[
         float | None,
         typer.Option(
-            help="Seconds of searching, confirmation and verdict not counted.",
+            help="Seconds of searching; start, confirmation and verdict not counted.",
             rich_help_panel=Tuning,
         ),
     ] = None,

@@ -6,7 +6,7 @@ import json
 import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -70,10 +70,10 @@ def start(
         ClusterError: if the cluster cannot be reached, or a trial does not fit it.
     """
     RunFolder.require_free(output)
-    prepared = prepare(spec)
+    prepared, occupied = prepare(spec), trial_resources(spec)
     with ExitStack() as stack:
         stack.enter_context(_connection(spec, address, verbose))
-        slots = concurrency(trial_resources(spec))
+        slots = concurrency(occupied)
         folder = RunFolder.create(output, f"{spec.scenario}-{Path(spec.data).stem}")
         spec.write(folder.spec)
         journal = stack.enter_context(Journal.create(folder.journal))
@@ -111,11 +111,11 @@ def resume(
     with ExitStack() as stack:
         journal = stack.enter_context(Journal.open(folder.journal))
         spec = spec_of(journal.events, folder)
-        prepared = prepare(spec)
+        prepared, occupied = prepare(spec), trial_resources(spec)
         _same_as_before(journal.events[0], prepared)
-        _check_extension(journal.events, trials)
+        _check_extension(spec, journal.events, trials)
         stack.enter_context(_connection(spec, address, verbose))
-        slots = concurrency(trial_resources(spec))
+        slots = concurrency(occupied)
         if trials is not None:
             journal.append("extend", trials=trials)
         return _run(prepared, folder, journal, slots, watch)
@@ -127,7 +127,7 @@ def spec_of(events: list[Event], folder: RunFolder) -> SearchSpec:
     Raises:
         InputError: if it begins with anything else.
     """
-    if events[0]["event"] != "search":
+    if events[0]["event"] != "search" or "spec" not in events[0]:
         raise InputError(f"{folder.journal} does not begin with a search.")
     return SearchSpec.from_dict(events[0]["spec"], str(folder.journal))
 
@@ -167,12 +167,13 @@ def _same_as_before(first: Event, prepared: Prepared) -> None:
         )
 
 
-def _check_extension(events: list[Event], trials: int | None) -> None:
+def _check_extension(spec: SearchSpec, events: list[Event], trials: int | None) -> None:
     if trials is None:
         return
     table = replayed(events)
     if trials < table.budget:
         raise InputError(f"--trials: got {trials}, expected at least the {table.budget} so far.")
+    replace(spec, trials=trials)  # refuses what no search may have
 
 
 def _run(
@@ -196,7 +197,10 @@ def _run(
         board.write_missing()
     if not session.complete:
         return SearchResult(folder, prepared.scenario, session.table, None)
-    verdict: Verdict = session.table.verdicts[-1]["verdict"]
+    plan = session.table.plan
+    judged = None if plan is None else session.table.verdict_of(plan)
+    assert judged is not None
+    verdict: Verdict = judged["verdict"]
     write_whole(folder.verdict, json.dumps(verdict, indent=2) + "\n")
     Tuned.of_search(prepared, session.table, verdict, versions()).write(folder.tuned)
     return SearchResult(folder, prepared.scenario, session.table, verdict)

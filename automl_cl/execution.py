@@ -130,9 +130,9 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
     Raises:
         VerdictImpossible: if a contestant has no weights.
     """
-    plan, verdicts = session.table.plan, session.table.verdicts
+    plan = session.table.plan
     assert plan is not None
-    if verdicts and verdicts[-1]["plan"]["opening"] == plan["opening"]:
+    if session.table.verdict_of(plan) is not None:
         return
     trained = _trained(session)
     test = prepared.scenario.open_test(

@@ -55,7 +55,7 @@ def _require_new(file: Path) -> None:
 
 
 def _weights_of(folder: RunFolder, table: TrialTable) -> Path:
-    last = table.verdicts[-1]
+    last = table.verdict_of(table.plans[-1]) or table.verdicts[-1]
     number = last["verdict"][last["verdict"]["recommended"]]["trial"]
     trial = verdict_trials(table, last["plan"], number)[0]
     # The path's end only: the run folder may have been moved since.

@@ -25,7 +25,8 @@ def propose(
     """The next point of an arm.
 
     The study learns from the highest level at which enough of the arm's trials have a value: a
-    value from an early rung says little beside one from the end. What is asked depends on the
+    value from an early rung says little beside one from the end. Trials that failed or diverged
+    are told as no better than the worst. What is asked depends on the
     table, the seed and the number alone, so that a resumed search asks the same again.
 
     Args:
@@ -40,12 +41,15 @@ def propose(
     """
     space = coordinates(arm)
     observed = _observed(trials)
+    worst = (min if mode == "max" else max)((value for _, value in observed), default=0.0)
+    broken = [trial for trial in trials if trial.status in ("failed", "diverged")]
     own_seed = derive_seed(seed, "proposal", number)
     by_chance = own_seed % 1000 < RANDOM_SHARE * 1000
     origin = "random" if by_chance or len(observed) < FEWEST_POINTS else "model"
     study = _study(origin, own_seed % 2**32, mode)
     if origin == "model":
         study.add_trials([_told(space, trial, value) for trial, value in observed])
+        study.add_trials([_told(space, trial, worst) for trial in broken[-MOST_POINTS:]])
         study.add_trials([_pending(space, t) for t in trials if t.status == "running"])
     asked = study.ask(space)
     return dict(asked.params), origin

@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from automl_cl import stages
@@ -124,21 +123,26 @@ class Session:
         return limit is not None and self.table.searched_for(time.time()) > limit
 
     def _search_open(self) -> bool:
-        if self.table.plan is not None or self.out_of_time():
+        if self.table.plan is not None:
             return False
-        return len(self.table.of_stage(SEARCH)) < self.table.budget
+        searched = self.table.of_stage(SEARCH)
+        # However little time there is, every arm runs its published default.
+        whole = {trial.arm for trial in searched} == set(self.arms)
+        return len(searched) < self.table.budget and not (whole and self.out_of_time())
 
     def _running(self, stage: str) -> bool:
         return any(trial.stage == stage for trial in self.table.running())
 
     def _make_plan(self) -> Event:
         """Writes down who is put to the test. The same again is not put to it again."""
-        mode = self.scenario.mode
-        contest = stages.verdict_plan(self.table, self.scenario.baseline, mode)
-        opening, before = 1, self.table.verdicts[-1]["plan"] if self.table.verdicts else None
-        if before is not None:
-            unchanged = all(before[key] == contest[key] for key in contest)
-            opening = before["opening"] + (not unchanged)
+        contest = stages.verdict_plan(self.table, self.scenario.baseline, self.scenario.mode)
+        before = self.table.opened
+        same = [each for each in before if all(each[key] == contest[key] for key in contest)]
+        opening = (
+            same[0]["opening"]
+            if same
+            else 1 + max((each["opening"] for each in before), default=0)
+        )
         seeds = stages.verdict_seeds(self.spec.seed, opening, self.spec.seeds)
         budget = self.table.budget
         return self.write("plan", **contest, opening=opening, seeds=seeds, budget=budget)
@@ -274,7 +278,7 @@ class Session:
     def _decide(self, trial: Trial, value: float, level: float) -> Decision:
         if trial.stage != SEARCH:
             return Decision(goes_on=True, free=True)
-        if self.out_of_time():
+        if self.out_of_time() and trial.origin != "default":
             return Decision(goes_on=False, free=True)
         mode, seed = self.scenario.mode, self.spec.seed
         return decide(trial, value, level, self.table.trials, mode, seed)
@@ -311,8 +315,6 @@ class Session:
         if trial.status != "running" and trial.weights is None:
             shutil.rmtree(folder, ignore_errors=True)
             return
-        last = Path(trial.rungs[-1].checkpoint or "").name if trial.rungs else ""
         for rung in range(len(trial.rungs)):
             for path in [*folder.glob(f"*-inside-{rung}.pt"), *folder.glob(f"*-rung-{rung}.pt")]:
-                if path.name != last or trial.status != "running":
-                    path.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)

@@ -26,7 +26,8 @@ class SearchSpec:
         settings: what only this scenario has.
         trials: trials in the search, confirmation and verdict not counted.
         max_epochs: the compute cap of a trial, in epochs of the plain baseline.
-        time_limit: seconds of searching after which no trial is begun; None for no limit.
+        time_limit: seconds of searching, from the first report on, after which only published
+            defaults that have not run yet are begun; None for no limit.
         seeds: fresh seeds of the verdict.
         seed: decides split, noise and proposals.
         fidelity: what a trial is below its last rung: `prefix` or `compressed`.

@@ -82,6 +82,7 @@ class TrialTable:
         budget: how many search trials are wanted.
         starts: how often a driver has begun to work on the run.
         plans, verdicts: those events.
+        opened: the plans for which the test has been opened.
     """
 
     def __init__(self) -> None:
@@ -89,16 +90,30 @@ class TrialTable:
         self.starts = 0
         self.plans: list[Event] = []
         self.verdicts: list[Event] = []
+        self.opened: list[Event] = []
         self.budget = 0
-        self.searched_before = 0.0
-        self._started_at = 0.0
+        self._searched = 0.0
+        self._searching = False
         self._last_at = 0.0
 
     def apply(self, event: Event) -> None:
         """Takes in the next event of the journal."""
+        self._keep_time(event)
         handler = getattr(self, f"_on_{event['event']}", None)
         if handler is not None:
             handler(event)
+
+    def _keep_time(self, event: Event) -> None:
+        """Counts from a session's first report on: until then Ray and its actors start."""
+        kind = event["event"]
+        if kind in ("start", "extend", "verdict"):
+            self._searching = False
+        if self._searching:
+            self._searched += event["time"] - self._last_at
+        if kind in ("rung", "end"):
+            self._searching = True
+        if kind == "verdict":
+            self._searched = 0.0  # an extension has the time limit anew
         self._last_at = event["time"]
 
     def of_stage(self, stage: str) -> list[Trial]:
@@ -111,21 +126,16 @@ class TrialTable:
 
     def searched_for(self, now: float) -> float:
         """Seconds spent on this run up to now, in all its sessions."""
-        return self.searched_before + (now - self._started_at)
+        return self._searched + (now - self._last_at if self._searching else 0.0)
 
     def _on_search(self, event: Event) -> None:
         self.budget = event["spec"]["trials"]
 
     def _on_extend(self, event: Event) -> None:
         self.budget = event["trials"]
-        # Nobody searched between the last session and this event.
-        self._started_at += event["time"] - self._last_at
 
     def _on_start(self, event: Event) -> None:
-        if self.starts:
-            self.searched_before += self._last_at - self._started_at
         self.starts += 1
-        self._started_at = event["time"]
 
     @property
     def plan(self) -> Event | None:
@@ -164,7 +174,13 @@ class TrialTable:
     def _on_plan(self, event: Event) -> None:
         self.plans.append(event)
 
+    def _on_open_test(self, event: Event) -> None:
+        self.opened.append(self.plans[-1])
+
+    def verdict_of(self, plan: Event) -> Event | None:
+        """The verdict on a plan, or on one that put the same to the test before."""
+        found = [each for each in self.verdicts if each["plan"]["opening"] == plan["opening"]]
+        return found[-1] if found else None
+
     def _on_verdict(self, event: Event) -> None:
         self.verdicts.append(event)
-        # An extension has the time limit anew.
-        self.searched_before, self._started_at = 0.0, event["time"]

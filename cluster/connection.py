@@ -45,10 +45,6 @@ def connect(
     if not verbose:
         # Read when Ray is imported and inherited by the processes that it starts.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if address not in (None, "local") and _has_token():
-        # Ray turns its token authentication on by itself for instances it starts or finds, but
-        # not for an address that it is given, and reads this when it is imported.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
     if ray.is_initialized():
@@ -66,13 +62,6 @@ def connect(
         yield
     finally:
         ray.shutdown()
-
-
-def _has_token() -> bool:
-    """Whether Ray would find an authentication token here."""
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
-    return "RAY_AUTH_TOKEN" in os.environ or path.is_file()
 
 
 def _start_local(
@@ -102,11 +91,24 @@ def _join(address: str, packages: Sequence[str], quiet: dict[str, Any]) -> None:
         "excludes": ["**/__pycache__"],
     }
     require_reachable(address, REACH_SECONDS)
+    _use_token()
     try:
         ray.init(address=address, runtime_env=shipped if packages else None, **quiet)
     # A cluster that goes away while Ray connects ends in the process's own termination handler.
     except (Exception, SystemExit) as error:
         raise ClusterError(f"no connection to Ray at {address}: {_one_line(error)}") from error
+
+
+def _use_token() -> None:
+    """Turns Ray's token authentication on if there is a token here.
+
+    Ray does so by itself for instances that it starts or finds, but not for an address that it is
+    given, and offers nothing public for it once it has been imported.
+    """
+    from ray._private.authentication import authentication_token_setup as setup
+
+    setup.logger.setLevel(logging.ERROR)  # it warns that it is on
+    setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
 def require_reachable(address: str, seconds: float) -> None:

@@ -4,7 +4,7 @@ from search_spaces.coordinates import coordinates, decode, encode
 from search_spaces.errors import InputError, unknown_name
 from search_spaces.narrowing import Narrowing, narrowed, read_narrowing
 from search_spaces.parts import Config, Part, from_config, option, option_names, options, to_config
-from search_spaces.ranges import Categorical, Float, Int
+from search_spaces.ranges import Categorical, Float, Int, Within
 from search_spaces.space import Space
 from search_spaces.yaml_text import parse_yaml, read_yaml, to_yaml
 
@@ -17,6 +17,7 @@ __all__ = [
     "Narrowing",
     "Part",
     "Space",
+    "Within",
     "coordinates",
     "decode",
     "encode",

@@ -13,6 +13,7 @@ A range has the keys `low`, `high`, `log` and `default`, each optional; `default
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,11 @@ def _narrow_here(node: Node, value: Any, path: str) -> Node:
             allowed = Categorical(choices)
             return Leaf(allowed, clip(node.default, allowed))
         fixed = in_range(path, value, node.allowed)
-        return Fixed(fixed, type(fixed))
+        return Fixed(fixed, type(fixed), node.allowed)
     if isinstance(node, Fixed):
-        return Fixed(of_type(path, value, node.type), node.type)
+        if node.allowed is not None:
+            return replace(node, value=in_range(path, value, node.allowed))
+        return replace(node, value=of_type(path, value, node.type))
     raise InputError(f"{path}: got {value!r}, expected a mapping of its fields.")
 
 

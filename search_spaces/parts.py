@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 from search_spaces.errors import InputError, unknown_name
-from search_spaces.ranges import Range, in_range
+from search_spaces.ranges import Range, Within, in_range
 
 Config = dict[str, Any]
 P = TypeVar("P", bound="Part")
@@ -97,16 +97,31 @@ def hyperparameters(cls: type) -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(cls) if field.init]
 
 
-def field_types(cls: type) -> dict[str, tuple[Any, Range | None]]:
-    """Type and range of every field of a part or recipe; the range is None where there is none."""
+@dataclasses.dataclass(frozen=True)
+class FieldType:
+    """What a field may hold: its type, its range if it has one, and whether that is searched."""
+
+    hint: Any
+    allowed: Range | None = None
+    searched: bool = False
+
+
+def field_types(cls: type) -> dict[str, FieldType]:
+    """Type and range of every field of a part or recipe that a config sets."""
     hints = get_type_hints(cls, include_extras=True)
-    found: dict[str, tuple[Any, Range | None]] = {}
+    found: dict[str, FieldType] = {}
     for field in hyperparameters(cls):
-        hint, allowed = hints[field.name], None
-        if get_origin(hint) is Annotated:
-            hint, *extras = get_args(hint)
-            allowed = next((extra for extra in extras if isinstance(extra, Range)), None)
-        found[field.name] = (hint, allowed)
+        annotation = hints[field.name]
+        if get_origin(annotation) is not Annotated:
+            found[field.name] = FieldType(annotation)
+            continue
+        hint, *extras = get_args(annotation)
+        found[field.name] = FieldType(hint)
+        for extra in extras:
+            if isinstance(extra, Range):
+                found[field.name] = FieldType(hint, extra, searched=True)
+            elif isinstance(extra, Within):
+                found[field.name] = FieldType(hint, extra.allowed)
     return found
 
 
@@ -134,20 +149,20 @@ def from_config(cls: type[Any], config: Any, path: str = "") -> Any:
         if key not in types:
             raise unknown_name(f"key in {where}", key, types)
     values = {}
-    for name, (hint, allowed) in types.items():
+    for name, field in types.items():
         below = f"{path}.{name}" if path else name
         if name not in given:
             raise InputError(f"{below} is missing.")
-        values[name] = _field_value(hint, allowed, given[name], below)
+        values[name] = _field_value(field, given[name], below)
     return cls(**values)
 
 
-def _field_value(hint: Any, allowed: Range | None, value: Any, path: str) -> Any:
-    if is_part(hint):
-        return from_config(hint, value, path)
-    if allowed is not None:
-        return in_range(path, value, allowed)
-    return of_type(path, value, hint)
+def _field_value(field: FieldType, value: Any, path: str) -> Any:
+    if is_part(field.hint):
+        return from_config(field.hint, value, path)
+    if field.allowed is not None:
+        return in_range(path, value, field.allowed)
+    return of_type(path, value, field.hint)
 
 
 def of_type(path: str, value: Any, hint: Any) -> Any:

@@ -7,6 +7,7 @@ A field of a part says its range on its annotation, and nothing else has to be s
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import BaseDistribution as Range
@@ -16,7 +17,14 @@ from optuna.distributions import IntDistribution as Int
 
 from search_spaces.errors import InputError
 
-__all__ = ["Categorical", "Float", "Int", "Range", "clip", "describe_range", "in_range"]
+__all__ = ["Categorical", "Float", "Int", "Range", "Within", "clip", "describe_range", "in_range"]
+
+
+@dataclass(frozen=True)
+class Within:
+    """The range of a field that is fixed by hand and never searched, such as a model's width."""
+
+    allowed: Range
 
 
 def describe_range(allowed: Range) -> str:

@@ -37,10 +37,11 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A field that is not searched; `type` is what a value given by hand must be."""
+    """A field that is not searched; a value given by hand is of its type, or in its range."""
 
     value: Any
     type: type
+    allowed: Range | None = None
 
 
 @dataclass(frozen=True)
@@ -136,13 +137,13 @@ def _group(cls: type, instance: Any, keep: Keep) -> Group:
     fields: dict[str, Node] = {}
     for field in hyperparameters(cls):
         default: Any = getattr(instance, field.name) if instance is not None else field.default
-        hint, allowed = field_types(cls)[field.name]
-        if is_part(hint):
-            fields[field.name] = _part(hint, default, keep)
-        elif allowed is not None:
-            fields[field.name] = Leaf(allowed, default)
+        kind = field_types(cls)[field.name]
+        if is_part(kind.hint):
+            fields[field.name] = _part(kind.hint, default, keep)
+        elif kind.allowed is not None and kind.searched:
+            fields[field.name] = Leaf(kind.allowed, default)
         else:
-            fields[field.name] = Fixed(default, hint)
+            fields[field.name] = Fixed(default, kind.hint, kind.allowed)
     return Group(fields)
 
 

@@ -185,6 +185,9 @@ class Learner(ABC):
             with torch.random.fork_rng(devices), FlopCounter() as counter:
                 twin.step()
             self._step_flops[kind] = self.ranks.total(counter.total)
+            if not self._step_flops[kind]:
+                # Such a run would never spend its horizon.
+                raise RuntimeError(f"a step costs no counted compute (kind of step: '{kind}')")
         return self._step_flops[kind]
 
     @final

@@ -173,7 +173,7 @@ def test_data_that_cannot_be_used(
         ("training.batch_size: 4.5", ["training.batch_size", "4.5", "whole number from 8"]),
         ("training: 5", ["training", "5", "mapping"]),
         ("model: cnn", ["'cnn'", "Allowed: mlp"]),
-        ("model.width: wide", ["model.width", "'wide'", "int"]),
+        ("model.width: wide", ["model.width", "'wide'", "whole number"]),
         ("algorithm: plain\nalgorithm: superloss", ["space.yaml line 2", "given twice"]),
         ("algorithm: [plain", ["space.yaml line", "not valid YAML"]),
         ("[" * 5000, ["space.yaml", "not valid YAML", "too deep"]),

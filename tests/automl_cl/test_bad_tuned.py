@@ -55,7 +55,7 @@ def changed(tuned: Tuned, place: str, value: object, path: Path) -> None:
         ("config.schedule", "cosine", ["schedule", "'cosine'", "mapping"]),
         ("config.training.epochs", 0, ["training.epochs", "0", "from 0.01"]),
         ("config.training.batch_size", 16.5, ["training.batch_size", "16.5", "whole number"]),
-        ("config.model.width", "wide", ["model.width", "'wide'", "int"]),
+        ("config.model.width", "wide", ["model.width", "'wide'", "whole number"]),
         ("data", 3, ["data", "3", "mapping"]),
         ("data", [], ["data", "[]", "mapping"]),
         ("data.source", MISSING, ["data", "'source' is missing"]),

@@ -66,7 +66,7 @@ def test_a_part_is_described_with_all_its_hyperparameters() -> None:
     assert (pacing["name"], pacing["default"]) == ("pacing", "linear")
     assert pacing["allowed"] == "one of exponential, linear, root, step"
     (mlp,) = described("mlp")
-    assert mlp.hyperparameters[0]["allowed"] == "int, not searched"
+    assert mlp.hyperparameters[0]["allowed"] == "a whole number from 1 to 65536, not searched"
 
 
 def test_the_section_without_options_can_be_described() -> None:

@@ -89,9 +89,11 @@ def test_a_run_folder_holds_everything(undisturbed: Path) -> None:
 
 def test_no_trial_exceeds_the_cap(undisturbed: Path) -> None:
     # The search's own evaluations come on top, one a rung. Validation has a third as many examples
-    # as training, and a forward pass is less than half of forward and backward.
+    # as training, and a forward pass is less than half of forward and backward. A scoring that
+    # does not fit any more has been done all the same, and is counted: 3 epochs and a pass.
     for row in trial_table(undisturbed):
-        assert row["compute"] < 5.0 + len(row["rungs"]) / 6
+        scoring = 3.5 if row["algorithm"] == "easy_to_hard" else 0.0
+        assert row["compute"] < 5.0 + len(row["rungs"]) / 6 + scoring
 
 
 def test_the_result_trains_without_ray(undisturbed: Path) -> None:

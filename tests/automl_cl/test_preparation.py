@@ -38,7 +38,11 @@ def test_any_cap_that_a_spec_takes_has_a_space(cap: float) -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [({"low": 0.5}, Float(0.5, 8, log=True)), ({"low": 3, "high": 4}, Float(3, 4, log=True)), (8, None)],
+    [
+        ({"low": 0.5}, Float(0.5, 8, log=True)),
+        ({"low": 3, "high": 4}, Float(3, 4, log=True)),
+        (8, None),
+    ],
 )
 def test_a_horizon_of_ones_own(given: Any, expected: Float | None) -> None:
     space = space_of(max_epochs=8, space={"training.epochs": given})

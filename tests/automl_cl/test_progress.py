@@ -99,18 +99,20 @@ def test_the_counts(events: list[Event], clock: Clock) -> None:
     assert " 1 running " in first
 
 
-@pytest.mark.parametrize(("limit", "left"), [(None, 79), (150.0, 30), (100.0, 0)])
+@pytest.mark.parametrize(("limit", "left"), [(None, 90), (150.0, 45), (100.0, 0)])
 def test_the_time_that_is_left(
     clock: Clock, events: list[Event], limit: float | None, left: int
 ) -> None:
     # Eight trials, each begun 15 s after the one before it; six more are wanted.
     ask = next(event for event in events if event["event"] == "ask")
-    asks = [{**ask, "number": number, "time": 0.0} for number in range(8)]
-    search = {"event": "search", "spec": {"trials": 14}, "time": 0.0}
-    start = {"event": "start", "time": clock.now + 15.0}
-    lines = shown([search, start, *asks], clock, 15.0, limit)
-    # 105 s since the first of eight trials make 13.1 s each; 120 s since the start are used up.
-    assert f" 135 s, about {left} s of searching left" in lines[-1]
+    asks = [{**ask, "number": number} for number in range(8)]
+    search = {"event": "search", "spec": {"trials": 14}}
+    ended = {"number": 0, "status": "failed", "reason": "any", "compute": 1.0, "weights": None}
+    happened = [search, {"event": "start"}, asks[0], {"event": "end", **ended}, *asks[1:]]
+    timed = [{**e, "time": clock.now + 15.0 * i} for i, e in enumerate(happened)]
+    lines = shown(timed, clock, 15.0, limit)
+    # 120 s since the first of eight trials make 15 s each; 105 s of them count, since its report.
+    assert f" 150 s, about {left} s of searching left" in lines[-1]
 
 
 def test_nothing_is_said_of_time_when_too_little_is_known(

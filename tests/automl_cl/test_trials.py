@@ -85,8 +85,18 @@ def test_stages_are_told_apart() -> None:
 
 
 def test_events_of_other_kinds_change_nothing() -> None:
-    table = table_after(SPEC, {"event": "open_test", "fingerprint": "f", "opening": 1})
+    table = table_after(SPEC, {"event": "from a later version", "fingerprint": "f"})
     assert (table.trials, table.plans, table.verdicts) == ([], [], [])
+
+
+def test_the_plans_that_were_put_to_the_test_are_known_without_their_verdict() -> None:
+    opened = {"event": "open_test", "fingerprint": "f", "opening": 1}
+    first, second = ({"event": "plan", "budget": b, "opening": o} for b, o in ((5, 1), (8, 2)))
+    extended = {"event": "extend", "trials": 8}
+    table = table_after(SPEC, first, opened, extended, second)
+    assert [plan["opening"] for plan in table.opened] == [1]
+    assert table.plan is not None
+    assert table.verdict_of(table.plan) is None
 
 
 @pytest.mark.parametrize(
@@ -126,36 +136,52 @@ def test_a_plan_holds_for_its_budget() -> None:
     assert table.plan is not None
 
 
-def test_only_the_time_of_sessions_counts() -> None:
+FIRST_REPORT = {
+    "event": "end",
+    "number": 0,
+    "status": "failed",
+    "reason": "any",
+    "compute": 1.0,
+    "weights": None,
+}
+
+
+def test_time_counts_from_the_first_report_of_each_session() -> None:
     table = table_after(SPEC, {"event": "start", "time": 100.0})
-    assert table.searched_for(107.0) == 7
-    table.apply({**ASK, "number": 0, "time": 110.0})
+    table.apply({**ASK, "number": 0, "time": 105.0})
+    assert table.searched_for(107.0) == 0, "Ray starts"
+    table.apply({**FIRST_REPORT, "time": 110.0})
+    assert table.searched_for(112.0) == 2
+    table.apply({**ASK, "number": 1, "time": 113.0})
     table.apply({"event": "start", "time": 500.0})
     assert table.starts == 2
-    assert table.searched_for(503.0) == 13
+    assert table.searched_for(503.0) == 3, "nobody searched in between"
+    table.apply({**FIRST_REPORT, "number": 1, "time": 510.0})
+    assert table.searched_for(514.0) == 7
 
 
 def test_a_search_that_is_extended_long_after_has_not_searched_in_between() -> None:
-    extended = (
-        {"event": "extend", "trials": 8, "time": 9000.0},
-        {"event": "start", "time": 9001.0},
-    )
     table = table_after(
         SPEC,
         {"event": "start", "time": 100.0},
-        {**ASK, "number": 0, "time": 110.0},
-        *extended,
+        {**ASK, "number": 0, "time": 105.0},
+        {**FIRST_REPORT, "time": 110.0},
+        {**ASK, "number": 1, "time": 112.0},
+        {"event": "extend", "trials": 8, "time": 9000.0},
+        {"event": "start", "time": 9001.0},
     )
-    assert table.searched_for(9003.0) == 12
+    assert table.searched_for(9003.0) == 2
 
 
 def test_a_search_that_is_extended_after_its_verdict_has_its_time_anew() -> None:
     table = table_after(
         SPEC,
         {"event": "start", "time": 100.0},
+        {**ASK, "number": 0, "time": 105.0},
+        {**FIRST_REPORT, "time": 110.0},
         {"event": "verdict", "time": 150.0},
         {"event": "extend", "trials": 8, "time": 9000.0},
         {"event": "start", "time": 9001.0},
     )
-    assert table.searched_for(9003.0) == 2
+    assert table.searched_for(9003.0) == 0
     assert [verdict["event"] for verdict in table.verdicts] == ["verdict"]

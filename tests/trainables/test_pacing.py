@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ def test_shares_lie_in_range_and_never_fall(
     pacing = options(Pacing)[name](start=start, full_at=full_at)
     shares = [pacing.share(at) for at in sorted(progress)]
     assert all(start - ROUNDING <= share <= 1.0 for share in shares)
-    assert all(later >= earlier - ROUNDING for earlier, later in zip(shares, shares[1:]))
+    assert all(later >= earlier - ROUNDING for earlier, later in pairwise(shares))
 
 
 @every_pacing

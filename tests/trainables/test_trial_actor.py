@@ -31,7 +31,8 @@ def actor(tmp_path: Path, vectors: DataView, monkeypatch: pytest.MonkeyPatch) ->
     request = TrialRequest(7, "curriculum", {}, 0, [1.0, 3.0], "prefix", str(tmp_path), 1000)
     actor = TrialActor.__new__(TrialActor)
     config = {"request": json.dumps(request.to_dict())}
-    actor.setup(config, vectors, "cpu", str(tmp_path / ".stop"), None)
+    settings = {"scenario": "curriculum", "device": "cpu", "stop_file": str(tmp_path / ".stop")}
+    actor.setup(config, view=vectors, group=None, **settings)
     return actor
 
 

@@ -19,8 +19,8 @@ def lambert_w(x: Tensor) -> Tensor:
     """The principal branch of Lambert's W for x >= -1/e, exactly -1 at -1/e; float64.
 
     Two of Halley's iterations (Corless et al., 1996, eq. 5.9), from the series around the branch
-    point (their eq. 4.22) below -1/4 and from Iacono and Boyd (2017), eq. 22, above: each cubes
-    an error of at most 0.04. Next to the branch point the series itself is exact.
+    point (their eq. 4.22) below -1/4 and from Winitzki's approximation (2003) above. Both are so
+    near that the second iteration reaches float64; next to the branch point the series is exact.
     """
     root = torch.sqrt((2.0 * (math.e * x + 1.0)).clamp_min(0.0))
     near = -1.0 + root - root**2 / 3.0 + 11.0 / 72.0 * root**3

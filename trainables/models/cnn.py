@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
+from search_spaces import Int, Within
 from trainables.models._model import Model
 
 
@@ -14,8 +16,8 @@ from trainables.models._model import Model
 class CNN(Model):
     """Convolution blocks (3x3, batch normalisation, ReLU, 2x2 pooling), then one linear layer."""
 
-    width: int = 32
-    blocks: int = 2
+    width: Annotated[int, Within(Int(1, 4_096))] = 32
+    blocks: Annotated[int, Within(Int(1, 8))] = 2
 
     @classmethod
     def suits(cls, input_shape: Sequence[int]) -> bool:

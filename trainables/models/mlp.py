@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
+from search_spaces import Float, Int, Within
 from trainables.models._model import Model
 
 
@@ -15,9 +17,9 @@ from trainables.models._model import Model
 class MLP(Model):
     """Multilayer perceptron with ReLU; takes vectors, and images flattened."""
 
-    width: int = 128
-    depth: int = 2
-    dropout: float = 0.0
+    width: Annotated[int, Within(Int(1, 65_536))] = 128
+    depth: Annotated[int, Within(Int(0, 64))] = 2
+    dropout: Annotated[float, Within(Float(0.0, 0.9))] = 0.0
 
     def build(self, input_shape: Sequence[int], num_classes: int) -> nn.Module:
         layers: list[nn.Module] = [nn.Flatten()]

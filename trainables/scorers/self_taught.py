@@ -25,10 +25,11 @@ class SelfTaught(Scorer):
     """The loss under a copy of the model that was first trained on all data, without curriculum.
 
     Hacohen and Weinshall, "On the Power of Curriculum Learning in Training Deep Networks", ICML
-    2019, section 2.1. They train the copy to the end; few epochs tell easy from hard for less.
+    2019, section 2.1. They train the copy to the end; few epochs tell easy from hard for less, and
+    what they cost is taken off the run.
     """
 
-    epochs: Annotated[int, Int(1, 10)] = 2
+    epochs: Annotated[int, Int(1, 3)] = 2
 
     def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         teacher = copy.deepcopy(model).train()

@@ -135,6 +135,10 @@ def require_whole(session: Session, budget: int) -> None:
     assert set(told.values()) == {1}
     replayed = TrialTable()
     for event in events:
+        if event["event"] == "plan" or event.get("stage") in ("confirm", "verdict"):
+            over = {"verdict": {"search", "confirm"}, "confirm": {"search"}}
+            before = over.get(event.get("stage"), {"search", "confirm", "verdict"})
+            assert not any(trial.stage in before for trial in replayed.running())
         replayed.apply(event)
     assert content(replayed) == content(table)
 

@@ -66,6 +66,7 @@ def judged(fake: Any, undisturbed: Path, tmp_path: Path) -> Path:
 def conclude(session: Session) -> None:
     plan = session.table.plan
     assert plan is not None
+    session.journal.record_opening("0123456789abcdef")
     session.write("verdict", plan=plan, verdict={})
 
 
@@ -90,15 +91,33 @@ def test_trials_that_run_when_time_is_up_end_at_their_next_rung(
     fake: Any, tmp_path: Path, limited: SearchSpec, clock: Clock
 ) -> None:
     with fake.session_on(tmp_path / "run", limited) as session:
+        defaults = [fake.Training(session.ask()) for _ in session.arms]
+        for training in defaults:
+            while session.report(training.report()):
+                pass
         running = [fake.Training(session.ask()) for _ in range(4)]
         clock.now += LIMIT + 1
         assert session.ask() is None
         assert not session.finished
         for training in running:
             assert not session.report(training.report())
-        statuses = [trial.status for trial in session.table.trials]
+        statuses = [trial.status for trial in session.table.trials[len(defaults) :]]
     assert set(statuses) <= {"stopped", "failed"}
     assert "stopped" in statuses
+
+
+def test_every_default_runs_to_its_end_however_little_time_there_is(
+    fake: Any, tmp_path: Path, limited: SearchSpec, clock: Clock
+) -> None:
+    def endless(request: TrialRequest, level: float) -> float:
+        clock.now += LIMIT + 1
+        return float(fake.worth(request, level))
+
+    with fake.session_on(tmp_path / "run", limited) as session:
+        fake.work(session, endless)
+        assert {trial.arm for trial in session.table.of_stage("search")} == set(session.arms)
+        assert not [t for t in session.table.of_stage("search") if t.status == "stopped"]
+        assert session.complete
 
 
 @pytest.mark.parametrize("extended", [False, True])

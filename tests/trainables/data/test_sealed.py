@@ -72,12 +72,16 @@ def test_no_test_row_is_reachable_from_a_view(
     assert rows_found(replace(view, train=sliced), test.inputs) == len(test)
 
 
-def test_a_view_holds_its_four_arrays_and_no_others(write_npz, toy_arrays) -> None:
+def test_a_view_holds_its_examples_and_their_scaling_and_nothing_else(
+    write_npz, toy_arrays
+) -> None:
     view = load_view(DataSpec(write_npz(**toy_arrays)))
     expected = [
         array for part in (view.train, view.validation) for array in (part.inputs, part.labels)
     ]
+    expected += [view.mean, view.scale]
     assert set(map(id, reachable_arrays(view))) == set(map(id, expected))
+    assert view.mean.size == view.scale.size == view.input_shape[0]
 
 
 def test_every_opening_is_recorded(write_npz, toy_arrays, log) -> None:
