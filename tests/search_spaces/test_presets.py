@@ -9,7 +9,7 @@ import pytest
 from search_spaces import InputError, coordinates, narrowed, read_narrowing
 from search_spaces.narrowing import PRESETS
 from trainables.data import DataSpec, load_view
-from trainables.scenario import load_scenario
+from trainables.scenario import load_scenario, scenario_names
 
 NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
@@ -18,9 +18,10 @@ def test_there_are_presets() -> None:
     assert "quick" in NAMES
 
 
+@pytest.mark.parametrize("scenario", scenario_names())
 @pytest.mark.parametrize("name", NAMES)
-def test_a_preset_leaves_less_to_search(name: str) -> None:
-    whole = load_scenario("curriculum").space(load_view(DataSpec("digits")))
+def test_a_preset_leaves_less_to_search_in_every_scenario(name: str, scenario: str) -> None:
+    whole = load_scenario(scenario).space(load_view(DataSpec("digits")))
     left = narrowed(whole, read_narrowing(name))
     assert len(coordinates(left)) < len(coordinates(whole))
     assert left.options("algorithm") == whole.options("algorithm")

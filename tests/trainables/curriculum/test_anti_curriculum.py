@@ -6,7 +6,7 @@ import torch
 
 def test_mostly_flipped_examples_are_let_in_first(make_learner, flipped) -> None:
     view, flips = flipped
-    changes = {"algorithm.anti_curriculum.scorer.self_taught.epochs": 10, "model.mlp.width": 64}
+    changes = {"algorithm.anti_curriculum.scorer.self_taught.epochs": 3, "model.mlp.width": 64}
     learner = make_learner(
         "curriculum", "anti_curriculum", view=view, changes=changes, horizon=30.0
     )

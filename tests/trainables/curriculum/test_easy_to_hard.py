@@ -28,7 +28,7 @@ def test_the_order_is_that_of_the_scorers_difficulty(ranked, monkeypatch) -> Non
 
 def test_mostly_clean_examples_are_let_in_first(make_learner, flipped) -> None:
     view, flips = flipped
-    changes = {"algorithm.easy_to_hard.scorer.self_taught.epochs": 10, "model.mlp.width": 64}
+    changes = {"algorithm.easy_to_hard.scorer.self_taught.epochs": 3, "model.mlp.width": 64}
     learner = make_learner("curriculum", "easy_to_hard", view=view, changes=changes, horizon=30.0)
     first = learner.algorithm.state["order"][: len(flips) // 2]
     assert flips.double().mean() == pytest.approx(0.4)
