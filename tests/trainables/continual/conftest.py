@@ -87,7 +87,7 @@ def slices() -> Callable[[ContinualLearner], Iterator[float]]:
 
     def train(learner: ContinualLearner) -> Iterator[float]:
         total = learner.horizon / learner.unit
-        for compute in np.arange(0.02, total + 0.02, 0.02):
+        for compute in np.arange(0.05, total + 0.05, 0.05):
             learner.advance(compute)
             yield float(compute)
 

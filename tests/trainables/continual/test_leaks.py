@@ -58,7 +58,7 @@ def test_poisoned_later_tasks_change_nothing_before_them(
         state = learner.state_dict()["parts"]
         states.append({"matrix": state["matrix"], "algorithm": state["algorithm"]})
         runs.append(states)
-    assert len(runs[0]) == len(runs[1]) > 20
+    assert len(runs[0]) == len(runs[1]) > 10
     assert len(runs[0][-1]["matrix"]) == task + 1
     for clean, poisoned_too in zip(*runs, strict=True):
         assert_equal(clean, poisoned_too)

@@ -56,7 +56,6 @@ def test_a_class_of_one_example_has_a_spread_of_its_own() -> None:
 
 
 def test_means_shrink_with_age() -> None:
-    factors = SLCA(shrinkage=0.9)._shrinkage_of
     algorithm = SLCA(shrinkage=0.9)
     algorithm.state["mean"] = torch.zeros(5, 2)
     factors = algorithm._shrinkage_of([2, 2, 1])
