@@ -41,6 +41,7 @@ class Scenario(ABC):
         baseline: the algorithm that the others have to beat.
         metric: what validation and verdict compare, and `mode` whether more is better; of some
             data they may be others, see `for_view`.
+        several_workers: whether a trial can be trained by several workers together.
     """
 
     name: ClassVar[str]
@@ -50,6 +51,7 @@ class Scenario(ABC):
     baseline: ClassVar[str]
     metric: ClassVar[str]
     mode: ClassVar[str]
+    several_workers: ClassVar[bool] = True
 
     def with_settings(self, given: Mapping[str, Any]) -> Any:
         """The scenario's settings, those not given at their defaults.

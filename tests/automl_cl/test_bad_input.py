@@ -279,6 +279,11 @@ def test_fewer_trials_than_there_were(refused: Refused, run_folder: Path, trials
     refused("resume", run_folder, "--trials", trials, words=words)
 
 
+def test_several_workers_where_only_one_can_train(refused: Refused) -> None:
+    arguments = ("search", "continual", "--data", "digits", "--workers-per-trial", 2)
+    refused(*arguments, words=["--workers-per-trial", "got 2", "continual", "1 worker"])
+
+
 def test_a_run_in_use(refused: Refused, run_folder: Path) -> None:
     with Journal.open(run_folder / "journal.jsonl"):
         refused("resume", run_folder, words=["journal.jsonl", "in use by process"])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -191,17 +190,6 @@ def test_holm_worked_by_hand() -> None:
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
     assert holm([]) == []
-
-
-@pytest.fixture(scope="module")
-def multitest() -> Any:
-    return pytest.importorskip("statsmodels.stats.multitest")
-
-
-@given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_agrees_with_statsmodels(multitest: Any, p_values: list[float]) -> None:
-    expected = multitest.multipletests(p_values, method="holm")[1]
-    assert holm(p_values) == pytest.approx(list(expected))
 
 
 @pytest.mark.parametrize("p_value", [-0.1, 1.1, math.nan])

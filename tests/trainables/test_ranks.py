@@ -15,6 +15,7 @@ from trainables.scenario import load_scenario, scenario_names
 ALGORITHMS = [
     f"{scenario}/{algorithm}"
     for scenario in scenario_names()
+    if load_scenario(scenario).several_workers
     for algorithm in options(load_scenario(scenario).algorithm)
 ]
 

@@ -70,6 +70,7 @@ class ContinualScenario(Scenario):
     baseline = "fine_tuning"
     metric = "last_accuracy"
     mode = "max"
+    several_workers = False
 
     def load(self, data: DataSpec, settings: Settings) -> StreamView:
         return stream_view(load_view(data), settings, derive_seed(data.seed, "development order"))

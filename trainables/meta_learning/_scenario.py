@@ -45,6 +45,7 @@ class MetaLearning(Scenario):
     baseline = "simple_shot"
     metric = Classification.metric
     mode = "max"
+    several_workers = False
 
     def load(self, data: DataSpec, settings: Settings) -> DataView:
         return load_tasks(data, settings)
