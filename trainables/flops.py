@@ -27,19 +27,25 @@ class UncountedOperation(RuntimeError):
     """A heavy operation ran that has no FLOP formula, so the total would be too small."""
 
 
+class OutOfCompute(RuntimeError):
+    """More was done than a `FlopCounter` was told to allow."""
+
+
 class FlopCounter:
     """Counts the FLOPs of the operations that run inside the ``with`` block.
 
     Backward passes and ``torch.func`` transforms are included; elementwise operations are free,
     and a multiplication with its addition is two. Each entry starts again from zero, and counters
-    may be nested. A heavy operation without a formula raises `UncountedOperation`.
+    may be nested. A heavy operation without a formula raises `UncountedOperation`, and the first
+    operation beyond ``at_most`` FLOPs raises `OutOfCompute`, itself counted.
     """
 
-    def __init__(self) -> None:
-        self._mode = _StrictMode()
+    def __init__(self, at_most: int | None = None) -> None:
+        self._at_most = at_most
+        self._mode = _StrictMode(at_most)
 
     def __enter__(self) -> Self:
-        self._mode = _StrictMode()
+        self._mode = _StrictMode(self._at_most)
         self._mode.__enter__()
         return self
 
@@ -72,15 +78,19 @@ def register_formula(operation: Any, formula: Formula) -> None:
 class _StrictMode(FlopCounterMode):
     """PyTorch's counter with our formulas, silent, and unable to overlook a heavy operation."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_most: int | None) -> None:
         super().__init__(display=False, custom_mapping=_FORMULAS)
         self.mod_tracker = _WholeProgram()
+        self.at_most = at_most
 
     def _count_flops(self, func_packet: Any, out: Any, args: Any, kwargs: Any) -> Any:
         known = self._with_formula(func_packet)
         if known is None and _is_heavy(func_packet):
             raise UncountedOperation(_without_formula(func_packet))
-        return super()._count_flops(known or func_packet, out, args, kwargs)
+        counted = super()._count_flops(known or func_packet, out, args, kwargs)
+        if self.at_most is not None and self.get_total_flops() > self.at_most:
+            raise OutOfCompute
+        return counted
 
     def _with_formula(self, packet: Any) -> Any:
         """The operation under whose formula this one is counted, or None."""

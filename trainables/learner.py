@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol, final
 
 import torch
 from torch import Tensor
 
-from trainables.flops import FlopCounter
+from trainables.flops import FlopCounter, OutOfCompute
 from trainables.randomness import RandomState, derive_seed
 from trainables.ranks import Ranks
 
@@ -144,7 +145,9 @@ class Learner(ABC):
         with self._random.active():
             self.unit = self.measure_unit()
             self.horizon = int(horizon * self.unit)
-            with FlopCounter() as counter:
+            # What never fits the horizon is not done to its end. (Ranks must end together.)
+            at_most = self.horizon if self.ranks.size == 1 else None
+            with suppress(OutOfCompute), FlopCounter(at_most) as counter:
                 self.prepare()
         self._owed = self.ranks.total(counter.total)
 
@@ -158,6 +161,8 @@ class Learner(ABC):
 
     def _advance_once(self, target: int) -> bool:
         if self.finished:
+            return False
+        if self.spent + self._owed > target:
             return False
         if not self._opened:
             if self.diverged:

@@ -202,8 +202,8 @@ def test_the_seed_decides_everything(
     states = []
     for seed in (5, 5, 6):
         torch.manual_seed(torch.seed())
-        learner = make_learner(scenario, algorithm, setting, seed=seed, horizon=2.0)
-        learner.advance(2.0)
+        learner = make_learner(scenario, algorithm, setting, seed=seed, horizon=4.0)
+        learner.advance(4.0)
         states.append(learner.state_dict())
     assert_equal(states[0], states[1])
     weights, others = (states[i]["parts"]["model"] for i in (0, 2))

@@ -61,3 +61,17 @@ def test_a_last_batch_of_one_does_not_break_batch_normalisation(make_learner, si
         learner.data.train.inputs[:size], learner.data.train.labels[:size]
     )
     assert SelfTaught(epochs=1).difficulty(examples, learner.model, 0).isfinite().all()
+
+
+def test_a_scoring_that_never_fits_the_horizon_is_broken_off(make_learner) -> None:
+    # Two epochs of scoring do not fit half an epoch: a batch beyond it is done, and counted.
+    learner = make_learner("curriculum", "easy_to_hard", horizon=0.5)
+    learner.advance(0.5)
+    assert learner.spent == 0
+    assert 0.5 < learner.compute < 1.0
+    assert not learner.algorithm.state
+    assert learner.evaluate().keys() == {"accuracy", "loss"}
+    resumed = make_learner("curriculum", "easy_to_hard", horizon=0.5)
+    resumed.load_state_dict(learner.state_dict())
+    resumed.advance(0.5)
+    assert resumed.spent == 0
