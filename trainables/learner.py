@@ -160,9 +160,7 @@ class Learner(ABC):
                 pass
 
     def _advance_once(self, target: int) -> bool:
-        if self.finished:
-            return False
-        if self.spent + self._owed > target:
+        if self.finished or self.spent + self._owed > target:
             return False
         if not self._opened:
             if self.diverged:
