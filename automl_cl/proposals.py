@@ -1,94 +1,109 @@
-"""Proposals: one flat Optuna study per arm, built anew from the trial table for each question."""
+"""Proposals: the next point of an arm, from what its trials have shown."""
 
 from __future__ import annotations
 
-import warnings
+import random
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
-import optuna
-from optuna.distributions import BaseDistribution
-from optuna.trial import FrozenTrial, TrialState, create_trial
-
+from automl_cl.samplers import Sampler, Told
 from automl_cl.trials import Trial
-from search_spaces import Space, coordinates
+from search_spaces import FlatSpace, Point
 from trainables.randomness import derive_seed
 
-RANDOM_SHARE = 0.3
-FEWEST_POINTS = 6
+RANDOM_SHARE = 0.25
+FEWEST_POINTS = 8
 MOST_POINTS = 300
+PRIOR_SPREAD = 0.2
 
 
-def propose(
-    arm: Space, trials: Sequence[Trial], number: int, seed: int, mode: str
-) -> tuple[dict[str, Any], str]:
-    """The next point of an arm.
+@dataclass(frozen=True)
+class Proposals:
+    """How an arm's points are proposed.
 
-    The study learns from the highest level at which enough of the arm's trials have a value: a
-    value from an early rung says little beside one from the end. Trials that failed or diverged
-    are told as no better than the worst. What is asked depends on the
-    table, the seed and the number alone, so that a resumed search asks the same again.
-
-    Args:
-        arm: the arm's space.
-        trials: the arm's search trials so far.
-        number: of the trial to come.
-        seed: of the search.
-        mode: `max` or `min`.
-
-    Returns:
-        The point in the arm's coordinates, and its origin: `random` or `model`.
+    Attributes:
+        space: the arm's coordinates.
+        default: the published config, which is proposed first.
+        sampler: what proposes once there is something to learn from.
+        prior_share: the share of proposals near the published config or, as often as that one is
+            not the best any more, near the best so far (PriorBand, Mallik et al. 2023).
     """
-    space = coordinates(arm)
-    observed = _observed(trials)
-    worst = (min if mode == "max" else max)((value for _, value in observed), default=0.0)
-    broken = [trial for trial in trials if trial.status in ("failed", "diverged")]
-    own_seed = derive_seed(seed, "proposal", number)
-    by_chance = own_seed % 1000 < RANDOM_SHARE * 1000
-    origin = "random" if by_chance or len(observed) < FEWEST_POINTS else "model"
-    study = _study(origin, own_seed % 2**32, mode)
-    if origin == "model":
-        study.add_trials([_told(space, trial, value) for trial, value in observed])
-        study.add_trials([_told(space, trial, worst) for trial in broken[-MOST_POINTS:]])
-        study.add_trials([_pending(space, t) for t in trials if t.status == "running"])
-    asked = study.ask(space)
-    return dict(asked.params), origin
+
+    space: FlatSpace
+    default: Point
+    sampler: Sampler
+    prior_share: float = 0.0
+
+    def next(
+        self, trials: Sequence[Trial], number: int, seed: int, mode: str
+    ) -> tuple[Point, str]:
+        """The next point, which depends on nothing but what is handed in.
+
+        Args:
+            trials: the arm's search trials so far, by number.
+            number: of the trial to come.
+            seed: of the search.
+            mode: `max` or `min`.
+
+        Returns:
+            The point and its origin: `default`, `random`, `prior`, `incumbent` or `model`.
+        """
+        if not trials:
+            return self.default, "default"
+        if not self.space.ranges:
+            return {}, "random"
+        own_seed = derive_seed(seed, "proposal", number)
+        rng = random.Random(own_seed)
+        chance, shown = rng.random(), sum(bool(trial.rungs) for trial in trials)
+        if chance < self.prior_share:
+            return self._near_the_known(standings(trials, mode), rng)
+        if chance < self.prior_share + RANDOM_SHARE or shown < FEWEST_POINTS:
+            return self.space.draw(rng), "random"
+        told = standings(trials, mode)
+        return self.sampler.ask(self.space, told, own_seed % 2**32), "model"
+
+    def _near_the_known(self, told: Sequence[Told], rng: random.Random) -> tuple[Point, str]:
+        compared = [each for each in told if each.standing is not None]
+        best = min(compared, key=lambda each: each.standing or 0.0, default=None)
+        known, origin = self.default, "prior"
+        if best is not None and best.point != self.default and rng.random() < 0.5:
+            known, origin = best.point, "incumbent"
+        return self.space.near(known, rng, PRIOR_SPREAD), origin
 
 
-def _observed(trials: Sequence[Trial]) -> list[tuple[Trial, float]]:
-    """Trials and their values at the highest level that has enough of them."""
-    final = [(trial, trial.value) for trial in trials if trial.value is not None]
-    if len(final) >= FEWEST_POINTS:
-        return final[-MOST_POINTS:]
-    levels = sorted({rung.level for trial in trials for rung in trial.rungs}, reverse=True)
-    for level in levels:
-        found = [(t, value) for t in trials if (value := t.value_by(level)) is not None]
-        if len(found) >= FEWEST_POINTS:
-            return found[-MOST_POINTS:]
-    return final
+def standings(trials: Sequence[Trial], mode: str) -> list[Told]:
+    """How an arm's trials compare, though they were stopped at different rungs.
 
-
-def _study(origin: str, seed: int, mode: str) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler: optuna.samplers.BaseSampler = (
-            optuna.samplers.RandomSampler(seed=seed)
-            if origin == "random"
-            else optuna.samplers.TPESampler(
-                seed=seed, multivariate=True, constant_liar=True, n_startup_trials=0
-            )
+    All are ranked by their first report. Those that got to the second are then put in order by
+    what they showed there, among the ranks that they hold; and so on upwards. So a value is only
+    ever compared with values at the same compute, each trial counts, and the last word on those that
+    were trained longest is what they came to. Trials that failed or diverged stand last; ranks
+    are told as normal scores. At most 300 trials are told: those that got furthest, then the
+    latest.
+    """
+    chosen = sorted(trials, key=lambda trial: (len(trial.rungs), trial.number))[-MOST_POINTS:]
+    chosen.sort(key=lambda trial: trial.number)
+    broken = [trial for trial in chosen if trial.status in ("failed", "diverged")]
+    shown = [trial for trial in chosen if trial.rungs and trial not in broken]
+    sign = -1.0 if mode == "max" else 1.0
+    order = sorted(shown, key=lambda trial: (sign * trial.rungs[0].value, trial.number))
+    for level in sorted({rung.level for trial in shown for rung in trial.rungs})[1:]:
+        places = [i for i, trial in enumerate(order) if trial.value_by(level) is not None]
+        there = sorted(
+            (order[i] for i in places),
+            key=lambda trial: (sign * (trial.value_by(level) or 0.0), trial.number),
         )
-    maximise = optuna.study.StudyDirection.MAXIMIZE
-    direction = maximise if mode == "max" else optuna.study.StudyDirection.MINIMIZE
-    return optuna.create_study(sampler=sampler, direction=direction)
+        for place, trial in zip(places, there, strict=True):
+            order[place] = trial
+    scores = _normal_scores(len(order) + len(broken))
+    score_of = {trial.number: score for trial, score in zip(order, scores, strict=False)}
+    score_of |= {trial.number: scores[-1] for trial in broken}
+    return [Told(trial.point, score_of.get(trial.number)) for trial in chosen]
 
 
-def _told(space: dict[str, BaseDistribution], trial: Trial, value: float) -> FrozenTrial:
-    return create_trial(
-        state=TrialState.COMPLETE, params=trial.point, distributions=space, value=value
-    )
+def _normal_scores(count: int) -> list[float]:
+    """The expected places of so many normal numbers, rising (Blom 1958)."""
+    from scipy.stats import norm
 
-
-def _pending(space: dict[str, BaseDistribution], trial: Trial) -> FrozenTrial:
-    return create_trial(state=TrialState.RUNNING, params=trial.point, distributions=space)
+    found: list[float] = norm.ppf([(rank + 0.625) / (count + 0.25) for rank in range(count)])
+    return [float(score) for score in found]

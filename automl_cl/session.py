@@ -15,18 +15,20 @@ from typing import Any
 from automl_cl import stages
 from automl_cl.allocator import next_arm
 from automl_cl.journal import Event, Journal
-from automl_cl.proposals import propose
+from automl_cl.proposals import Proposals
 from automl_cl.run_folder import RunFolder
-from automl_cl.rungs import Decision, decide, levels_of
+from automl_cl.samplers import Sampler
+from automl_cl.schedulers import Arm, Decision, Scheduler
 from automl_cl.spec import SearchSpec
 from automl_cl.stages import Repeat
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
-from search_spaces import Space, decode, encode
+from search_spaces import FlatSpace, Space, coordinates, decode, encode, option
 from trainables.randomness import derive_seed
 from trainables.scenario import Scenario
 from trainables.trial_run import RungReport, TrialRequest
 
 MOST_LOST = 3
+MOST_PAUSED = 48
 
 
 class Session:
@@ -57,6 +59,14 @@ class Session:
         self.scenario = scenario
         self.observers: list[Callable[[Event], None]] = []
         self.arms = {name: space.only("algorithm", name) for name in space.options("algorithm")}
+        self.scheduler = option(Scheduler, spec.scheduler)()  # type: ignore[type-abstract]
+        sampler = option(Sampler, spec.sampler)()  # type: ignore[type-abstract]
+        self.proposals = {
+            name: Proposals(
+                FlatSpace(coordinates(arm)), encode(arm, arm.default()), sampler, spec.prior_share
+            )
+            for name, arm in self.arms.items()
+        }
         self.table = TrialTable()
         self.stopping = False
         self.revision = 0
@@ -88,9 +98,15 @@ class Session:
     def _next_trial(self) -> Trial | None:
         """The next new trial; a stage begins when nothing of the one before it is running."""
         if self._search_open():
-            return self._new_search_trial()
+            return self._search_trial()
+        promoted = self._promoted_at_the_end()
+        if promoted is not None:
+            return promoted
         if self._running(SEARCH):
             return None
+        for trial in self.table.trials:
+            if trial.status == "paused":
+                self._end(trial, "stopped", "the search ended", trial.compute)
         mode, seed = self.scenario.mode, self.spec.seed
         confirmations = stages.confirmations(self.table, mode, seed)
         for repeat in stages.missing(self.table, confirmations):
@@ -117,18 +133,22 @@ class Session:
             return False
         return not stages.missing(self.table, stages.verdict_repeats(self.table, plan))
 
-    def out_of_time(self) -> bool:
-        """Whether the search has used up its time limit."""
-        limit = self.spec.time_limit
-        return limit is not None and self.table.searched_for(time.time()) > limit
+    def out_of_budget(self) -> bool:
+        """Whether the search has used up its time or its compute."""
+        time_limit, most = self.spec.time_limit, self.spec.total_compute
+        late = time_limit is not None and self.table.searched_for(time.time()) > time_limit
+        return late or (most is not None and self._search_compute() >= most)
+
+    def _search_compute(self) -> float:
+        return sum(trial.compute for trial in self.table.of_stage(SEARCH))
 
     def _search_open(self) -> bool:
         if self.table.plan is not None:
             return False
         searched = self.table.of_stage(SEARCH)
-        # However little time there is, every arm runs its published default.
+        # However little there is to spend, every arm runs its published default.
         whole = {trial.arm for trial in searched} == set(self.arms)
-        return len(searched) < self.table.budget and not (whole and self.out_of_time())
+        return len(searched) < self.table.budget and not (whole and self.out_of_budget())
 
     def _running(self, stage: str) -> bool:
         return any(trial.stage == stage for trial in self.table.running())
@@ -155,20 +175,63 @@ class Session:
 
     # New trials.
 
-    def _new_search_trial(self) -> Trial:
+    def _search_trial(self) -> Trial:
+        """The arm whose turn it is goes on with a paused trial, or begins one."""
         trials, mode = self.table.trials, self.scenario.mode
-        arm = next_arm(list(self.arms), self.scenario.baseline, trials, self.table.budget, mode)
-        space, number = self.arms[arm], len(trials)
-        mine = [t for t in trials if t.stage == SEARCH and t.arm == arm]
-        if mine:
-            point, origin = propose(space, mine, number, self.spec.seed, mode)
-            config = decode(space, point)
-        else:
-            config, origin = space.default(), "default"
-            point = encode(space, config)
-        levels = levels_of(config["training"]["epochs"], self.spec.max_epochs)
-        seed = derive_seed(self.spec.seed, "trial", number) % 2**31
-        return self._asked(SEARCH, arm, config, point, origin, None, seed, levels)
+        name = next_arm(list(self.arms), self.scenario.baseline, trials, self.table.budget, mode)
+        arm = self._arm(name)
+        paused = self.scheduler.promoted(arm)
+        return self._begin(name, arm) if paused is None else self._promote(paused)
+
+    def _begin(self, name: str, arm: Arm) -> Trial:
+        number, seed = len(self.table.trials), self.spec.seed
+        point, origin = self.proposals[name].next(arm.trials, number, seed, arm.mode)
+        space = self.arms[name]
+        config = space.default() if origin == "default" else decode(space, point)
+        return self._asked(
+            SEARCH,
+            name,
+            config,
+            point,
+            origin,
+            None,
+            derive_seed(seed, "trial", number) % 2**31,
+            self.scheduler.levels(config["training"]["epochs"], arm.cap, number),
+            origin == "default" or self.scheduler.uncompared(arm),
+        )
+
+    def _promote(self, trial: Trial) -> Trial:
+        self.write("promote", number=trial.number)
+        return trial
+
+    def _promoted_at_the_end(self) -> Trial | None:
+        """A paused trial that goes on once no more are begun.
+
+        Each arm first gets as many to their end as it may send to confirmation, those that got
+        furthest and are the best there; then whoever has earned it goes on.
+        """
+        if self.table.plan is not None or self.out_of_budget():
+            return None
+        for name in self.arms:
+            arm = self._arm(name)
+            paused = [trial for trial in arm.trials if trial.status == "paused"]
+            ending = [trial for trial in arm.trials if trial.status in ("running", "done")]
+            if paused and len(ending) < stages.FINALISTS:
+                furthest = max(trial.rungs[-1].level for trial in paused)
+                there = [trial for trial in paused if trial.rungs[-1].level == furthest]
+                best = min(there, key=lambda trial: arm.loss(trial.rungs[-1].value))
+                return self._promote(best)
+            earned = self.scheduler.promoted(arm)
+            if earned is not None:
+                return self._promote(earned)
+        return None
+
+    def _arm(self, name: str) -> Arm:
+        by_arm: dict[str, list[Trial]] = {each: [] for each in self.arms}
+        for trial in self.table.of_stage(SEARCH):
+            by_arm[trial.arm].append(trial)
+        cap, seed = self.spec.max_epochs, self.spec.seed
+        return Arm(by_arm[name], by_arm, self.scenario.mode, cap, seed)
 
     def _new_repeat(self, repeat: Repeat) -> Trial:
         source = repeat.source
@@ -182,6 +245,7 @@ class Session:
             source.number,
             repeat.seed,
             [source.horizon],
+            True,
         )
 
     def _asked(
@@ -194,6 +258,7 @@ class Session:
         source: int | None,
         seed: int,
         levels: list[float],
+        uncompared: bool,
     ) -> Trial:
         number = len(self.table.trials)
         self.write(
@@ -207,6 +272,7 @@ class Session:
             source=source,
             seed=seed,
             levels=levels,
+            uncompared=uncompared,
         )
         return self.table.trials[number]
 
@@ -253,19 +319,11 @@ class Session:
             self._waiting.append(trial.number)
             return False
         if report.status in ("failed", "diverged"):
-            self.write(
-                "end",
-                number=trial.number,
-                status=report.status,
-                reason=report.reason,
-                compute=report.compute,
-                weights=report.weights,
-            )
+            self._end(trial, report.status, report.reason, report.compute)
             return False
         value, level = report.metrics[self.scenario.metric], trial.levels[report.rung]
-        decision = Decision(goes_on=False, free=True)
-        if report.status == "running":
-            decision = self._decide(trial, value, level)
+        running = report.status == "running"
+        decision = str(self._decide(trial, value, level)) if running else "done"
         self.write(
             "rung",
             number=trial.number,
@@ -277,23 +335,18 @@ class Session:
             seconds=round(report.seconds, 3),
             checkpoint=report.checkpoint,
             weights=report.weights,
-            free=decision.free,
-            decision=self._decision_word(report, decision),
+            decision=decision,
         )
-        return decision.goes_on
+        if decision == Decision.PAUSED:
+            self._give_up_the_hindmost(trial.arm)
+        return decision == Decision.CONTINUE
 
     def _decide(self, trial: Trial, value: float, level: float) -> Decision:
         if trial.stage != SEARCH:
-            return Decision(goes_on=True, free=True)
-        if self.out_of_time() and trial.origin != "default":
-            return Decision(goes_on=False, free=True)
-        mode, seed = self.scenario.mode, self.spec.seed
-        return decide(trial, value, level, self.table.trials, mode, seed)
-
-    def _decision_word(self, report: RungReport, decision: Decision) -> str:
-        if report.status == "done":
-            return "done"
-        return "continue" if decision.goes_on else "stopped"
+            return Decision.CONTINUE
+        if self.out_of_budget() and trial.origin != "default":
+            return Decision.STOPPED
+        return self.scheduler.decide(trial, value, level, self._arm(trial.arm))
 
     def lost(self, number: int, reason: str) -> None:
         """Takes note of a trial whose actor died; it starts again from its last rung."""
@@ -306,20 +359,39 @@ class Session:
             self.write("lost", number=number, reason=reason)
             self._waiting.append(number)
             return
+        words = f"lost its process {MOST_LOST} times: {reason}"
+        self._end(trial, "failed", words, trial.compute)
+
+    def _end(self, trial: Trial, status: str, reason: str | None, compute: float) -> None:
         self.write(
             "end",
-            number=number,
-            status="failed",
-            reason=f"lost its process {MOST_LOST} times: {reason}",
-            compute=trial.compute,
+            number=trial.number,
+            status=status,
+            reason=reason,
+            compute=compute,
             weights=None,
         )
         self._clear_checkpoints(trial)
 
+    def _give_up_the_hindmost(self, arm: str) -> None:
+        """Keeps as many paused trials of an arm as may reasonably be taken up again.
+
+        Each holds a checkpoint, and a long search pauses hundreds.
+        """
+        mine = self._arm(arm)
+        paused = [trial for trial in mine.trials if trial.status == "paused"]
+        if len(paused) <= MOST_PAUSED:
+            return
+        last = min(
+            paused,
+            key=lambda trial: (trial.rungs[-1].level, -mine.loss(trial.rungs[-1].value)),
+        )
+        self._end(last, "stopped", f"the last of {len(paused)} paused trials", last.compute)
+
     def _clear_checkpoints(self, trial: Trial) -> None:
         """Removes what no resumption can ask for any more."""
         folder = self.folder.of_trial(trial.number)
-        if trial.status != "running" and trial.weights is None:
+        if trial.status not in ("running", "paused") and trial.weights is None:
             shutil.rmtree(folder, ignore_errors=True)
             return
         for rung in range(len(trial.rungs)):

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from search_spaces import InputError, read_yaml, to_yaml, unknown_name
+from automl_cl.samplers import Sampler
+from automl_cl.schedulers import Scheduler
+from search_spaces import InputError, option, read_yaml, to_yaml, unknown_name
 
 FIDELITIES = ("prefix", "compressed")
 
@@ -26,11 +28,16 @@ class SearchSpec:
         settings: what only this scenario has.
         trials: trials in the search, confirmation and verdict not counted.
         max_epochs: the compute cap of a trial, in epochs of the plain baseline.
+        total_compute: compute of the whole search, in epochs of the plain baseline, after which
+            nothing is begun, as after the time limit; None for no limit.
         time_limit: seconds of searching, from the first report on, after which only published
             defaults that have not run yet are begun; None for no limit.
         seeds: fresh seeds of the verdict.
         seed: decides split, noise and proposals.
         fidelity: what a trial is below its last rung: `prefix` or `compressed`.
+        scheduler: where trials are compared, and which go on.
+        sampler: what proposes configs once there is something to learn from.
+        prior_share: share of proposals near the published config or the best so far.
         cpus_per_trial, gpus_per_trial, workers_per_trial: what a trial occupies.
     """
 
@@ -42,10 +49,14 @@ class SearchSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
     trials: int = 100
     max_epochs: float = 30.0
+    total_compute: float | None = None
     time_limit: float | None = None
     seeds: int = 10
     seed: int = 0
     fidelity: str = "prefix"
+    scheduler: str = "trusted_rungs"
+    sampler: str = "forest"
+    prior_share: float = 0.0
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     workers_per_trial: int = 1
@@ -58,10 +69,14 @@ class SearchSpec:
         self._number("cpus_per_trial", float, 0.01, 4096)
         self._number("gpus_per_trial", float, 0, 4096)
         self._number("workers_per_trial", int, 1, 4096)
-        if self.time_limit is not None:
-            self._number("time_limit", float, 1, 10**9)
+        self._number("prior_share", float, 0, 0.7)
+        for name, least in (("time_limit", 1.0), ("total_compute", 0.01)):
+            if getattr(self, name) is not None:
+                self._number(name, float, least, 10**9)
         if self.fidelity not in FIDELITIES:
             raise unknown_name("--fidelity", self.fidelity, FIDELITIES)
+        option(Scheduler, self.scheduler)  # type: ignore[type-abstract]
+        option(Sampler, self.sampler)  # type: ignore[type-abstract]
         for name in ("scenario", "data", "noise"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise InputError(f"{_flag(name)}: got {getattr(self, name)!r}, expected a name.")

@@ -10,6 +10,20 @@ from search_spaces import Config
 
 SEARCH, CONFIRM, VERDICT = "search", "confirm", "verdict"
 
+# What the event that asks for a trial says of it.
+_ASKED = (
+    "number",
+    "stage",
+    "arm",
+    "config",
+    "point",
+    "origin",
+    "source",
+    "seed",
+    "levels",
+    "uncompared",
+)
+
 
 @dataclass
 class Rung:
@@ -21,7 +35,6 @@ class Rung:
     metrics: dict[str, float]
     checkpoint: str | None
     decision: str
-    free: bool
 
 
 @dataclass
@@ -32,10 +45,12 @@ class Trial:
         stage: `search`, `confirm` or `verdict`.
         arm: the algorithm.
         point: the config's coordinates for the arm's study.
-        origin: where the config came from: `default`, `random`, `model`, or another trial.
+        origin: where the config came from: `default`, `random`, `prior`, `incumbent`, `model`, or
+            another trial.
         source: the search trial whose config this repeats, in the later stages.
         levels: compute at which it reports.
-        status: `running`, then `done`, `stopped`, `failed` or `diverged`.
+        uncompared: whether it runs to its end whatever its rungs say.
+        status: `running`, then `done`, `paused`, `stopped`, `failed` or `diverged`.
     """
 
     number: int
@@ -47,6 +62,7 @@ class Trial:
     source: int | None
     seed: int
     levels: list[float]
+    uncompared: bool = True
     status: str = "running"
     reason: str | None = None
     compute: float = 0.0
@@ -143,8 +159,7 @@ class TrialTable:
         return self.plans[-1] if self.plans and self.plans[-1]["budget"] == self.budget else None
 
     def _on_ask(self, event: Event) -> None:
-        names = ("number", "stage", "arm", "config", "point", "origin", "source", "seed", "levels")
-        self.trials.append(Trial(**{name: event[name] for name in names}))
+        self.trials.append(Trial(**{name: event[name] for name in _ASKED}))
 
     def _on_rung(self, event: Event) -> None:
         trial = self.trials[event["number"]]
@@ -155,13 +170,15 @@ class TrialTable:
             metrics=event["metrics"],
             checkpoint=event["checkpoint"],
             decision=event["decision"],
-            free=event["free"],
         )
         trial.rungs.append(rung)
         trial.compute, trial.weights = event["compute"], event["weights"]
         trial.seconds += event["seconds"]
         if event["decision"] != "continue":
             trial.status = event["decision"]
+
+    def _on_promote(self, event: Event) -> None:
+        self.trials[event["number"]].status = "running"
 
     def _on_end(self, event: Event) -> None:
         trial = self.trials[event["number"]]

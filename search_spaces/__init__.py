@@ -2,20 +2,24 @@
 
 from search_spaces.coordinates import coordinates, decode, encode
 from search_spaces.errors import InputError, unknown_name
+from search_spaces.flat_space import FlatSpace, Point
 from search_spaces.narrowing import Narrowing, narrowed, read_narrowing
 from search_spaces.parts import Config, Part, from_config, option, option_names, options, to_config
-from search_spaces.ranges import Categorical, Float, Int, Within
+from search_spaces.ranges import Categorical, Float, Int, Range, Within
 from search_spaces.space import Space
 from search_spaces.yaml_text import parse_yaml, read_yaml, to_yaml
 
 __all__ = [
     "Categorical",
     "Config",
+    "FlatSpace",
     "Float",
     "InputError",
     "Int",
     "Narrowing",
     "Part",
+    "Point",
+    "Range",
     "Space",
     "Within",
     "coordinates",

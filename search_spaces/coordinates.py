@@ -8,13 +8,12 @@ is learnt about "a low learning rate" carries over when the optimizer changes.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from search_spaces.parts import Config
-from search_spaces.ranges import Categorical, Float, Int, Range
+from search_spaces.ranges import Categorical, Float, Range, position_of, value_at
 from search_spaces.space import Choice, Fixed, Group, Leaf, Node, Space, default_of
 
 Coordinates = dict[str, Any]
@@ -34,7 +33,7 @@ def decode(space: Space, point: Mapping[str, Any]) -> Config:
     grouped = _grouped(space)
 
     def value(name: str, allowed: Range) -> Any:
-        return point[name] if _agree(grouped[name]) else _at(allowed, point[name])
+        return point[name] if _agree(grouped[name]) else value_at(allowed, point[name])
 
     return _decode(space.root, (), value)
 
@@ -48,9 +47,9 @@ def encode(space: Space, config: Config) -> Coordinates:
             name, allowed = _coordinate(path, choice), _range_of(choice)
             if name in grouped:
                 found = _lookup(given, path, choice)
-                point[name] = found if _agree(grouped[name]) else _position(allowed, found)
+                point[name] = found if _agree(grouped[name]) else position_of(allowed, found)
     for name, allowed in coordinates(space).items():
-        point.setdefault(name, _at(allowed, 0.5))
+        point.setdefault(name, value_at(allowed, 0.5))
     return point
 
 
@@ -134,27 +133,3 @@ def _readable(value: Any, allowed: Range) -> Any:
     if not isinstance(allowed, Float):
         return value
     return min(max(float(f"{value:.5g}"), allowed.low), allowed.high)
-
-
-def _at(allowed: Range, position: float) -> Any:
-    """The value at a position from 0 to 1 inside a range."""
-    if isinstance(allowed, Categorical):
-        return allowed.choices[0]
-    assert isinstance(allowed, Float | Int)
-    low, high = allowed.low, allowed.high
-    if allowed.log:
-        found = math.exp(math.log(low) + position * (math.log(high) - math.log(low)))
-    else:
-        found = low + position * (high - low)
-    found = min(max(found, low), high)
-    return round(found) if isinstance(allowed, Int) else found
-
-
-def _position(allowed: Range, value: Any) -> float:
-    assert isinstance(allowed, Float | Int)
-    low, high = float(allowed.low), float(allowed.high)
-    if low == high:
-        return 0.5
-    if allowed.log:
-        low, high, value = math.log(low), math.log(high), math.log(value)
-    return min(max((float(value) - low) / (high - low), 0.0), 1.0)

@@ -7,6 +7,7 @@ A field of a part says its range on its annotation, and nothing else has to be s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,18 @@ from optuna.distributions import IntDistribution as Int
 
 from search_spaces.errors import InputError
 
-__all__ = ["Categorical", "Float", "Int", "Range", "Within", "clip", "describe_range", "in_range"]
+__all__ = [
+    "Categorical",
+    "Float",
+    "Int",
+    "Range",
+    "Within",
+    "clip",
+    "describe_range",
+    "in_range",
+    "position_of",
+    "value_at",
+]
 
 
 @dataclass(frozen=True)
@@ -66,3 +78,28 @@ def clip(value: Any, allowed: Range) -> Any:
     if not isinstance(value, int | float):
         return allowed.low
     return min(max(value, allowed.low), allowed.high)
+
+
+def value_at(allowed: Range, position: float) -> Any:
+    """The value at a position from 0 to 1 inside a range; categories have no order: the first."""
+    if isinstance(allowed, Categorical):
+        return allowed.choices[0]
+    assert isinstance(allowed, Float | Int)
+    low, high = allowed.low, allowed.high
+    if allowed.log:
+        found = math.exp(math.log(low) + position * (math.log(high) - math.log(low)))
+    else:
+        found = low + position * (high - low)
+    found = min(max(found, low), high)
+    return round(found) if isinstance(allowed, Int) else found
+
+
+def position_of(allowed: Range, value: Any) -> float:
+    """Where in a range a number lies, from 0 to 1, on the range's own (linear or log) scale."""
+    assert isinstance(allowed, Float | Int)
+    low, high = float(allowed.low), float(allowed.high)
+    if low == high:
+        return 0.5
+    if allowed.log:
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return min(max((float(value) - low) / (high - low), 0.0), 1.0)

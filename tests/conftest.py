@@ -28,7 +28,6 @@ def make_trial() -> MakeTrial:
         stage: str = "search",
         levels: Sequence[float] = LEVELS,
         compute: float | None = None,
-        free: bool = True,
         **fields: Any,
     ) -> Trial:
         if status is None:
@@ -44,7 +43,7 @@ def make_trial() -> MakeTrial:
             **{**given, **fields},
         )
         for level, value in zip(levels, values, strict=False):
-            trial.rungs.append(Rung(level, value, level, {}, None, "continue", free))
+            trial.rungs.append(Rung(level, value, level, {}, None, "continue"))
         trial.compute = sum(levels[len(values) - 1 : len(values)]) if compute is None else compute
         return trial
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from automl_cl.rungs import decide, levels_of, trust_in
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_cl.rungs import decide, levels_of, trust_in
 from automl_cl.trials import Trial
 
 MakeTrial = Callable[..., Trial]

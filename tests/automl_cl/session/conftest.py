@@ -113,7 +113,7 @@ def content(table: TrialTable) -> list[dict[str, Any]]:
     found = []
     for trial in table.trials:
         plain = {k: v for k, v in vars(trial).items() if k not in ("rungs", "weights", "lost")}
-        rungs = [(r.level, r.value, r.compute, r.decision, r.free) for r in trial.rungs]
+        rungs = [(r.level, r.value, r.compute, r.decision) for r in trial.rungs]
         found.append({**plain, "rungs": rungs})
     return found
 

@@ -83,7 +83,8 @@ def test_the_time_limit_ends_the_search_and_there_is_a_plan(
         fake.require_whole(session, searched(session))
         asked = [e for e in session.journal.events if e["event"] == "ask"]
     assert 5 < searched(session) < LIMIT
-    in_time = [event["time"] - began <= LIMIT for event in asked]
+    # The limit counts from the first report, which takes a second.
+    in_time = [event["time"] - began <= LIMIT + 1 for event in asked]
     assert in_time == [event["stage"] == "search" for event in asked]
 
 
@@ -132,7 +133,7 @@ def test_time_between_sessions_is_not_searched(
         assert searched(session) == 4
     clock.now += 1e6
     with fake.session_on(tmp_path / "run", limited, 2000 if extended else None) as session:
-        assert not session.out_of_time()
+        assert not session.out_of_budget()
         fake.work(session, slow)
         first = session.journal.events[0]["time"]
         seconds = session.journal.events[-1]["time"] - first - 1e6
@@ -184,9 +185,9 @@ def test_an_extension_with_a_better_config_opens_the_test_anew(fake: Any, judged
         better = request.config["algorithm"]["name"] == "superloss"
         return float(fake.worth(request, level) + (0.1 if better else -1))
 
-    with fake.session_on(judged, trials=fake.SPEC.trials + 9) as session:
+    with fake.session_on(judged, trials=fake.SPEC.trials + 30) as session:
         fake.work(session, value)
-        fake.require_whole(session, fake.SPEC.trials + 9)
+        fake.require_whole(session, fake.SPEC.trials + 30)
         table = session.table
     first, second = table.plans
     assert (first["opening"], second["opening"]) == (1, 2)

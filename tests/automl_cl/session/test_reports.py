@@ -18,8 +18,8 @@ def test_telling_twice_does_nothing(fake: Any, session: Session) -> None:
     request = session.ask()
     assert request is not None
     training = fake.Training(request)
-    first, last = [training.report(), training.report()], training.report()
-    assert [report.status for report in [*first, last]] == ["running", "running", "done"]
+    first, last = [training.report() for _ in range(3)], training.report()
+    assert [report.status for report in [*first, last]] == [*["running"] * 3, "done"]
     for report in first:
         assert session.report(report)
         told = fake.content(session.table)
@@ -30,7 +30,7 @@ def test_telling_twice_does_nothing(fake: Any, session: Session) -> None:
     told = fake.content(session.table)
     assert not any(session.report(report) for report in [last, *first])
     assert fake.content(session.table) == told
-    assert [event["event"] for event in session.journal.events].count("rung") == 3
+    assert [event["event"] for event in session.journal.events].count("rung") == 4
 
 
 def test_an_earlier_attempt_is_ignored(fake: Any, session: Session) -> None:
@@ -60,7 +60,7 @@ def test_an_earlier_driver_is_ignored(fake: Any, tmp_path: Path) -> None:
         again = session.ask()
         assert again is not None
         assert (again.number, again.from_rung, again.config) == (0, 1, request.config)
-        assert again.compute == 1.0
+        assert again.compute == request.levels[0]
         assert not session.report(ghost.report())
         assert len(session.table.trials[0].rungs) == 1
 

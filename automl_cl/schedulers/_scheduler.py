@@ -1,0 +1,92 @@
+"""What a scheduler is. Rungs are levels of measured compute, never epochs or reports."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from automl_cl.trials import Trial
+from search_spaces import Part
+
+
+class Decision(StrEnum):
+    """What becomes of a trial at a rung below its last.
+
+    A paused trial may be taken up again where it is; a stopped one may not.
+    """
+
+    CONTINUE = "continue"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm as a scheduler sees it.
+
+    Attributes:
+        trials: its search trials, by number.
+        others: the search trials of each arm, this one's among them.
+        mode: `max` or `min`.
+        cap: the most compute a trial may spend.
+        seed: of the search.
+    """
+
+    trials: Sequence[Trial]
+    others: Mapping[str, Sequence[Trial]]
+    mode: str
+    cap: float
+    seed: int
+
+    def loss(self, value: float) -> float:
+        """A value so that lower is better."""
+        return -value if self.mode == "max" else value
+
+    def losses_at(self, level: float) -> list[tuple[float, Trial]]:
+        """The losses of the trials that have got to a level, the best first."""
+        found = [
+            (self.loss(value), trial)
+            for trial in self.trials
+            if (value := trial.value_by(level)) is not None
+        ]
+        return sorted(found, key=lambda each: (each[0], each[1].number))
+
+
+class Scheduler(Part, ABC):
+    """Says where a trial reports, and whether it goes on there. Trials are compared in their arm.
+
+    All is a function of the trial table, so that a resumed search decides the same again.
+    """
+
+    kind: ClassVar[str] = "scheduler"
+
+    @abstractmethod
+    def levels(self, horizon: float, cap: float, number: int) -> list[float]:
+        """Compute at which a trial reports, rising, the last being its horizon.
+
+        Args:
+            horizon: the compute it is for.
+            cap: the most that any trial may be for.
+            number: the trial's.
+        """
+
+    @abstractmethod
+    def decide(self, trial: Trial, value: float, level: float, arm: Arm) -> Decision:
+        """What becomes of a trial that reports `value` at `level`, its last rung still to come."""
+
+    def uncompared(self, arm: Arm) -> bool:
+        """Whether the arm's next trial is to run to its end whatever its rungs say."""
+        return False
+
+    def promoted(self, arm: Arm) -> Trial | None:
+        """The paused trial that is to go on now, if there is one."""
+        return None
+
+
+def geometric(horizon: float, cap: float, eta: float, rungs: int) -> list[float]:
+    """The cap and its `rungs - 1` lower rungs, each 1/eta of the next, cut at a horizon."""
+    below = [cap / eta**power for power in range(rungs - 1, 0, -1)]
+    return [*(level for level in below if level < horizon * 0.999), horizon]

@@ -1,0 +1,21 @@
+"""No early stopping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from automl_cl.schedulers._scheduler import Arm, Decision, Scheduler
+from automl_cl.trials import Trial
+
+
+@final
+@dataclass(frozen=True)
+class NoStopping(Scheduler):
+    """Every trial runs to its end."""
+
+    def levels(self, horizon: float, cap: float, number: int) -> list[float]:
+        return [horizon]
+
+    def decide(self, trial: Trial, value: float, level: float, arm: Arm) -> Decision:
+        return Decision.CONTINUE
