@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from automl_cl import __version__
+from automl_cl import options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,114 +21,33 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-Tuning = "Search"
-Running = "Where it runs"
-
-Trials = Annotated[int, typer.Option(help="Trials of the search.", rich_help_panel=Tuning)]
-Address = Annotated[
-    str | None,
-    typer.Option(help="Ray cluster to use; without it Ray starts here.", rich_help_panel=Running),
-]
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"automl-cl {__version__}")
-        raise typer.Exit
-
-
-Version = Annotated[
-    bool,
-    typer.Option(
-        "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
-    ),
-]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]
-
 
 @app.callback()
-def options(version: Version = False) -> None:
+def automl_cl(version: options.Version = False) -> None:
     """Find the best way to teach a model: algorithm, pacing, optimizer, schedule together."""
 
 
 @app.command()
 def search(
-    scenario: Annotated[str, typer.Argument(help="Kind of problem, see `list scenarios`.")],
-    data: Annotated[
-        str,
-        typer.Option(
-            help="digits, fashion-mnist, a .npz or .parquet file, or a folder of idx files."
-        ),
-    ],
-    noise: Annotated[
-        str,
-        typer.Option(help="Label noise to put in: 0.4, symmetric:0.4 or asymmetric:0.4."),
-    ] = "none",
-    model: Annotated[
-        str | None, typer.Option(help="Model, see `list models`; chosen by the data if not given.")
-    ] = None,
-    space: Annotated[
-        str | None,
-        typer.Option(
-            help="YAML file that narrows the search space, or the preset quick.",
-            rich_help_panel=Tuning,
-        ),
-    ] = None,
-    labels: Annotated[
-        int | None, typer.Option(help="Labels that a semi-supervised search may use.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="NAME=VALUE: another setting of the scenario's own; repeat it."
-        ),
-    ] = None,
-    trials: Trials = 100,
-    max_epochs: Annotated[
-        float,
-        typer.Option(
-            help="Compute cap of a trial, in epochs of the plain baseline.", rich_help_panel=Tuning
-        ),
-    ] = 30.0,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds of searching; start, confirmation and verdict not counted.",
-            rich_help_panel=Tuning,
-        ),
-    ] = None,
-    seeds: Annotated[
-        int, typer.Option(help="Fresh seeds of the verdict.", rich_help_panel=Tuning)
-    ] = 10,
-    seed: Annotated[
-        int,
-        typer.Option(help="Decides split, noise and proposals.", rich_help_panel=Tuning),
-    ] = 0,
-    fidelity: Annotated[
-        str,
-        typer.Option(
-            help="Below the last rung: prefix (one run, resumed) or compressed (shorter runs).",
-            rich_help_panel=Tuning,
-        ),
-    ] = "prefix",
-    cpus_per_trial: Annotated[
-        float, typer.Option(help="CPUs of a trial.", rich_help_panel=Running)
-    ] = 1.0,
-    gpus_per_trial: Annotated[
-        float,
-        typer.Option(help="GPUs of a trial; 0.25 lets four share one.", rich_help_panel=Running),
-    ] = 0.0,
-    workers_per_trial: Annotated[
-        int,
-        typer.Option(
-            help="Ray Train workers of a trial, its CPUs and GPUs shared.", rich_help_panel=Running
-        ),
-    ] = 1,
-    address: Address = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Run folder to make; runs/TIME-… if not given.")
-    ] = None,
-    verbose: Verbose = False,
+    scenario: options.Scenario,
+    data: options.Data,
+    noise: options.Noise = "none",
+    model: options.Model = None,
+    space: options.SpaceFile = None,
+    labels: options.Labels = None,
+    settings: options.Settings = None,
+    trials: options.Trials = 100,
+    max_epochs: options.MaxEpochs = 30.0,
+    time_limit: options.TimeLimit = None,
+    seeds: options.Seeds = 10,
+    seed: options.SearchSeed = 0,
+    fidelity: options.Fidelity = "prefix",
+    cpus_per_trial: options.CpusPerTrial = 1.0,
+    gpus_per_trial: options.GpusPerTrial = 0.0,
+    workers_per_trial: options.WorkersPerTrial = 1,
+    address: options.Address = None,
+    output: options.Output = None,
+    verbose: options.Verbose = False,
 ) -> None:
     """Search, confirm, judge on the sealed test, and write [bold]tuned.yaml[/]."""
     from automl_cl.driver import start
@@ -162,13 +80,10 @@ def search(
 
 @app.command()
 def resume(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    trials: Annotated[
-        int | None,
-        typer.Option(help="Search trials in all; more than there were extends the search."),
-    ] = None,
-    address: Address = None,
-    verbose: Verbose = False,
+    run: options.Run,
+    trials: options.TrialsInAll = None,
+    address: options.Address = None,
+    verbose: options.Verbose = False,
 ) -> None:
     """Go on where a run ended, was stopped or was killed; or extend it."""
     from automl_cl import driver
@@ -185,11 +100,9 @@ def resume(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    to: Annotated[Path, typer.Option(help="File to write.")],
-    weights: Annotated[
-        bool, typer.Option("--weights", help="Write the weights beside it, as .safetensors.")
-    ] = False,
+    run: options.Run,
+    to: options.To,
+    weights: options.Weights = False,
 ) -> None:
     """Write a run's tuned config to a file of its own."""
     from automl_cl.export import export_run
@@ -200,15 +113,11 @@ def export(
 
 @app.command()
 def train(
-    tuned: Annotated[Path, typer.Argument(help="A tuned.yaml.")],
-    data: Annotated[
-        str | None, typer.Option(help="Other data; without it, what it was found on.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Decides initialisation, order, augmentation.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    output: Annotated[
-        Path | None, typer.Option(help="Folder to make; runs/TIME-… if not given.")
-    ] = None,
+    tuned: options.TunedFile,
+    data: options.OtherData = None,
+    seed: options.TrainingSeed = 0,
+    device: options.Device = "cpu",
+    output: options.TrainingOutput = None,
 ) -> None:
     """Train a tuned config from scratch, without Ray, and write its weights."""
     from automl_cl.export import train_tuned
@@ -220,12 +129,12 @@ def train(
 
 @app.command()
 def pretrain(
-    data: Annotated[str, typer.Option(help="Data to pre-train on, other than what comes after.")],
-    model: Annotated[str, typer.Option(help="Model, see `list models`.")],
-    output: Annotated[Path, typer.Option(help="File to write, as .safetensors.")],
-    epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 10,
-    seed: Annotated[int, typer.Option(help="Decides split, initialisation and order.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    data: options.DataBefore,
+    model: options.ModelToPretrain,
+    output: options.WeightsFile,
+    epochs: options.Epochs = 10,
+    seed: options.PretrainingSeed = 0,
+    device: options.Device = "cpu",
 ) -> None:
     """Train a backbone on other data, plainly and without Ray, for searches to start from."""
     from automl_cl.export import pretrain_backbone
@@ -237,14 +146,8 @@ def pretrain(
 
 @app.command("list")
 def list_(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            help="algorithms, data, models, optimizers, schedules, augmentations, pacings, "
-            "scorers or scenarios."
-        ),
-    ],
-    scenario: Annotated[str | None, typer.Option(help="Of this scenario only.")] = None,
+    kind: options.Kind,
+    scenario: options.OfScenario = None,
 ) -> None:
     """List what there is to choose from."""
     from rich.table import Table
@@ -261,7 +164,7 @@ def list_(
 
 @app.command()
 def describe(
-    name: Annotated[str, typer.Argument(help="Anything that `list` shows, or `training`.")],
+    name: options.Part,
 ) -> None:
     """Say what one of them is, with its hyperparameters, defaults and ranges."""
     from rich.table import Table
