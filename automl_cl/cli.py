@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from automl_cl import options
+from automl_cl.run_folder import RUNS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,34 +50,37 @@ def search(
     workers_per_trial: options.WorkersPerTrial = 1,
     address: options.Address = None,
     output: options.Output = None,
+    verdict_now: options.VerdictOnInterruption = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Search, confirm, judge on the sealed test, and write [bold]tuned.yaml[/]."""
-    from automl_cl.driver import start
-    from automl_cl.preparation import located
-    from automl_cl.spec import SearchSpec
-    from search_spaces import read_narrowing
+    with _when_interrupted("stopped before the search began; nothing was written"):
+        from automl_cl.driver import start
+        from automl_cl.preparation import located
+        from automl_cl.spec import SearchSpec
+        from search_spaces import read_narrowing
 
-    spec = SearchSpec(
-        scenario=scenario,
-        data=located(data),
-        noise=noise,
-        model=model,
-        space={} if space is None else dict(read_narrowing(space)),
-        settings=_settings(labels, settings or []),
-        trials=trials,
-        max_epochs=max_epochs,
-        time_limit=time_limit,
-        seeds=seeds,
-        seed=seed,
-        fidelity=fidelity,
-        cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial,
-        workers_per_trial=workers_per_trial,
-    )
-    console = _console()
-    with _progress(console, spec.scenario, time_limit) as progress:
-        result = start(spec, output, address, progress.watch, verbose)
+        spec = SearchSpec(
+            scenario=scenario,
+            data=located(data),
+            noise=noise,
+            model=model,
+            space={} if space is None else dict(read_narrowing(space)),
+            settings=_settings(labels, settings or []),
+            trials=trials,
+            max_epochs=max_epochs,
+            time_limit=time_limit,
+            seeds=seeds,
+            seed=seed,
+            fidelity=fidelity,
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
+            workers_per_trial=workers_per_trial,
+        )
+        console = _console()
+        with _progress(console, spec.scenario, time_limit) as progress:
+            watch, announce = progress.watch, progress.announce
+            result = start(spec, output, address, watch, verbose, verdict_now, announce)
     _report(console, result)
 
 
@@ -83,18 +89,21 @@ def resume(
     run: options.Run,
     trials: options.TrialsInAll = None,
     address: options.Address = None,
+    verdict_now: options.VerdictNow = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Go on where a run ended, was stopped or was killed; or extend it."""
-    from automl_cl import driver
-    from automl_cl.journal import read_events
-    from automl_cl.run_folder import RunFolder
+    with _when_interrupted(f"stopped at the start; go on with: automl-cl resume {run}"):
+        from automl_cl import driver
+        from automl_cl.journal import read_events
+        from automl_cl.run_folder import RunFolder
 
-    folder = RunFolder.existing(run)
-    spec = driver.spec_of(read_events(folder.journal), folder)
-    console = _console()
-    with _progress(console, spec.scenario, spec.time_limit) as progress:
-        result = driver.resume(run, trials, address, progress.watch, verbose)
+        folder = RunFolder.existing(run)
+        spec = driver.spec_of(read_events(folder.journal), folder)
+        console = _console()
+        with _progress(console, spec.scenario, spec.time_limit) as progress:
+            watch, announce = progress.watch, progress.announce
+            result = driver.resume(run, trials, address, watch, verbose, verdict_now, announce)
     _report(console, result)
 
 
@@ -185,6 +194,37 @@ def describe(
             console.print(table if table.rows else "It has no hyperparameters.")
 
 
+@app.command()
+def doctor(
+    runs: options.Storage = RUNS,
+    address: options.OtherAddress = None,
+    ray: options.Ray = True,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check installation, versions, hardware, Ray and storage, and say what to do."""
+    import json
+    from dataclasses import asdict
+
+    from rich.text import Text
+
+    from automl_cl.doctor import diagnose, summary
+
+    console, findings = _console(), []
+    for finding in diagnose(runs, address, ray):
+        findings.append(finding)
+        if not as_json:
+            style = {"ok": "green", "warning": "yellow", "problem": "bold red"}[finding.state]
+            state, about = Text(f"{finding.state:<9}", style), f"{finding.about:<16}"
+            console.print(state + f"{about} {finding.what}", highlight=False, soft_wrap=True)
+        if finding.remedy and not as_json:
+            console.print(f"{'':<26}→ {finding.remedy}", highlight=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        console.print(f"\n{summary(findings)}", highlight=False)
+    raise typer.Exit(1 if any(finding.state == "problem" for finding in findings) else 0)
+
+
 def _console() -> Console:
     from rich.console import Console
 
@@ -220,8 +260,10 @@ def _report(console: Console, result: SearchResult) -> None:
     console.print(arms_table(result.table, result.scenario))
     console.print("")
     if result.verdict is None:
+        why = "" if result.lacking is None else f" ({result.lacking})"
         _fail(
-            f"stopped before the verdict; go on with: automl-cl resume {result.folder.path}", 130
+            f"stopped before the verdict{why}; go on with: automl-cl resume {result.folder.path}",
+            130,
         )
     for line in words(result.verdict):
         console.print(line, highlight=False, soft_wrap=True)
@@ -231,6 +273,14 @@ def _report(console: Console, result: SearchResult) -> None:
     )
 
 
+@contextmanager
+def _when_interrupted(message: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        _fail(message, 130)
+
+
 def _fail(message: str, code: int) -> NoReturn:
     print(message, file=sys.stderr)
     raise SystemExit(code)
@@ -238,8 +288,9 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def main() -> None:
     """The `automl-cl` command. What the user can mend ends with one line, not a traceback."""
-    from cluster import ClusterError
-    from search_spaces.errors import InputError
+    with _when_interrupted("stopped"):
+        from cluster import ClusterError
+        from search_spaces.errors import InputError
 
     try:
         app()

@@ -86,6 +86,20 @@ WorkersPerTrial = Annotated[
         help="Ray Train workers of a trial, its CPUs and GPUs shared.", rich_help_panel=RUNNING
     ),
 ]
+VerdictOnInterruption = Annotated[
+    bool,
+    typer.Option(
+        "--verdict-now",
+        help="Ctrl-C ends the search alone, and what there is goes on to the verdict.",
+        rich_help_panel=TUNING,
+    ),
+]
+VerdictNow = Annotated[
+    bool,
+    typer.Option(
+        "--verdict-now", help="End the search here, and go on to the verdict with what there is."
+    ),
+]
 Address = Annotated[
     str | None,
     typer.Option(help="Ray cluster to use; without it Ray starts here.", rich_help_panel=RUNNING),
@@ -101,6 +115,18 @@ Weights = Annotated[
 ]
 WeightsFile = Annotated[Path, typer.Option(help="File to write, as .safetensors.")]
 TunedFile = Annotated[Path, typer.Argument(help="A tuned.yaml.")]
+
+Storage = Annotated[Path, typer.Option("--runs", help="Folder that run folders go to.")]
+OtherAddress = Annotated[
+    str | None,
+    typer.Option(
+        envvar="RAY_ADDRESS", help="Running Ray cluster to look at as well.", show_envvar=True
+    ),
+]
+Ray = Annotated[
+    bool, typer.Option("--ray/--no-ray", help="Look at Ray as well, which takes some seconds.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
 
 # One training.
 
