@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from automl_cl import options
-from automl_cl.run_folder import RUNS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -196,7 +195,7 @@ def describe(
 
 @app.command()
 def doctor(
-    runs: options.Storage = RUNS,
+    runs: options.Storage = None,
     address: options.OtherAddress = None,
     ray: options.Ray = True,
     as_json: options.AsJson = False,
@@ -208,9 +207,10 @@ def doctor(
     from rich.text import Text
 
     from automl_cl.doctor import diagnose, summary
+    from automl_cl.run_folder import RUNS
 
     console, findings = _console(), []
-    for finding in diagnose(runs, address, ray):
+    for finding in diagnose(runs or RUNS, address or None, ray):
         findings.append(finding)
         if not as_json:
             style = {"ok": "green", "warning": "yellow", "problem": "bold red"}[finding.state]
@@ -240,6 +240,8 @@ def _settings(labels: int | None, given: list[str]) -> dict[str, object]:
         name, equals, value = each.partition("=")
         if not equals or not name:
             raise InputError(f"--set: got '{each}', expected NAME=VALUE.")
+        if name in found:
+            raise InputError(f"--set: '{name}' is given twice; give it once.")
         found[name] = parse_yaml(value, f"--set {name}")
     return found
 

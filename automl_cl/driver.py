@@ -241,8 +241,9 @@ def _run(
                 conclude(session, prepared, slots)
     finally:
         with interruption.answered_by(lambda: None, lambda: "stopping"):
-            write_trials(folder.trials, session.table)
-            board.write_missing()
+            if session.error is None:
+                write_trials(folder.trials, session.table)
+                board.write_missing()
     plan = session.table.plan
     judged = None if plan is None else session.table.verdict_of(plan)
     if not session.complete or judged is None:

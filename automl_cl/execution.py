@@ -56,12 +56,11 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
         group=_group(resources),
     )
     gpus = resources.gpus if resources.workers == 1 else 0.0
-    searcher = SessionSearcher(session)
     with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage:
         tuner = tune.Tuner(
             tune.with_resources(actor, {"cpu": resources.driver_cpus, "gpu": gpus}),
             tune_config=tune.TuneConfig(
-                search_alg=searcher,
+                search_alg=SessionSearcher(session),
                 scheduler=SessionScheduler(session),
                 num_samples=-1,
                 max_concurrent_trials=slots,
@@ -76,8 +75,8 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
             ),
         )
         tuner.fit()
-    if searcher.error is not None:
-        raise searcher.error
+    if session.error is not None:
+        raise session.error
 
 
 def trial_resources(spec: SearchSpec) -> TrialResources:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any, NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STATUS = 130
+TOGETHER = 0.2
+"""Seconds within which signals count as one: `timeout` and other launchers send it twice."""
 SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -80,17 +83,17 @@ class Interruption:
 
     def _count(self) -> None:
         """Sees the signals as they arrive, also while the main thread is busy in foreign code."""
-        seen = 0
+        first: float | None = None
         with self._reader:
             while received := self._reader.recv(16):
                 for number in received:
                     if number not in SIGNALS:
                         continue
-                    seen += 1
-                    if seen > 1:
+                    if first is None:
+                        first, self.requested = time.monotonic(), True
+                        self.announce(f"{self._notice()}; Ctrl-C again ends at once")
+                    elif time.monotonic() - first > TOGETHER:
                         _end_at_once()
-                    self.requested = True
-                    self.announce(f"{self._notice()}; Ctrl-C again ends at once")
 
     @contextmanager
     def answered_by(

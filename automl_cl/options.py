@@ -116,7 +116,9 @@ Weights = Annotated[
 WeightsFile = Annotated[Path, typer.Option(help="File to write, as .safetensors.")]
 TunedFile = Annotated[Path, typer.Argument(help="A tuned.yaml.")]
 
-Storage = Annotated[Path, typer.Option("--runs", help="Folder that run folders go to.")]
+Storage = Annotated[
+    Path | None, typer.Option("--runs", help="Folder for run folders; ./runs if not given.")
+]
 OtherAddress = Annotated[
     str | None,
     typer.Option(

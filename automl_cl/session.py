@@ -6,6 +6,7 @@ new session goes on exactly where the journal ends.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -29,6 +30,8 @@ from trainables.scenario import Scenario
 from trainables.trial_run import RungReport, TrialRequest
 
 MOST_LOST = 3
+LEAST_FREE = 2**25
+"""Bytes: with fewer, a trial that fails does so for want of room."""
 
 
 class Session:
@@ -45,6 +48,7 @@ class Session:
         observers: called with each new event, after the table took it in.
         stopping: set to begin nothing more.
         verdict_now: whether an interruption ends the search and not the session.
+        error: what ended the session before its time, if something did.
         lacking: what the search lacked for a verdict when it was to be ended.
         revision: counts what has come back from trials.
     """
@@ -63,6 +67,7 @@ class Session:
         self.arms = {name: space.only("algorithm", name) for name in space.options("algorithm")}
         self.table = TrialTable()
         self.stopping = self.verdict_now = False
+        self.error: Exception | None = None
         self.lacking: str | None = None
         self.revision = 0
         self._interrupted = self._closing = False
@@ -87,6 +92,16 @@ class Session:
         """Ends what is going on, at the next question or report; can be called at any moment."""
         self._interrupted = True
         with suppress(OSError):  # the folder may be gone, which the next write will tell
+            self.folder.stop_file.touch()
+
+    def fail(self, error: Exception) -> None:
+        """Ends the session for what one of its methods raised: here, and not inside of Tune.
+
+        Raised there it would be buried under Tune's own clean-up.
+        """
+        self.error, self.stopping = self.error or error, True
+        self._handed_out.clear()
+        with suppress(OSError):
             self.folder.stop_file.touch()
 
     def on_interruption(self) -> str:
@@ -306,6 +321,8 @@ class Session:
             return False
         if report.status == "interrupted":
             report = replace(report, status="stopped", reason=CLOSED)
+        if report.status == "failed":
+            self._require_room(report.reason or "")
         if report.status in ("failed", "diverged", "stopped"):
             self.write(
                 "end",
@@ -335,6 +352,13 @@ class Session:
             decision=self._decision_word(report, decision),
         )
         return decision.goes_on
+
+    def _require_room(self, reason: str) -> None:
+        """Takes no failure down that a full disk explains: every further trial would fail too."""
+        free = shutil.disk_usage(self.folder.path).free
+        if free < LEAST_FREE or os.strerror(errno.ENOSPC) in reason:
+            words = f"{os.strerror(errno.ENOSPC)}; make room and resume the run"
+            raise OSError(errno.ENOSPC, words, str(self.folder.path))
 
     def _decide(self, trial: Trial, value: float, level: float) -> Decision:
         if trial.stage != SEARCH:

@@ -71,6 +71,16 @@ def test_the_second_ends_the_process_at_once_with_what_it_began(
     assert is_gone(child)
 
 
+def test_one_signal_that_a_launcher_passes_on_as_well_is_not_two() -> None:
+    process, _ = started(ANSWERED.strip())
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(1.0)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 130
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_raises_where_nothing_else_answers(number: signal.Signals) -> None:
     said: list[str] = []
