@@ -11,7 +11,7 @@ EVERYBODY = 0.4
 
 
 def next_arm(
-    arms: Sequence[str], baseline: str, trials: Sequence[Trial], budget: int, mode: str
+    arms: Sequence[str], baseline: str, trials: Sequence[Trial], spent: float, mode: str
 ) -> str:
     """The arm of the next search trial.
 
@@ -24,7 +24,7 @@ def next_arm(
         baseline: the plain baseline's arm.
         trials: the trials so far. Running ones count with the compute they may spend, and so do
             those that failed or diverged: an arm that fails at once would get all trials.
-        budget: how many search trials there will be.
+        spent: the share of the search's budget that is spent.
         mode: `max` or `min`.
     """
     mine = [trial for trial in trials if trial.stage == SEARCH]
@@ -36,7 +36,7 @@ def next_arm(
     challengers = [arm for arm in ordered if arm != baseline]
     if not challengers or compute[baseline] < max(compute[arm] for arm in challengers):
         return baseline
-    active = _active(challengers, mine, len(mine) / budget, mode)
+    active = _active(challengers, mine, spent, mode)
     return min(active, key=lambda arm: (compute[arm], arm))
 
 

@@ -6,10 +6,13 @@ new session goes on exactly where the journal ends.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from automl_cl import stages
@@ -21,7 +24,7 @@ from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Arm, Decision, Scheduler
 from automl_cl.spec import SearchSpec
 from automl_cl.stages import Repeat
-from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from automl_cl.trials import CLOSED, CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 from search_spaces import FlatSpace, Space, coordinates, decode, encode, option
 from trainables.randomness import derive_seed
 from trainables.scenario import Scenario
@@ -29,6 +32,8 @@ from trainables.trial_run import RungReport, TrialRequest
 
 MOST_LOST = 3
 MOST_PAUSED = 48
+LEAST_FREE = 2**25
+"""Bytes: with fewer, a trial that fails does so for want of room."""
 
 
 class Session:
@@ -44,6 +49,9 @@ class Session:
     Attributes:
         observers: called with each new event, after the table took it in.
         stopping: set to begin nothing more.
+        verdict_now: whether an interruption ends the search and not the session.
+        error: what ended the session before its time, if something did.
+        lacking: what the search lacked for a verdict when it was to be ended.
         revision: counts what has come back from trials.
     """
 
@@ -68,8 +76,12 @@ class Session:
             for name, arm in self.arms.items()
         }
         self.table = TrialTable()
-        self.stopping = False
+        self.stopping = self.verdict_now = False
+        self.error: Exception | None = None
+        self.lacking: str | None = None
         self.revision = 0
+        self._interrupted = self._closing = False
+        folder.stop_file.unlink(missing_ok=True)
         for event in journal.events:
             self.table.apply(event)
         self.write("start", pid=os.getpid())
@@ -84,12 +96,67 @@ class Session:
             observe(event)
         return event
 
+    # Ending before the end.
+
+    def interrupt(self) -> None:
+        """Ends what is going on, at the next question or report; can be called at any moment."""
+        self._interrupted = True
+        with suppress(OSError):  # the folder may be gone, which the next write will tell
+            self.folder.stop_file.touch()
+
+    def fail(self, error: Exception) -> None:
+        """Ends the session for what one of its methods raised: here, and not inside of Tune.
+
+        Raised there it would be buried under Tune's own clean-up.
+        """
+        self.error, self.stopping = self.error or error, True
+        self._handed_out.clear()
+        with suppress(OSError):
+            self.folder.stop_file.touch()
+
+    def on_interruption(self) -> str:
+        """What an interruption now leads to, in words."""
+        lacking = stages.shortfall(self.table, self.scenario.baseline)
+        if self.verdict_now and self.closable and lacking is None:
+            return "ending the search: its last trials are given up, and the verdict is next"
+        return "stopping: what is under way saves its state"
+
+    def _heed(self) -> None:
+        """Does what an interruption asks for."""
+        if not self._interrupted:
+            return
+        self._interrupted = False
+        if self.verdict_now and self.closable:
+            self.lacking = stages.shortfall(self.table, self.scenario.baseline)
+            if self.lacking is None:
+                self.close_search()
+                return
+        self.stopping = True
+
+    @property
+    def closable(self) -> bool:
+        """Whether there is something left of the search that can be ended."""
+        searched = self.table.of_stage(SEARCH)
+        going_on = any(trial.status in ("running", "paused") for trial in searched)
+        return self.table.plan is None and (len(searched) < self.table.budget or going_on)
+
+    def close_search(self) -> None:
+        """Ends the search with the trials that there are; those under way are given up."""
+        searched, asked = len(self.table.of_stage(SEARCH)), self.table.budget
+        self.write("close", budget=searched, asked=asked)
+        self._waiting.clear()
+        self._closing = True
+
     # What is to be done next.
 
     def ask(self) -> TrialRequest | None:
         """The next training, or None while there is nothing to begin: see `finished`."""
-        if self.stopping:
+        self._heed()
+        if self.stopping or (self._closing and self._handed_out):
             return None
+        if self._closing:
+            self._closing = False
+            self.folder.stop_file.unlink(missing_ok=True)
         if self._waiting:
             return self._request(self.table.trials[self._waiting.pop(0)])
         trial = self._next_trial()
@@ -135,12 +202,22 @@ class Session:
 
     def out_of_budget(self) -> bool:
         """Whether the search has used up its time or its compute."""
-        time_limit, most = self.spec.time_limit, self.spec.total_compute
-        late = time_limit is not None and self.table.searched_for(time.time()) > time_limit
-        return late or (most is not None and self._search_compute() >= most)
+        return self._spent_of_limits() > 1.0
 
-    def _search_compute(self) -> float:
-        return sum(trial.compute for trial in self.table.of_stage(SEARCH))
+    def _spent_of_limits(self) -> float:
+        """What is spent of the limit on time or on compute, whichever is nearer."""
+        shares = [0.0]
+        if self.spec.time_limit is not None:
+            shares.append(self.table.searched_for(time.time()) / self.spec.time_limit)
+        if self.spec.total_compute is not None:
+            compute = sum(trial.compute for trial in self.table.of_stage(SEARCH))
+            shares.append(compute / self.spec.total_compute)
+        return max(shares)
+
+    def _spent(self) -> float:
+        """The share of the search's budget that is spent, of whatever ends it first."""
+        begun = len(self.table.of_stage(SEARCH)) / self.table.budget
+        return min(1.0, max(begun, self._spent_of_limits()))
 
     def _search_open(self) -> bool:
         if self.table.plan is not None:
@@ -178,7 +255,7 @@ class Session:
     def _search_trial(self) -> Trial:
         """The arm whose turn it is goes on with a paused trial, or begins one."""
         trials, mode = self.table.trials, self.scenario.mode
-        name = next_arm(list(self.arms), self.scenario.baseline, trials, self.table.budget, mode)
+        name = next_arm(list(self.arms), self.scenario.baseline, trials, self._spent(), mode)
         arm = self._arm(name)
         paused = self.scheduler.promoted(arm)
         return self._begin(name, arm) if paused is None else self._promote(paused)
@@ -210,7 +287,7 @@ class Session:
         Each arm first gets as many to their end as it may send to confirmation, those that got
         furthest and are the best there; then whoever has earned it goes on.
         """
-        if self.table.plan is not None or self.out_of_budget():
+        if self.table.plan is not None or self.table.closed is not None or self.out_of_budget():
             return None
         for name in self.arms:
             arm = self._arm(name)
@@ -303,6 +380,7 @@ class Session:
     def report(self, report: RungReport) -> bool:
         """Takes a trial's report and says whether it goes on; telling twice does nothing."""
         self.revision += 1
+        self._heed()
         trial = self.table.trials[report.number]
         at_work = trial.number in self._handed_out and report.attempt == self._attempt(trial)
         if not at_work or report.rung != len(trial.rungs):
@@ -310,15 +388,19 @@ class Session:
         goes_on = self._record(trial, report)
         if not goes_on:
             self._handed_out.discard(trial.number)
-        if report.status != "interrupted":
+        if report.status != "interrupted" or trial.status != "running":
             self._clear_checkpoints(trial)
         return goes_on
 
     def _record(self, trial: Trial, report: RungReport) -> bool:
-        if report.status == "interrupted":
+        if report.status == "interrupted" and trial.status == "running":
             self._waiting.append(trial.number)
             return False
-        if report.status in ("failed", "diverged"):
+        if report.status == "interrupted":
+            report = replace(report, status="stopped", reason=CLOSED)
+        if report.status == "failed":
+            self._require_room(report.reason or "")
+        if report.status in ("failed", "diverged", "stopped"):
             self._end(trial, report.status, report.reason, report.compute)
             return False
         value, level = report.metrics[self.scenario.metric], trial.levels[report.rung]
@@ -341,9 +423,18 @@ class Session:
             self._give_up_the_hindmost(trial.arm)
         return decision == Decision.CONTINUE
 
+    def _require_room(self, reason: str) -> None:
+        """Takes no failure down that a full disk explains: every further trial would fail too."""
+        free = shutil.disk_usage(self.folder.path).free
+        if free < LEAST_FREE or os.strerror(errno.ENOSPC) in reason:
+            words = f"{os.strerror(errno.ENOSPC)}; make room and resume the run"
+            raise OSError(errno.ENOSPC, words, str(self.folder.path))
+
     def _decide(self, trial: Trial, value: float, level: float) -> Decision:
         if trial.stage != SEARCH:
             return Decision.CONTINUE
+        if trial.status != "running":
+            return Decision.STOPPED
         if self.out_of_budget() and trial.origin != "default":
             return Decision.STOPPED
         return self.scheduler.decide(trial, value, level, self._arm(trial.arm))
@@ -355,6 +446,8 @@ class Session:
         if number not in self._handed_out:
             return
         self._handed_out.discard(number)
+        if trial.status != "running":
+            return
         if trial.lost + 1 < MOST_LOST:
             self.write("lost", number=number, reason=reason)
             self._waiting.append(number)

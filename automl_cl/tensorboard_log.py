@@ -9,6 +9,9 @@ from typing import Any
 from automl_cl.journal import Event
 from automl_cl.trials import SEARCH, Trial, TrialTable
 
+# TensorBoard counts steps in whole numbers, and rungs may lie below one epoch.
+STEPS = 1000
+
 
 class Board:
     """Writes a trial's log when it has ended.
@@ -35,7 +38,7 @@ class Board:
         folder = self.folder / f"{trial.number:06d}-{trial.arm}"
         if (
             trial.stage != SEARCH
-            or trial.status == "running"
+            or trial.status in ("running", "paused")
             or not trial.rungs
             or folder.exists()
         ):
@@ -48,7 +51,7 @@ class Board:
         with SummaryWriter(str(draft)) as writer:
             for rung in trial.rungs:
                 for name, value in rung.metrics.items():
-                    writer.add_scalar(f"validation/{name}", value, round(rung.level))
+                    writer.add_scalar(f"validation/{name}", value, round(rung.level * STEPS))
             last = {f"validation/{k}": v for k, v in trial.rungs[-1].metrics.items()}
             for summary in hparams(flat(trial.config), last):
                 writer.file_writer.add_summary(summary)

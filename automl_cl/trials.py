@@ -9,6 +9,7 @@ from automl_cl.journal import Event
 from search_spaces import Config
 
 SEARCH, CONFIRM, VERDICT = "search", "confirm", "verdict"
+CLOSED = "the user ended the search"
 
 # What the event that asks for a trial says of it.
 _ASKED = (
@@ -99,6 +100,7 @@ class TrialTable:
         starts: how often a driver has begun to work on the run.
         plans, verdicts: those events.
         opened: the plans for which the test has been opened.
+        closed: the event by which the user ended the search before its budget, if so.
     """
 
     def __init__(self) -> None:
@@ -108,6 +110,7 @@ class TrialTable:
         self.verdicts: list[Event] = []
         self.opened: list[Event] = []
         self.budget = 0
+        self.closed: Event | None = None
         self._searched = 0.0
         self._searching = False
         self._last_at = 0.0
@@ -148,7 +151,12 @@ class TrialTable:
         self.budget = event["spec"]["trials"]
 
     def _on_extend(self, event: Event) -> None:
-        self.budget = event["trials"]
+        self.budget, self.closed = event["trials"], None
+
+    def _on_close(self, event: Event) -> None:
+        self.budget, self.closed = event["budget"], event
+        for trial in self.running():
+            trial.status, trial.reason = "stopped", CLOSED
 
     def _on_start(self, event: Event) -> None:
         self.starts += 1
@@ -176,6 +184,8 @@ class TrialTable:
         trial.seconds += event["seconds"]
         if event["decision"] != "continue":
             trial.status = event["decision"]
+        if trial.status == "done":
+            trial.reason = None  # it had been given up a moment before
 
     def _on_promote(self, event: Event) -> None:
         self.trials[event["number"]].status = "running"

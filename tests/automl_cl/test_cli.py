@@ -23,7 +23,7 @@ from automl_cl.stages import VerdictImpossible
 from cluster import ClusterError
 from trainables.scenario import load_scenario
 
-COMMANDS = ["search", "resume", "export", "train", "pretrain", "list", "describe"]
+COMMANDS = ["search", "resume", "export", "train", "pretrain", "list", "describe", "doctor"]
 
 Command = Callable[..., Any]
 

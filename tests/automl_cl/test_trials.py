@@ -17,6 +17,7 @@ ASK = {
     "source": None,
     "seed": 3,
     "levels": [1.0, 3.0],
+    "uncompared": True,
 }
 RUNG = {
     "event": "rung",
@@ -29,7 +30,6 @@ RUNG = {
     "seconds": 2.0,
     "checkpoint": "0.pt",
     "weights": None,
-    "free": True,
     "decision": "continue",
 }
 LAST = {**RUNG, "rung": 1, "level": 3.0, "value": 0.75, "compute": 3.5, "checkpoint": None}
