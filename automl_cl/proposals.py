@@ -77,9 +77,9 @@ def standings(trials: Sequence[Trial], mode: str) -> list[Told]:
     All are ranked by their first report. Those that got to the second are then put in order by
     what they showed there, among the ranks that they hold; and so on upwards. So a value is only
     ever compared with values at the same compute, each trial counts, and the last word on those
-    that were trained longest is what they came to. Trials that failed or diverged stand last; ranks
-    are told as normal scores. At most 300 trials are told: those that got furthest, then the
-    latest.
+    that were trained longest is what they came to. Trials that failed or diverged stand last;
+    ranks are told as normal scores. At most 300 trials are told: those that got furthest, then
+    the latest.
     """
     chosen = sorted(trials, key=lambda trial: (len(trial.rungs), trial.number))[-MOST_POINTS:]
     chosen.sort(key=lambda trial: trial.number)

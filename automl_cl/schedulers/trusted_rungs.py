@@ -10,6 +10,7 @@ from typing import final
 
 from automl_cl.schedulers._scheduler import Arm, Decision, Scheduler, geometric
 from automl_cl.trials import Trial
+from trainables.randomness import derive_seed
 
 MOST_COMPARED = 300
 MOST_PAUSED = 16
@@ -43,6 +44,7 @@ class TrustedRungs(Scheduler):
     rungs: int = 4
     fewest_kept: float = 0.25
     uncompared_share: float = 0.1
+    first_rung_passed: float = 0.33
     prior_correlation: float = 0.3
     prior_pairs: int = 10
 
@@ -56,6 +58,8 @@ class TrustedRungs(Scheduler):
 
     def decide(self, trial: Trial, value: float, level: float, arm: Arm) -> Decision:
         if trial.uncompared:
+            return Decision.CONTINUE
+        if not trial.rungs and derive_seed(arm.seed, "first rung", trial.number) % 1000 < self.first_rung_passed * 1000:
             return Decision.CONTINUE
         others = [loss for loss, peer in arm.losses_at(level) if peer.number != trial.number]
         better = sum(other < arm.loss(value) for other in others)
