@@ -23,9 +23,9 @@ class ProtoNet(MetaLearner):
     """The softmax over squared distances to each class's mean embedding, learnt on episodes.
 
     Snell, Swersky and Zemel, "Prototypical Networks for Few-shot Learning", NeurIPS 2017:
-    prototypes are class means of the embedded support (eq. 1), and p(k | x) is the softmax of
-    -||f(x) - c_k||^2 (eq. 2). Training has more ways than the tasks to come (section 2.7; their
-    Omniglot networks had 60), where there are as many classes.
+    prototypes are class means of the embedded support, and p(k | x) is the softmax of
+    -||f(x) - c_k||^2. Training has more ways than the tasks to come (their Omniglot
+    networks had 60), where there are as many classes.
     """
 
     regresses: ClassVar[bool] = False
