@@ -50,7 +50,7 @@ def prepare(spec: SearchSpec) -> Prepared:
             f"--workers-per-trial: got {spec.workers_per_trial}, but a trial of {scenario.name} "
             "is trained by 1 worker."
         )
-    settings, data = scenario.with_settings(spec.settings), data_spec(spec)
+    settings, data = scenario.with_settings(spec.settings, spec.data), data_spec(spec)
     view = scenario.load(data, settings)
     scenario = scenario.for_view(view)
     return Prepared(spec, scenario, settings, data, view, _space(spec, scenario, view))

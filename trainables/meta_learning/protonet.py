@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, final
+from typing import Annotated, Any, ClassVar, final
 
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from trainables.meta_learning._problems import Classification, Problem
 from trainables.models import Model
 
 EMBEDDING = 64
+FEWEST_WAYS, MOST_WAYS = 2, 60
 
 
 @final
@@ -30,7 +32,18 @@ class ProtoNet(MetaLearner):
 
     regresses: ClassVar[bool] = False
 
-    ways: Annotated[int, Int(5, 60, log=True)] = 60
+    ways: Annotated[int, Int(FEWEST_WAYS, MOST_WAYS, log=True)] = 60
+
+    @classmethod
+    def narrowing(cls, problem: Problem, classes: int) -> Mapping[str, Any]:
+        low, high = cls.ways_within(problem.outputs, classes)
+        return {"ways": {"low": low, "high": high}}
+
+    @staticmethod
+    def ways_within(ways: int, classes: int) -> tuple[int, int]:
+        """The ways that training can have: those of the tasks to come, or more of the classes."""
+        low = min(max(ways, FEWEST_WAYS), MOST_WAYS)
+        return low, max(low, min(classes, MOST_WAYS))
 
     def build(self, model: Model, tasks: Tasks) -> nn.Module:
         return model.build(tasks.input_shape, EMBEDDING)

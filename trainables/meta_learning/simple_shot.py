@@ -37,6 +37,10 @@ class SimpleShot(MetaLearner):
 
     ridge: Annotated[float, Float(1e-3, 100.0, log=True)] = 1.0
 
+    @classmethod
+    def unused(cls, problem: Problem) -> tuple[str, ...]:
+        return ("ridge",) if isinstance(problem, Classification) else ()
+
     def build(self, model: Model, tasks: Tasks) -> nn.Module:
         return model.build(tasks.input_shape, tasks.classes)
 
