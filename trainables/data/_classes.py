@@ -126,7 +126,7 @@ class _Parts:
     fingerprint: str
 
 
-def load_class_view(spec: DataSpec, wanted: ClassSplit) -> ClassView:
+def load_class_view(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) -> ClassView:
     """Loads the data, splits its classes, and returns all of it but the test.
 
     A published split is taken as it is. Else, where all classes are called GROUP/CLASS, whole
@@ -134,11 +134,16 @@ def load_class_view(spec: DataSpec, wanted: ClassSplit) -> ClassView:
     is left out; a fifth of the classes, or more where that would be too few, is for validation,
     and as many for a test that is not there yet; and the spec's seed decides.
 
+    Args:
+        spec: which data.
+        wanted: which split, and what it has to give.
+        others: names of other data that could have been meant.
+
     Raises:
         InputError: the data is not usable, has no such split, or has too few classes or too few
             examples of one.
     """
-    parts = _load_parts(spec, wanted)
+    parts = _load_parts(spec, wanted, others)
     standardization = Standardization.fit(parts.train.inputs)
     train, validation = (
         Examples(standardization.apply(part.inputs), part.labels)
@@ -177,10 +182,10 @@ def open_test_classes(
     return SealedClasses(inputs, parts.test.labels, parts.test.names, parts.turned_classes)
 
 
-def _load_parts(spec: DataSpec, wanted: ClassSplit) -> _Parts:
+def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) -> _Parts:
     if spec.noise != "none":
         raise InputError(f"--noise: got '{spec.noise}'; data split by class takes none.")
-    source = find_source(spec.source)
+    source = find_source(spec.source, others)
     raw = source.load()
     labels, names = encode_labels(raw.examples, raw.class_names)
     known = _Classes(canonical_inputs(raw.examples), labels, names)

@@ -175,7 +175,7 @@ def load_tasks(
     """
     if isinstance(settings, SinusoidSettings):
         return _sinusoids(data, settings)
-    view = load_class_view(data, _split(settings))
+    view = load_class_view(data, _split(settings), others=[SINUSOID])
     return FewShotView(
         **{each.name: getattr(view, each.name) for each in fields(ClassView)},
         settings=settings,

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from trainables.flops import FlopCounter
-from trainables.meta_learning._episodes import EpisodeShape
+from trainables.meta_learning._episodes import ClassTasks, EpisodeShape
 from trainables.meta_learning._meta_learner import TrainingStep
 from trainables.meta_learning._problems import Classification
 from trainables.meta_learning._sinusoids import SinusoidTasks
 from trainables.meta_learning.lstm_learner import LSTMLearner, SequenceNetwork
 from trainables.models.mlp import MLP
+from trainables.tensors import TensorExamples
 
 STEPS, QUERIES = 5, 4
 
@@ -95,3 +96,29 @@ def test_it_learns_sinusoids() -> None:
             )
         losses.append(tasks.problem.losses(outputs, episodes.query.targets).mean().item())
     assert sum(losses[-50:]) < 0.7 * sum(losses[:50])
+
+
+def test_it_learns_to_tell_new_classes_apart() -> None:
+    generator = torch.Generator().manual_seed(0)
+    centres, labels = torch.randn(300, 8, generator=generator), torch.arange(300).repeat(10)
+    inputs = centres[labels] + 0.2 * torch.randn(3000, 8, generator=generator)
+    known = labels < 200
+    training, new = (
+        ClassTasks(TensorExamples(inputs[part], labels[part] - first), 2, 1)
+        for part, first in ((known, 0), (~known, 200))
+    )
+    torch.manual_seed(0)
+    algorithm, shape = LSTMLearner(hidden=64), EpisodeShape(2, 1, 4)
+    network = algorithm.build(MLP(width=32, depth=1), training)
+    optimizer = torch.optim.Adam(network.parameters(), 5e-3)
+    for seed in range(250):
+        step = TrainingStep(training, shape, torch.arange(32 * shape.examples), seed)
+        optimizer.zero_grad()
+        algorithm.loss(network, step).backward()
+        optimizer.step()
+    episodes = new.episodes(torch.arange(200), shape, 0)
+    with torch.no_grad():
+        outputs = algorithm.predict(
+            network, new.problem, episodes.support, episodes.query.inputs, None
+        )
+    assert new.problem.scores(outputs, episodes.query.targets).mean() > 0.8

@@ -301,6 +301,11 @@ def test_defaults_depend_on_the_data() -> None:
     assert (SCENARIO.with_settings({}, "omniglot").shots, points(shots=5).shots) == (1, 5)
 
 
+def test_a_slip_in_the_name_of_sinusoids_is_understood() -> None:
+    with pytest.raises(InputError, match=r"'sinusoids'\. Did you mean 'sinusoid'"):
+        SCENARIO.load(DataSpec("sinusoids"), settings())
+
+
 @pytest.mark.parametrize("name", ["ways", "split", "rotations", "training_classes"])
 def test_what_means_nothing_for_sinusoids_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"settings of meta_learning on sinusoid '{name}'"):
