@@ -23,7 +23,9 @@ class MeanTeacher(Consistency):
     squared difference of the class probabilities of student and teacher, each on a weak view of
     its own; the teacher is the running average of the weights, and it is what is evaluated. The
     weight ramps up as exp(-5 (1 - t)^2), in the authors' code (CuriousAI/mean-teacher, CIFAR-10)
-    over 40,000 of 150,000 steps to 100, where the squared difference is a mean over classes.
+    over 40,000 of 150,000 steps to 100, where the squared difference is a mean over classes; with
+    few labels theirs shrinks with the share of labelled examples, and so does the cross-entropy,
+    which they average over all examples.
 
     That weight is for 150,000 steps. In a short run the teacher has learnt little when the ramp
     ends, and a weight of 100 keeps it there, so the range goes down to 0.1.
