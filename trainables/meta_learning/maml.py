@@ -42,8 +42,9 @@ class MAML(MetaLearner):
 
     @classmethod
     def narrowing(cls, problem: Problem, classes: int) -> Mapping[str, Any]:
-        default = OMNIGLOT_LR if isinstance(problem, Classification) else SINUSOID_LR
-        return {"inner_lr": {"default": default}}
+        if isinstance(problem, Classification):
+            return {"inner_lr": {"low": 0.01, "default": OMNIGLOT_LR}}
+        return {"inner_lr": {"high": 0.1, "default": SINUSOID_LR}}
 
     def build(self, model: Model, tasks: Tasks) -> nn.Module:
         return normalised_alone(model.build(tasks.input_shape, tasks.problem.outputs))

@@ -334,6 +334,11 @@ def test_ranges_and_defaults_are_those_of_the_tasks(archive: str) -> None:
         for each in (sinusoids, classes)
     ]
     assert rates == [0.01, 0.4], "Finn et al.'s own, of sinusoids and of Omniglot"
+    ranges = [
+        each.root.fields["algorithm"].options["maml"].fields["inner_lr"].allowed
+        for each in (sinusoids, classes)
+    ]
+    assert [(each.low, each.high) for each in ranges] == [(1e-3, 0.1), (0.01, 1.0)]
     ways = classes.root.fields["algorithm"].options["protonet"].fields["ways"]
     # From those of the tasks to the 12 classes that there are to train on.
     assert (ways.allowed.low, ways.allowed.high, ways.default) == (3, 12, 12)
