@@ -58,7 +58,7 @@ def search(
     data: Annotated[
         str,
         typer.Option(
-            help="digits, fashion-mnist, a .npz or .parquet file, or a folder of idx files."
+            help="A name from `list data`, a .npz or .parquet file, or a folder of idx files."
         ),
     ],
     noise: Annotated[

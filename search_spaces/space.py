@@ -37,11 +37,16 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A field that is not searched; a value given by hand is of its type, or in its range."""
+    """A field that is not searched; a value given by hand is of its type, or in its range.
+
+    Attributes:
+        unused: why no value can be given, as the end of a sentence, where none has a meaning.
+    """
 
     value: Any
     type: type
     allowed: Range | None = None
+    unused: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,18 @@ class Space:
         options = {name: other.options[name], **choice.options}
         with_name = Choice(choice.kind, options, name)
         return Space(Group({**self.root.fields, section: with_name}))
+
+    def without(self, section: str, name: str, field: str, why: str) -> Space:
+        """The space in which a field of one option of a section has no meaning."""
+        choice = self.root.fields[section]
+        assert isinstance(choice, Choice)
+        group = choice.options[name]
+        old = group.fields[field]
+        assert isinstance(old, Leaf)
+        fixed = Fixed(old.default, type(old.default), old.allowed, why)
+        options = {**choice.options, name: Group({**group.fields, field: fixed})}
+        changed = Choice(choice.kind, options, choice.default)
+        return Space(Group({**self.root.fields, section: changed}))
 
     def range_of(self, section: str, field: str) -> Range | None:
         """The range of one field of a section without options, or None where it is fixed."""

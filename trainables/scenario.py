@@ -53,14 +53,25 @@ class Scenario(ABC):
     mode: ClassVar[str]
     several_workers: ClassVar[bool] = True
 
-    def with_settings(self, given: Mapping[str, Any]) -> Any:
-        """The scenario's settings, those not given at their defaults.
+    def own_data(self) -> Mapping[str, type]:
+        """Data that no other scenario has, by name; the first docstring line describes it."""
+        return {}
+
+    def settings_for(self, source: str) -> type:
+        """The dataclass of settings for some data."""
+        return self.settings
+
+    def with_settings(self, given: Mapping[str, Any], source: str = "") -> Any:
+        """The scenario's settings for some data, those not given at their defaults.
 
         Raises:
             InputError: for one that it does not have, or a value that is not allowed.
         """
-        defaults = dataclasses.asdict(self.settings())
-        return from_config(self.settings, defaults | dict(given), f"settings of {self.name}")
+        settings = self.settings_for(source)
+        where = f"settings of {self.name}"
+        if settings is not self.settings:
+            where += f" on {source}"
+        return from_config(settings, dataclasses.asdict(settings()) | dict(given), where)
 
     def load(self, data: DataSpec, settings: Any) -> DataView:
         """Loads the data without its test: a `DataView`, or a kind of its own of one."""

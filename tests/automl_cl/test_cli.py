@@ -108,6 +108,7 @@ def test_a_search_without_a_mistake_starts_ray(
         ("digits", "digits"),
         ("fashion-mnist", "fashion-mnist"),
         ("fashion_mnist", "fashion_mnist"),
+        ("sinusoid", "sinusoid"),
     ],
 )
 def test_data_can_be_found_again_from_anywhere(
@@ -125,7 +126,7 @@ def test_data_can_be_found_again_from_anywhere(
     specs: list[SearchSpec] = []
     monkeypatch.setattr(driver, "start", remember)
     write_npz()
-    for folder in ("idx", "digits", "fashion-mnist"):  # a folder does not hide a name
+    for folder in ("idx", "digits", "fashion-mnist", "sinusoid"):  # a folder does not hide a name
         (tmp_path / folder).mkdir()
     command("search", "curriculum", "--data", data)
     with pytest.raises(ClusterError):

@@ -12,6 +12,7 @@ import numpy as np
 
 from search_spaces.errors import InputError
 from trainables.data._source import RawData, RawExamples, Source, unreadable
+from trainables.data._vinyals import vinyals_split
 
 _FOLDER = "omniglot"
 _FILE = "omniglot_28.npz"
@@ -23,9 +24,9 @@ class Omniglot(Source):
 
     Classes are called ALPHABET/CHARACTER. The official test is the evaluation set (20 alphabets,
     659 characters), whose classes the background set (30 alphabets, 964 characters) does not have:
-    it is for scenarios that split by class. The archive `omniglot_28.npz` (bg_x, bg_y,
-    bg_classnames and ev_x, ev_y, ev_classnames) is looked for in $AUTOML_CL_DATA/omniglot,
-    data/omniglot and ../shared/data/omniglot.
+    it is for scenarios that split by class, which may take Vinyals' split of both. The archive
+    `omniglot_28.npz` (bg_x, bg_y, bg_classnames and ev_x, ev_y, ev_classnames) is looked for in
+    $AUTOML_CL_DATA/omniglot, data/omniglot and ../shared/data/omniglot.
     """
 
     def load(self) -> RawData:
@@ -46,6 +47,9 @@ class Omniglot(Source):
                 f"{where}ev_y",
             ),
             class_names=background + evaluation,
+            class_split=vinyals_split(),
+            class_groups="alphabets",
+            turned_classes=True,
         )
 
 
