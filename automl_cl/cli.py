@@ -174,9 +174,10 @@ def resume(
     from automl_cl import driver
     from automl_cl.journal import read_events
     from automl_cl.run_folder import RunFolder
+    from automl_cl.spec import spec_of
 
     folder = RunFolder.existing(run)
-    spec = driver.spec_of(read_events(folder.journal), folder)
+    spec = spec_of(read_events(folder.journal), folder)
     console = _console()
     with _progress(console, spec.scenario, spec.time_limit) as progress:
         result = driver.resume(run, trials, address, progress.watch, verbose)

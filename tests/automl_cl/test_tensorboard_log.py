@@ -7,10 +7,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter
 
-from automl_cl.driver import replayed
 from automl_cl.journal import read_events
 from automl_cl.tensorboard_log import Board, flat
-from automl_cl.trials import SEARCH, TrialTable
+from automl_cl.trials import SEARCH, TrialTable, replayed
 
 STARTS = "_hparams_/session_start_info"
 
