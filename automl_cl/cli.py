@@ -200,6 +200,22 @@ def export(
 
 
 @app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Run folder, of a finished search or not.")],
+    to: Annotated[
+        Path | None, typer.Option(help="File to write; RUN/report.html, made anew, if not given.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over the file that --to names.")
+    ] = False,
+) -> None:
+    """Write [bold]report.html[/]: the whole search on one page that needs no network."""
+    from automl_cl.report import report_run
+
+    typer.echo(report_run(run, to, force))
+
+
+@app.command()
 def train(
     tuned: Annotated[Path, typer.Argument(help="A tuned.yaml.")],
     data: Annotated[
@@ -316,6 +332,7 @@ def _report(console: Console, result: SearchResult) -> None:
 
     console.print("")
     console.print(arms_table(result.table, result.scenario))
+    console.print(f"\nreport: {result.folder.report}", highlight=False, soft_wrap=True)
     console.print("")
     if result.verdict is None:
         _fail(

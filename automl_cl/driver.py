@@ -14,6 +14,7 @@ from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.journal import Event, Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
+from automl_cl.report import write_report
 from automl_cl.run_folder import RunFolder, write_whole
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec, spec_of
@@ -172,6 +173,14 @@ def _run(
     session.observers.append(board.observe)
     if watch is not None:
         session.observers.append(watch(session.table, prepared.scenario))
+    try:
+        return _carry_out(session, prepared, slots, board)
+    finally:
+        write_report(folder, journal.events)
+
+
+def _carry_out(session: Session, prepared: Prepared, slots: int, board: Board) -> SearchResult:
+    folder = session.folder
     try:
         train(session, prepared, slots)
         if session.complete:

@@ -23,6 +23,7 @@ class RunFolder:
         self.trials = path / "trials.parquet"
         self.verdict = path / "verdict.json"
         self.tuned = path / "tuned.yaml"
+        self.report = path / "report.html"
         self.tensorboard = path / "tensorboard"
         self.stop_file = path / ".stop"
 
