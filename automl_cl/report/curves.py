@@ -39,7 +39,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Band:
-    """Where the middle 80 % of all values lie, at the common rungs and at the end."""
+    """Where the middle half of all values lies, at the common rungs and at the end."""
 
     compute: list[float]
     low: list[float]
@@ -117,12 +117,12 @@ def _band(trials: Sequence[Trial], cap: float) -> Band | None:
     found = []
     for group in groups:
         if len(group) >= FEWEST_FOR_BAND:
-            tenths = quantiles([value for _, value in group], n=10, method="inclusive")
-            found.append((median(compute for compute, _ in group), tenths[0], tenths[-1]))
+            low, _, high = quantiles([value for _, value in group], n=4, method="inclusive")
+            found.append((median(compute for compute, _ in group), low, high))
     if len(found) < 2:
         return None
-    compute, low, high = zip(*sorted(found), strict=True)
-    return Band(list(compute), list(low), list(high))
+    found.sort()
+    return Band([x for x, _, _ in found], [low for _, low, _ in found], [up for *_, up in found])
 
 
 def _window(curves: Sequence[Curve], band: Band | None, sign: float) -> tuple[float, float] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -56,8 +55,6 @@ def figures_of(found: Findings) -> dict[str, go.Figure]:
         drawn["learning"] = learning(found, look)
     if found.pacings:
         drawn["pacing"] = pacing(found, look)
-    if any(each.shares for each in found.importances):
-        drawn["importances"] = importances(found)
     if any(arm.trials for arm in found.arms):
         drawn["compute"] = compute(found, look)
     if any(each.ranking.pairs for each in found.rungs):
@@ -189,34 +186,6 @@ def pacing(found: Findings, look: Look) -> go.Figure:
     return figure
 
 
-def importances(found: Findings) -> go.Figure:
-    """Arms by hyperparameters: how much of the variance in rank each explains."""
-    known = [each for each in found.importances if each.shares]
-    names = sorted(
-        {name for each in known for name in each.shares},
-        key=lambda name: sum(each.shares.get(name, 0.0) for each in known),
-    )
-    shares = [[each.shares.get(name) for each in known] for name in names]
-    figure = _figure(26 * len(names) + 110)
-    figure.add_heatmap(
-        x=[each.arm for each in known],
-        y=[html.escape(name) for name in names],
-        z=shares,
-        text=[["" if v is None else f"{v:.2f}" for v in row] for row in shares],
-        texttemplate="%{text}",
-        zmin=0.0,
-        zmax=max(0.01, *(v for row in shares for v in row if v is not None)),
-        colorscale=[[0.0, "rgba(47, 126, 216, 0.02)"], [1.0, "rgba(47, 126, 216, 0.55)"]],
-        showscale=False,
-        xgap=2,
-        ygap=2,
-        hovertemplate="%{x}: %{y} explains %{z:.1%}<extra></extra>",
-    )
-    figure.update_xaxes(side="top", showgrid=False, fixedrange=True)
-    figure.update_yaxes(showgrid=False, fixedrange=True)
-    return figure
-
-
 def compute(found: Findings, look: Look) -> go.Figure:
     """Compute by arm and stage, with the fair share of the search."""
     arms = list(reversed(found.arms))
@@ -256,7 +225,8 @@ def rungs(found: Findings) -> go.Figure:
         hovertemplate="rung at %{y}: tau %{x:.2f}, %{text}<extra></extra>",
     )
     figure.add_vline(x=0.0, line={"color": BASELINE_COLOUR, "width": 1.5, "dash": "dot"})
-    figure.update_xaxes(zeroline=False)
+    low = min(each.ranking.tau - each.ranking.standard_error for each in known)
+    figure.update_xaxes(zeroline=False, range=[min(-0.05, low - 0.05), 1.05])
     figure.update_yaxes(autorange="reversed")
     return figure
 

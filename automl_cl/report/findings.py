@@ -178,15 +178,18 @@ def state_of(table: TrialTable, spec: SearchSpec, problem: Event) -> str | None:
     searched, mode = table.of_stage(SEARCH), problem["mode"]
     if not searched:
         return f"searching: none of {table.budget} trials has begun"
-    begun = table.of_stage(CONFIRM)
-    due_confirmations = stages.confirmations(table, mode, spec.seed)
-    open_still = len(searched) < table.budget and not begun
+    # Confirmations from before an extension do not say that its search is over.
+    before = max((trial.number for trial in table.of_stage(VERDICT)), default=-1)
+    confirming = any(trial.number > before for trial in table.of_stage(CONFIRM))
+    open_still = len(searched) < table.budget and not confirming
     if open_still or any(trial.status == "running" for trial in searched):
         ended = [trial for trial in searched if trial.status != "running"]
         return f"searching: {len(ended)} of {table.budget} trials have ended"
-    if stages.missing(table, due_confirmations) or table.running():
-        ended = [trial for trial in begun if trial.status != "running"]
-        return f"confirming: {len(ended)} of {len(due_confirmations)} trainings have ended"
+    due_confirmations = stages.confirmations(table, mode, spec.seed)
+    left = len(stages.missing(table, due_confirmations)) + len(table.running())
+    if left:
+        count = len(due_confirmations)
+        return f"confirming: {count - left} of {count} trainings have ended"
     try:
         stages.verdict_plan(table, problem["baseline"], mode)
     except stages.VerdictImpossible as impossible:

@@ -12,6 +12,7 @@ from automl_cl.trials import Trial
 
 FEWEST = 10
 MOST = 500
+LEAST_SHOWN = 0.01
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,26 @@ class Importances:
     trials: int
     shares: Mapping[str, float]
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ImportanceRow:
+    """One hyperparameter's share in each of the arms, None where the arm has no such."""
+
+    name: str
+    shares: list[float | None]
+
+
+def importance_rows(known: Sequence[Importances]) -> list[ImportanceRow]:
+    """The hyperparameters that explain something in some arm, the most important first."""
+    names = {name for each in known for name in each.shares}
+    rows = [ImportanceRow(name, [each.shares.get(name) for each in known]) for name in names]
+
+    def weight(row: ImportanceRow) -> float:
+        return sum(share or 0.0 for share in row.shares)
+
+    shown = [row for row in rows if max(share or 0.0 for share in row.shares) >= LEAST_SHOWN]
+    return sorted(shown, key=lambda row: (-weight(row), row.name))
 
 
 def importances_of(

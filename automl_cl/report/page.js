@@ -15,6 +15,7 @@
       "hoverlabel.font.color": of("--ink"), "hoverlabel.align": "left",
     };
     for (const axis of ["xaxis", "yaxis"]) {
+      change[axis + ".title.font.size"] = 13;
       change[axis + ".gridcolor"] = of("--grid");
       change[axis + ".linecolor"] = of("--line");
       change[axis + ".tickcolor"] = of("--line");
@@ -54,17 +55,13 @@
     });
   }
 
-  // Paper is light, narrow and cannot be opened.
-  let closed = [];
+  // Paper is light and narrow.
   addEventListener("beforeprint", () => {
     root.classList.add("print");
-    closed = [...document.querySelectorAll("details:not([open])")];
-    for (const each of closed) each.open = true;
     restyle({ width: 680 });
   });
   addEventListener("afterprint", () => {
     root.classList.remove("print");
-    for (const each of closed) each.open = false;
     restyle({ width: null, autosize: true });
   });
 })();

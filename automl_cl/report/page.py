@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from automl_cl.report.figures import STAGE_WORDS, Look
 from automl_cl.report.findings import Findings
+from automl_cl.report.importances import importance_rows
 from automl_cl.report.space_rows import UNSEARCHED
 from search_spaces import to_yaml
 
@@ -28,11 +29,14 @@ def page(found: Findings, figures: Mapping[str, go.Figure]) -> str:
     environment.filters |= {"number": number, "signed": signed, "count": count}
     environment.filters |= {"setting": setting, "duration": duration}
     template = environment.from_string(_text("page.html.jinja"))
+    known = [each for each in found.importances if each.shares]
     drawn = {name: figure.to_plotly_json() for name, figure in figures.items()}
     return template.render(
         found=found,
         figures=figures,
         drawn=Markup(_embedded(drawn)),
+        known=known,
+        importance_rows=importance_rows(known),
         look=Look(found.problem["arms"], found.problem["baseline"]),
         stage_words=STAGE_WORDS,
         settings=settings_of(found),
