@@ -216,6 +216,36 @@ def report(
 
 
 @app.command()
+def dashboard(
+    run: Annotated[Path, typer.Argument(help="Run folder, of a finished search or not.")],
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="Optuna storage to write or bring up to date: SQLite if it ends in .db, else "
+            "Optuna's journal; RUN/optuna.jsonl if not given."
+        ),
+    ] = None,
+    export_only: Annotated[
+        bool, typer.Option("--export-only", help="Write the storage and open nothing.")
+    ] = False,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others reach it on 0.0.0.0.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8080,
+) -> None:
+    """Show the trials in optuna-dashboard, one study an algorithm."""
+    from automl_cl.dashboard import export_studies, require_dashboard, serve
+
+    if not export_only:
+        require_dashboard(host, port)
+    storage = export_studies(run, to)
+    typer.echo(f"written: {storage}")
+    if not export_only:
+        typer.echo(f"dashboard: http://{host}:{port} (Ctrl-C ends it)")
+        serve(storage, host, port)
+
+
+@app.command()
 def train(
     tuned: Annotated[Path, typer.Argument(help="A tuned.yaml.")],
     data: Annotated[

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 
 from automl_cl.journal import Event
-from search_spaces import Space, coordinates
+from automl_cl.run_folder import RunFolder
+from automl_cl.trials import TrialTable
+from search_spaces import InputError, Space, coordinates
 
 if TYPE_CHECKING:
     from trainables.data import DataView
@@ -45,6 +47,20 @@ def problem_of(scenario: Scenario, view: DataView, space: Space) -> dict[str, An
         "space": space.describe(),
         "whole_space": scenario.space(view).describe(),
     }
+
+
+def require_problem(table: TrialTable, folder: RunFolder) -> Event:
+    """What a run's journal says that was searched.
+
+    Raises:
+        InputError: if it does not say it.
+    """
+    if table.problem is None:
+        raise InputError(
+            f"{folder.path}: its journal does not say what was searched (the run was stopped "
+            f"before that, or begun by an earlier version); first: automl-cl resume {folder.path}"
+        )
+    return table.problem
 
 
 def distributions_of(problem: Event, arm: str) -> Mapping[str, BaseDistribution]:

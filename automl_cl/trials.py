@@ -66,6 +66,14 @@ class Trial:
         """The compute it may spend."""
         return self.levels[-1]
 
+    @property
+    def steps(self) -> list[int]:
+        """The rungs so far in whole epochs, ever rising: for tools that count steps."""
+        found: list[int] = []
+        for rung in self.rungs:
+            found.append(max([round(rung.level), *(step + 1 for step in found[-1:])]))
+        return found
+
     def value_by(self, level: float) -> float | None:
         """The value at the highest report within `level`, if it got that far or ended before."""
         reached = [rung for rung in self.rungs if rung.level <= level * (1 + 1e-9)]

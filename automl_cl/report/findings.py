@@ -10,7 +10,7 @@ from typing import Any
 
 from automl_cl import stages
 from automl_cl.journal import Event
-from automl_cl.problem import distributions_of
+from automl_cl.problem import distributions_of, require_problem
 from automl_cl.report.arms import Arm, arms_of
 from automl_cl.report.curves import LearningCurves, PacingCurve, learning_curves, pacing_curves
 from automl_cl.report.importances import Importances, importances_of
@@ -21,7 +21,6 @@ from automl_cl.rungs import Ranking, levels_of, ranking_at
 from automl_cl.spec import SearchSpec, spec_of
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, TrialTable, replayed
 from automl_cl.verdict import words
-from search_spaces import InputError
 
 FAILURES_SHOWN = 50
 
@@ -115,12 +114,7 @@ def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:
         InputError: if the journal does not begin with a search, or does not say what about.
     """
     spec, table = spec_of(events, folder), replayed(events)
-    problem = table.problem
-    if problem is None:
-        raise InputError(
-            f"{folder.path}: its journal does not say what was searched (the run was stopped "
-            f"before that, or begun by an earlier version); first: automl-cl resume {folder.path}"
-        )
+    problem = require_problem(table, folder)
     judged = _judged(table)
     verdict = None if judged is None else judged["verdict"]
     arms = arms_of(table, problem, verdict)

@@ -81,8 +81,8 @@ def importances_of(
         create_trial(params=t.point, distributions=dict(distributions), value=rank[value])
         for t, value in ended
     )
-    evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=32, seed=0)
+    evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=16, seed=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about coordinates with a single value
         found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return Importances(arm, len(ended), found)
+    return Importances(arm, len(ended), {name: float(share) for name, share in found.items()})

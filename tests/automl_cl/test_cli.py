@@ -24,7 +24,17 @@ from automl_cl.trials import replayed
 from cluster import ClusterError
 from trainables.scenario import load_scenario
 
-COMMANDS = ["search", "resume", "report", "export", "train", "pretrain", "list", "describe"]
+COMMANDS = [
+    "search",
+    "resume",
+    "report",
+    "dashboard",
+    "export",
+    "train",
+    "pretrain",
+    "list",
+    "describe",
+]
 
 Command = Callable[..., Any]
 
