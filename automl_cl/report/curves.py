@@ -14,7 +14,7 @@ from automl_cl.trials import SEARCH, Trial, TrialTable
 from search_spaces import from_config
 from trainables.pacing import Pacing
 
-ALL_SHOWN = 60
+ALL_SHOWN = 30
 BEST_SHOWN = 3
 FEWEST_FOR_BAND = 10
 

@@ -116,7 +116,7 @@ def learning(found: Findings, look: Look) -> go.Figure:
         mine = [curve for curve in found.learning.curves if curve.arm == arm]
         others = [curve for curve in mine if not curve.best]
         if others:
-            figure.add_scatter(**_lines(arm, others, look, metric), opacity=0.6)
+            figure.add_scatter(**_lines(arm, others, look, metric), opacity=0.5)
     for curve in found.learning.curves:
         if curve.best:
             drawn = _lines(curve.arm, [curve], look, metric)
@@ -212,7 +212,7 @@ def rungs(found: Findings) -> go.Figure:
     figure = _figure(ROW * len(known) + 60)
     figure.add_scatter(
         x=[each.ranking.tau for each in known],
-        y=[f"{each.level:.3g} epochs" for each in known],
+        y=[each.name for each in known],
         error_x={
             "type": "data",
             "array": [each.ranking.standard_error for each in known],

@@ -47,6 +47,11 @@ class RungRecord:
     reached: int
     stopped: int
 
+    @property
+    def name(self) -> str:
+        """The rung in words."""
+        return f"{self.level:.3g} epoch" + ("" if self.level == 1 else "s")
+
 
 @dataclass(frozen=True)
 class Failure:

@@ -152,7 +152,7 @@ def test_every_scenario_has_a_report(
 
 
 def test_of_an_error_less_is_better(write_run: WriteRun) -> None:
-    path = write_run("meta_learning", "sinusoid", max_epochs=4.0, trials=60)
+    path = write_run("meta_learning", "sinusoid", max_epochs=4.0, trials=30)
     found, table = findings_of(path), table_of_run(path)
     assert found.problem["mode"] == "min"
     for arm in found.arms:
