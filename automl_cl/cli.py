@@ -174,9 +174,10 @@ def resume(
     from automl_cl import driver
     from automl_cl.journal import read_events
     from automl_cl.run_folder import RunFolder
+    from automl_cl.spec import spec_of
 
     folder = RunFolder.existing(run)
-    spec = driver.spec_of(read_events(folder.journal), folder)
+    spec = spec_of(read_events(folder.journal), folder)
     console = _console()
     with _progress(console, spec.scenario, spec.time_limit) as progress:
         result = driver.resume(run, trials, address, progress.watch, verbose)
@@ -196,6 +197,52 @@ def export(
 
     for written in export_run(run, to, weights):
         typer.echo(written)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Run folder, of a finished search or not.")],
+    to: Annotated[
+        Path | None, typer.Option(help="File to write; RUN/report.html, made anew, if not given.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over the file that --to names.")
+    ] = False,
+) -> None:
+    """Write [bold]report.html[/]: the whole search on one page that needs no network."""
+    from automl_cl.report import report_run
+
+    typer.echo(report_run(run, to, force))
+
+
+@app.command()
+def dashboard(
+    run: Annotated[Path, typer.Argument(help="Run folder, of a finished search or not.")],
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="Optuna storage to write or bring up to date: SQLite if it ends in .db, else "
+            "Optuna's journal; RUN/optuna.jsonl if not given."
+        ),
+    ] = None,
+    export_only: Annotated[
+        bool, typer.Option("--export-only", help="Write the storage and open nothing.")
+    ] = False,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others reach it on 0.0.0.0.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8080,
+) -> None:
+    """Show the trials in optuna-dashboard, one study an algorithm."""
+    from automl_cl.dashboard import export_studies, require_dashboard, serve
+
+    if not export_only:
+        require_dashboard(host, port)
+    storage = export_studies(run, to)
+    typer.echo(f"written: {storage}")
+    if not export_only:
+        typer.echo(f"dashboard: http://{host}:{port} (Ctrl-C ends it)")
+        serve(storage, host, port)
 
 
 @app.command()
@@ -315,6 +362,7 @@ def _report(console: Console, result: SearchResult) -> None:
 
     console.print("")
     console.print(arms_table(result.table, result.scenario))
+    console.print(f"\nreport: {result.folder.report}", highlight=False, soft_wrap=True)
     console.print("")
     if result.verdict is None:
         _fail(

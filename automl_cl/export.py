@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl_cl.driver import replayed, spec_of
 from automl_cl.journal import read_events
 from automl_cl.preparation import located
 from automl_cl.run_folder import RunFolder, write_whole
+from automl_cl.spec import spec_of
 from automl_cl.stages import verdict_trials
-from automl_cl.trials import TrialTable
+from automl_cl.trials import TrialTable, replayed
 from automl_cl.tuned import Tuned
 from search_spaces import InputError
 from trainables.data import DataSpec, DataView, load_view

@@ -22,8 +22,8 @@ from automl_cl.spec import SearchSpec
 from automl_cl.stages import Repeat
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 from search_spaces import Space, decode, encode
-from trainables.randomness import derive_seed
 from trainables.scenario import Scenario
+from trainables.seeds import derive_seed
 from trainables.trial_run import RungReport, TrialRequest
 
 MOST_LOST = 3

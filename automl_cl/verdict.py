@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from automl_cl.paired_test import (
 )
 from automl_cl.stages import verdict_trials
 from automl_cl.trials import TrialTable
-from trainables.scenario import Scenario
+
+if TYPE_CHECKING:
+    from trainables.scenario import Scenario
 
 DEFAULT_SEEDS = 10
 

@@ -15,15 +15,26 @@ import typer
 import automl_cl
 from automl_cl import driver, export
 from automl_cl.cli import app
-from automl_cl.driver import SearchResult, replayed
+from automl_cl.driver import SearchResult
 from automl_cl.journal import read_events
 from automl_cl.run_folder import RunFolder
 from automl_cl.spec import SearchSpec
 from automl_cl.stages import VerdictImpossible
+from automl_cl.trials import replayed
 from cluster import ClusterError
 from trainables.scenario import load_scenario
 
-COMMANDS = ["search", "resume", "export", "train", "pretrain", "list", "describe"]
+COMMANDS = [
+    "search",
+    "resume",
+    "report",
+    "dashboard",
+    "export",
+    "train",
+    "pretrain",
+    "list",
+    "describe",
+]
 
 Command = Callable[..., Any]
 

@@ -12,8 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import automl_cl
-from automl_cl.driver import replayed
 from automl_cl.journal import read_events
+from automl_cl.trials import replayed
 from automl_cl.tuned import Tuned
 
 Command = Callable[..., Any]

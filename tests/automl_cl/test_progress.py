@@ -94,7 +94,7 @@ def test_the_counts(events: list[Event], clock: Clock) -> None:
     assert f" {failed} failed " in last
     assert ended["done"] + ended["stopped"] + failed == len(asked)
     assert " 0 running " in last
-    first = shown(events, clock, seconds=6.0)[1]
+    first = shown(events, clock, seconds=6.0)[2]
     assert "search trial 1 of 7" in first
     assert " 1 running " in first
 
