@@ -108,7 +108,7 @@ class Session:
         """What an interruption now leads to, in words."""
         lacking = stages.shortfall(self.table, self.scenario.baseline)
         if self.verdict_now and self.closable and lacking is None:
-            return "ending the search: its last trials are given up, and the verdict is next"
+            return "ending the search here; the verdict is next"
         return "stopping: what is under way saves its state"
 
     def _heed(self) -> None:
