@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from trainables.pretraining import Backbone
 
 
+LARGEST_SEED = 2**31 - 1
+
+
 def export_run(run: Path, to: Path, weights: bool) -> list[Path]:
     """Writes a run's tuned config to a file, and with it, if wanted, trained weights.
 
@@ -101,8 +104,7 @@ def train_tuned(
 
     tuned = Tuned.read(path)
     RunFolder.require_free(output)
-    if seed < 0:
-        raise InputError(f"--seed: got {seed}, expected a whole number from 0.")
+    _require_from_to("--seed", seed, 0, LARGEST_SEED)
     _require_device(device)
     fitted = tuned.fit(data, seed, device)
     folder = RunFolder.create(output, f"train-{tuned.config['algorithm']['name']}").path
@@ -131,8 +133,10 @@ def pretrain_backbone(
     if output.exists() or not output.parent.is_dir():
         why = "is there already" if output.exists() else "is in a folder that is not there"
         raise InputError(f"--output: {output} {why}; name another file.")
-    if epochs < 1 or seed < 0:
-        raise InputError(f"--epochs, --seed: got {epochs}, {seed}; expected at least 1, 0.")
+    if output.suffix != ".safetensors":
+        raise InputError(f"--output: got {output}, expected a file that ends in .safetensors.")
+    _require_from_to("--epochs", epochs, 1, 10_000)
+    _require_from_to("--seed", seed, 0, LARGEST_SEED)
     _require_device(device)
     chosen = option(Model, model)  # type: ignore[type-abstract]
     view = load_view(DataSpec(located(data), seed=seed))
@@ -141,6 +145,11 @@ def pretrain_backbone(
     backbone = pretrain(view, model, epochs, seed, torch.device(device))
     write_backbone(output, backbone)
     return backbone
+
+
+def _require_from_to(flag: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InputError(f"{flag}: got {value}, expected a whole number from {low} to {high}.")
 
 
 def _require_device(device: str) -> None:

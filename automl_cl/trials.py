@@ -10,6 +10,7 @@ from automl_cl.journal import Event
 from search_spaces import Config
 
 SEARCH, CONFIRM, VERDICT = "search", "confirm", "verdict"
+CLOSED = "the user ended the search"
 
 
 @dataclass
@@ -93,6 +94,7 @@ class TrialTable:
         problem: what the search is about; None until that is noted.
         plans, verdicts: those events.
         opened: the plans for which the test has been opened.
+        closed: the event by which the user ended the search before its budget, if so.
     """
 
     def __init__(self) -> None:
@@ -103,6 +105,7 @@ class TrialTable:
         self.verdicts: list[Event] = []
         self.opened: list[Event] = []
         self.budget = 0
+        self.closed: Event | None = None
         self._searched = 0.0
         self._searching = False
         self._last_at = 0.0
@@ -143,7 +146,12 @@ class TrialTable:
         self.budget = event["spec"]["trials"]
 
     def _on_extend(self, event: Event) -> None:
-        self.budget = event["trials"]
+        self.budget, self.closed = event["trials"], None
+
+    def _on_close(self, event: Event) -> None:
+        self.budget, self.closed = event["budget"], event
+        for trial in self.running():
+            trial.status, trial.reason = "stopped", CLOSED
 
     def _on_problem(self, event: Event) -> None:
         self.problem = event
@@ -176,6 +184,8 @@ class TrialTable:
         trial.seconds += event["seconds"]
         if event["decision"] != "continue":
             trial.status = event["decision"]
+        if trial.status == "done":
+            trial.reason = None  # it had been given up a moment before
 
     def _on_end(self, event: Event) -> None:
         trial = self.trials[event["number"]]

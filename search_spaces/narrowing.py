@@ -37,7 +37,7 @@ def read_narrowing(name: str) -> Narrowing:
     path, presets = Path(name), {path.stem: path for path in PRESETS.glob("*.yaml")}
     if name in presets and not path.exists():
         path = presets[name]
-    elif not path.exists() and not path.suffix:
+    elif not name or (not path.exists() and not path.suffix):
         raise unknown_name("space file or preset", name, presets)
     read = read_yaml(path)
     if not isinstance(read, Mapping):

@@ -34,6 +34,7 @@ COMMANDS = [
     "pretrain",
     "list",
     "describe",
+    "doctor",
 ]
 
 Command = Callable[..., Any]
