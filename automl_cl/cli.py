@@ -225,12 +225,19 @@ def pretrain(
     output: Annotated[Path, typer.Option(help="File to write, as .safetensors.")],
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 10,
     seed: Annotated[int, typer.Option(help="Decides split, initialisation and order.")] = 0,
+    sizes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="NAME=VALUE: a size of the model, such as width=16; repeat it."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a backbone on other data, plainly and without Ray, for searches to start from."""
     from automl_cl.export import pretrain_backbone
 
-    backbone = pretrain_backbone(data, model, output, epochs, seed, device)
+    given = _settings(None, sizes or [])
+    backbone = pretrain_backbone(data, model, output, epochs, seed, device, given)
     typer.echo(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
     typer.echo(f"written: {output}")
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
 from trainables.data._examples import DataView, Examples
+from trainables.data._groups import class_groups
 from trainables.data._inputs import canonical_inputs
 from trainables.data._labels import encode_labels
 from trainables.data._loading import OpeningLog, fingerprint_of
@@ -194,12 +195,9 @@ def _new_classes(raw: RawData, known: _Classes) -> _Classes | None:
 
 def _groups(names: tuple[str, ...]) -> tuple[list[list[int]], str]:
     """Classes that stay together, and what the split is called."""
-    prefixes = [name.rpartition("/")[0] for name in names]
-    if not all(prefixes) or len(set(prefixes)) < 3:
+    together = class_groups(names)
+    if len(together) < 3:
         return [[number] for number in range(len(names))], "by class"
-    together: dict[str, list[int]] = {}
-    for number, prefix in enumerate(prefixes):
-        together.setdefault(prefix, []).append(number)
     return list(together.values()), "by group of classes (alphabet)"
 
 

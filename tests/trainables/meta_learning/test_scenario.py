@@ -11,7 +11,7 @@ import torch
 
 from search_spaces import InputError, narrowed
 from trainables.data import DataSpec
-from trainables.data.omniglot import _find_file
+from trainables.data._omniglot import find_file
 from trainables.meta_learning._views import FewShotView
 from trainables.scenario import load_scenario
 
@@ -132,7 +132,7 @@ def test_the_real_omniglot_has_30_and_20_alphabets(monkeypatch: pytest.MonkeyPat
     if not OMNIGLOT.exists():
         pytest.skip("Omniglot is not here")
     monkeypatch.setenv("AUTOML_CL_DATA", str(OMNIGLOT.parents[1]))
-    assert _find_file() == OMNIGLOT
+    assert find_file() == OMNIGLOT
     view = SCENARIO.load(DataSpec("omniglot"), settings())
     assert len(view.classes) + len(view.validation_classes) == 964
     assert view.input_shape == (1, 28, 28)
