@@ -58,6 +58,20 @@ def test_they_have_nothing_in_common_and_both_are_in_the_whole(archive: Path) ->
     assert all(name.startswith("bg") for name in (*whole.classes, *whole.validation_classes))
 
 
+def test_a_scenario_that_wants_its_classes_in_the_test_is_told_so_in_a_line(archive: Path) -> None:
+    path = archive / "omniglot" / "omniglot_28.npz"
+    with np.load(path) as saved:
+        arrays = dict(saved)
+    arrays["bg_x"], arrays["bg_y"] = np.tile(arrays["bg_x"], (9, 1, 1)), np.arange(3240) // 20
+    arrays["bg_classnames"] = np.array([f"bg/{number}" for number in range(162)])
+    np.savez(path, **arrays)
+    with pytest.raises(
+        InputError, match=r"class 'ev0/character01'.* \(162 in all\)\.$"
+    ) as refused:
+        load_view(DataSpec("omniglot"))
+    assert len(str(refused.value)) < 600
+
+
 @pytest.mark.parametrize("source", SETS)
 def test_an_archive_that_is_not_there_is_said_to_be_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
