@@ -175,12 +175,14 @@ def pretrain(
     output: options.WeightsFile,
     epochs: options.Epochs = 10,
     seed: options.PretrainingSeed = 0,
+    sizes: options.Sizes = None,
     device: options.Device = "cpu",
 ) -> None:
     """Train a backbone on other data, plainly and without Ray, for searches to start from."""
     from automl_cl.export import pretrain_backbone
 
-    backbone = pretrain_backbone(data, model, output, epochs, seed, device)
+    given = _settings(None, sizes or [])
+    backbone = pretrain_backbone(data, model, output, epochs, seed, device, given)
     typer.echo(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
     typer.echo(f"written: {output}")
 

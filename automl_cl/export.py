@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl_cl.journal import read_events
 from automl_cl.preparation import located
@@ -14,7 +15,7 @@ from automl_cl.stages import verdict_trials
 from automl_cl.trials import TrialTable, replayed
 from automl_cl.tuned import Tuned
 from search_spaces import InputError
-from trainables.data import DataSpec, DataView, load_view
+from trainables.data import DataSpec, DataView
 
 if TYPE_CHECKING:
     from trainables.pretraining import Backbone
@@ -116,7 +117,13 @@ def train_tuned(
 
 
 def pretrain_backbone(
-    data: str, model: str, output: Path, epochs: int, seed: int, device: str
+    data: str,
+    model: str,
+    output: Path,
+    epochs: int,
+    seed: int,
+    device: str,
+    sizes: Mapping[str, Any],
 ) -> Backbone:
     """Trains a model's backbone on data and writes it to a file.
 
@@ -126,8 +133,6 @@ def pretrain_backbone(
     """
     import torch
 
-    from search_spaces import option
-    from trainables.models import Model
     from trainables.pretraining import pretrain, write_backbone
 
     if output.exists() or not output.parent.is_dir():
@@ -138,11 +143,8 @@ def pretrain_backbone(
     _require_from_to("--epochs", epochs, 1, 10_000)
     _require_from_to("--seed", seed, 0, LARGEST_SEED)
     _require_device(device)
-    chosen = option(Model, model)  # type: ignore[type-abstract]
-    view = load_view(DataSpec(located(data), seed=seed))
-    if not chosen.suits(view.input_shape):
-        raise InputError(f"--model: '{model}' does not suit inputs of {list(view.input_shape)}.")
-    backbone = pretrain(view, model, epochs, seed, torch.device(device))
+    spec = DataSpec(located(data), seed=seed)
+    backbone = pretrain(spec, model, epochs, seed, torch.device(device), sizes)
     write_backbone(output, backbone)
     return backbone
 

@@ -163,6 +163,10 @@ DataBefore = Annotated[
 ModelToPretrain = Annotated[str, typer.Option(help="Model, see `list models`.")]
 Epochs = Annotated[int, typer.Option(help="Passes over the data.")]
 TrainingSeed = Annotated[int, typer.Option(help="Decides initialisation, order, augmentation.")]
+Sizes = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="NAME=VALUE: a size of the model, such as width=16; repeat it."),
+]
 PretrainingSeed = Annotated[int, typer.Option(help="Decides split, initialisation and order.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 

@@ -76,7 +76,7 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     if isinstance(allowed, Float) and space.range_of("training", "epochs") == allowed:
         shortest = max(SHORTEST * cap, allowed.low)
         space = narrowed(space, {"training.epochs": {"low": shortest}})
-    return space
+    return scenario.tunable(space, view)
 
 
 def _require_suitable(model: str, suitable: list[str], scenario: Scenario, view: DataView) -> None:

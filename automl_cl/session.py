@@ -24,7 +24,7 @@ from automl_cl.rungs import Decision, decide, levels_of
 from automl_cl.spec import SearchSpec
 from automl_cl.stages import Repeat
 from automl_cl.trials import CLOSED, CONFIRM, SEARCH, VERDICT, Trial, TrialTable
-from search_spaces import Space, decode, encode
+from search_spaces import Space, coordinates, decode, encode
 from trainables.scenario import Scenario
 from trainables.seeds import derive_seed
 from trainables.trial_run import RungReport, TrialRequest
@@ -65,6 +65,7 @@ class Session:
         self.scenario = scenario
         self.observers: list[Callable[[Event], None]] = []
         self.arms = {name: space.only("algorithm", name) for name in space.options("algorithm")}
+        self._anything_to_choose = any(coordinates(arm) for arm in self.arms.values())
         self.table = TrialTable()
         self.stopping = self.verdict_now = False
         self.error: Exception | None = None
@@ -194,7 +195,8 @@ class Session:
         searched = self.table.of_stage(SEARCH)
         # However little time there is, every arm runs its published default.
         whole = {trial.arm for trial in searched} == set(self.arms)
-        return len(searched) < self.table.budget and not (whole and self.out_of_time())
+        over = self.out_of_time() or not self._anything_to_choose
+        return len(searched) < self.table.budget and not (whole and over)
 
     def _running(self, stage: str) -> bool:
         return any(trial.stage == stage for trial in self.table.running())
@@ -291,7 +293,7 @@ class Session:
             checkpoint=trial.rungs[-1].checkpoint if trial.rungs else None,
             compute=trial.compute,
             keep_weights=trial.stage == VERDICT,
-            searching=trial.stage == SEARCH,
+            searching=trial.stage != VERDICT,
         )
 
     def _attempt(self, trial: Trial) -> int:

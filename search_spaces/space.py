@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from search_spaces.parts import (
     Config,
@@ -121,6 +121,16 @@ class Space:
         leaf = group.fields[field]
         return leaf.allowed if isinstance(leaf, Leaf) else None
 
+    def with_defaults(self, fixed: Callable[[tuple[str, ...]], bool]) -> Space:
+        """The space with its default in place of every choice and range whose path is `fixed`.
+
+        Args:
+            fixed: of paths such as `("optimizer",)` or `("optimizer", "sgd", "lr")`.
+        """
+        root = _with_defaults(self.root, (), fixed)
+        assert isinstance(root, Group)
+        return Space(root)
+
     def default(self) -> Config:
         """The config of published defaults, as near to them as the space allows."""
         return default_of(self.root)
@@ -135,6 +145,21 @@ class Space:
         """A hash of everything in the space: equal spaces have equal fingerprints."""
         text = json.dumps(self.describe(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _with_defaults(
+    node: Node, path: tuple[str, ...], fixed: Callable[[tuple[str, ...]], bool]
+) -> Node:
+    if isinstance(node, Leaf) and fixed(path):
+        return Fixed(node.default, type(node.default), node.allowed)
+    if isinstance(node, Group):
+        below = node.fields.items()
+        return Group({name: _with_defaults(n, (*path, name), fixed) for name, n in below})
+    if isinstance(node, Choice):
+        chosen = [node.default] if fixed(path) else list(node.options)
+        kept = {n: _with_defaults(node.options[n], (*path, n), fixed) for n in chosen}
+        return Choice(node.kind, cast("dict[str, Group]", kept), node.default)
+    return node
 
 
 def default_of(node: Node) -> Any:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from search_spaces import Config, Part, Space, from_config, unknown_name
 from trainables.data import DataSpec, DataView, OpeningLog, load_view, open_test
@@ -90,8 +92,16 @@ class Scenario(ABC):
         return TensorView.of(view, device, ranks)
 
     def in_search(self, data: Any) -> Any:
-        """What a trial of the search may see of data on a device; everything else sees it all."""
+        """What a trial may see by whose result something is chosen; the verdict's see it all."""
         return data
+
+    def tunable(self, space: Space, view: DataView) -> Space:
+        """What the search may choose in a space that its user has narrowed."""
+        return space
+
+    def parts_of_test(self, view: DataView, items: Any) -> dict[str, NDArray[np.bool_]]:
+        """Items [n] of which the verdict also tells the metric by themselves, by what they are."""
+        return {}
 
     def notes(self, view: DataView) -> list[str]:
         """Sentences that a verdict on this data must not be read without."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import InputError, unknown_name
 from trainables.data._examples import DataView, Examples
+from trainables.data._groups import class_groups
 from trainables.data._inputs import canonical_inputs
 from trainables.data._labels import encode_labels
 from trainables.data._loading import OpeningLog, fingerprint_of
@@ -247,7 +248,8 @@ def _drawn(
 ) -> tuple[_Classes, _Classes, _Classes, str]:
     """Training, validation and test drawn by the generator, and what the split is called."""
     test = _new_classes(raw, known)
-    groups = _groups(known.names) if way != _SINGLE else [[c] for c in range(len(known.names))]
+    together = {} if way == _SINGLE else class_groups(known.names)
+    groups = list(together.values()) or [[c] for c in range(len(known.names))]
     order = [int(group) for group in rng.permutation(len(groups))]
     taken = _take(groups, order, wanted.fewest_classes, data, 2 if test is None else 1)
     kept = sorted(c for group in order for c in groups[group])
@@ -279,16 +281,7 @@ def _new_classes(raw: RawData, known: _Classes) -> _Classes | None:
 
 def _grouped(names: tuple[str, ...]) -> bool:
     """Whether classes are called GROUP/CLASS, with groups enough to split them."""
-    prefixes = {name.rpartition("/")[0] for name in names}
-    return "" not in prefixes and len(prefixes) >= 3
-
-
-def _groups(names: tuple[str, ...]) -> list[list[int]]:
-    """Classes that stay together."""
-    together: dict[str, list[int]] = {}
-    for number, name in enumerate(names):
-        together.setdefault(name.rpartition("/")[0], []).append(number)
-    return list(together.values())
+    return len(class_groups(names)) >= 3
 
 
 def _take(

@@ -12,8 +12,8 @@ import torch
 from search_spaces import InputError, narrowed
 from search_spaces.space import Fixed
 from trainables.data import ClassSplit, DataSpec, open_test_classes
+from trainables.data._omniglot import find_file
 from trainables.data._vinyals import vinyals_split
-from trainables.data.omniglot import _find_file
 from trainables.meta_learning._views import FewShotView
 from trainables.scenario import load_scenario
 
@@ -157,7 +157,7 @@ def real_omniglot(monkeypatch: pytest.MonkeyPatch) -> DataSpec:
     if not OMNIGLOT.exists():
         pytest.skip("Omniglot is not here")
     monkeypatch.setenv("AUTOML_CL_DATA", str(OMNIGLOT.parents[1]))
-    assert _find_file() == OMNIGLOT
+    assert find_file() == OMNIGLOT
     return DataSpec("omniglot")
 
 
