@@ -96,9 +96,10 @@ def resume(
         from automl_cl import driver
         from automl_cl.journal import read_events
         from automl_cl.run_folder import RunFolder
+        from automl_cl.spec import spec_of
 
         folder = RunFolder.existing(run)
-        spec = driver.spec_of(read_events(folder.journal), folder)
+        spec = spec_of(read_events(folder.journal), folder)
         console = _console()
         with _progress(console, spec.scenario, spec.time_limit) as progress:
             watch, announce = progress.watch, progress.announce
@@ -117,6 +118,38 @@ def export(
 
     for written in export_run(run, to, weights):
         typer.echo(written)
+
+
+@app.command()
+def report(
+    run: options.AnyRun,
+    to: options.ReportFile = None,
+    force: options.Force = False,
+) -> None:
+    """Write [bold]report.html[/]: the whole search on one page that needs no network."""
+    from automl_cl.report import report_run
+
+    typer.echo(report_run(run, to, force))
+
+
+@app.command()
+def dashboard(
+    run: options.AnyRun,
+    to: options.OptunaStorage = None,
+    export_only: options.ExportOnly = False,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8080,
+) -> None:
+    """Show the trials in optuna-dashboard, one study an algorithm."""
+    from automl_cl.dashboard import export_studies, require_dashboard, serve
+
+    if not export_only:
+        require_dashboard(host, port)
+    storage = export_studies(run, to)
+    typer.echo(f"written: {storage}")
+    if not export_only:
+        typer.echo(f"dashboard: http://{host}:{port} (Ctrl-C ends it)")
+        serve(storage, host, port)
 
 
 @app.command()
@@ -142,12 +175,14 @@ def pretrain(
     output: options.WeightsFile,
     epochs: options.Epochs = 10,
     seed: options.PretrainingSeed = 0,
+    sizes: options.Sizes = None,
     device: options.Device = "cpu",
 ) -> None:
     """Train a backbone on other data, plainly and without Ray, for searches to start from."""
     from automl_cl.export import pretrain_backbone
 
-    backbone = pretrain_backbone(data, model, output, epochs, seed, device)
+    given = _settings(None, sizes or [])
+    backbone = pretrain_backbone(data, model, output, epochs, seed, device, given)
     typer.echo(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
     typer.echo(f"written: {output}")
 
@@ -260,6 +295,7 @@ def _report(console: Console, result: SearchResult) -> None:
 
     console.print("")
     console.print(arms_table(result.table, result.scenario))
+    console.print(f"\nreport: {result.folder.report}", highlight=False, soft_wrap=True)
     console.print("")
     if result.verdict is None:
         why = "" if result.lacking is None else f" ({result.lacking})"

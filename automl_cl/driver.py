@@ -14,12 +14,14 @@ from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.interruption import Interruption, say_on_stderr
 from automl_cl.journal import Event, Journal
 from automl_cl.preparation import Prepared, prepare
+from automl_cl.problem import problem_of
+from automl_cl.report import write_report
 from automl_cl.run_folder import RunFolder, write_whole
 from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
+from automl_cl.spec import SearchSpec, spec_of
 from automl_cl.stages import shortfall
 from automl_cl.tensorboard_log import Board
-from automl_cl.trials import TrialTable
+from automl_cl.trials import TrialTable, replayed
 from automl_cl.trials_file import write_trials
 from automl_cl.tuned import Tuned
 from automl_cl.verdict import Verdict
@@ -143,25 +145,6 @@ def resume(
         return _run(session, prepared, slots, watch, interruption)
 
 
-def spec_of(events: list[Event], folder: RunFolder) -> SearchSpec:
-    """The spec that a journal begins with.
-
-    Raises:
-        InputError: if it begins with anything else.
-    """
-    if events[0]["event"] != "search" or "spec" not in events[0]:
-        raise InputError(f"{folder.journal} does not begin with a search.")
-    return SearchSpec.from_dict(events[0]["spec"], str(folder.journal))
-
-
-def replayed(events: list[Event]) -> TrialTable:
-    """The trial table of a journal's events."""
-    table = TrialTable()
-    for event in events:
-        table.apply(event)
-    return table
-
-
 def versions() -> dict[str, str]:
     """The versions that decide what a seed gives."""
     found = {name: version(name) for name in VERSIONED}
@@ -228,10 +211,24 @@ def _run(
     watch: Watch | None,
     interruption: Interruption,
 ) -> SearchResult:
+    if session.table.problem is None:
+        session.write("problem", **problem_of(prepared.scenario, prepared.view, prepared.space))
     folder, board = session.folder, Board(session.folder.tensorboard, session.table)
     session.observers.append(board.observe)
     if watch is not None:
         session.observers.append(watch(session.table, prepared.scenario))
+    try:
+        return _carry_out(session, prepared, slots, board, interruption)
+    finally:
+        with interruption.answered_by(lambda: None, lambda: "stopping"):
+            if session.error is None:
+                write_report(folder, session.journal.events)
+
+
+def _carry_out(
+    session: Session, prepared: Prepared, slots: int, board: Board, interruption: Interruption
+) -> SearchResult:
+    folder = session.folder
     try:
         with interruption.answered_by(session.interrupt, session.on_interruption):
             train(session, prepared, slots)

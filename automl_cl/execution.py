@@ -118,7 +118,8 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
         number: rows[index * count : (index + 1) * count]
         for index, number in enumerate(contestants(plan))
     }
-    verdict = judge(plan, scores, session.table, prepared.scenario)
+    parts = prepared.scenario.parts_of_test(prepared.view, test)
+    verdict = judge(plan, scores, session.table, prepared.scenario, parts)
     verdict["notes"] = [*prepared.scenario.notes(prepared.view), *_ended_early(session.table)]
     session.write("verdict", plan=plan, verdict=verdict)
 

@@ -21,7 +21,9 @@ RUNNING = "Where it runs"
 Scenario = Annotated[str, typer.Argument(help="Kind of problem, see `list scenarios`.")]
 Data = Annotated[
     str,
-    typer.Option(help="digits, fashion-mnist, a .npz or .parquet file, or a folder of idx files."),
+    typer.Option(
+        help="A name from `list data`, a .npz or .parquet file, or a folder of idx files."
+    ),
 ]
 Noise = Annotated[
     str, typer.Option(help="Label noise to put in: 0.4, symmetric:0.4 or asymmetric:0.4.")
@@ -108,6 +110,23 @@ Address = Annotated[
 # Runs and files.
 
 Run = Annotated[Path, typer.Argument(help="Run folder.")]
+AnyRun = Annotated[Path, typer.Argument(help="Run folder, of a finished search or not.")]
+ReportFile = Annotated[
+    Path | None, typer.Option(help="File to write; RUN/report.html, made anew, if not given.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Write over the file that --to names.")]
+OptunaStorage = Annotated[
+    Path | None,
+    typer.Option(
+        help="Optuna storage to write or bring up to date: SQLite if it ends in .db, else "
+        "Optuna's journal; RUN/optuna.jsonl if not given."
+    ),
+]
+ExportOnly = Annotated[
+    bool, typer.Option("--export-only", help="Write the storage and open nothing.")
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; others reach it on 0.0.0.0.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
 Output = Annotated[Path | None, typer.Option(help="Run folder to make; runs/TIME-… if not given.")]
 To = Annotated[Path, typer.Option(help="File to write.")]
 Weights = Annotated[
@@ -144,6 +163,10 @@ DataBefore = Annotated[
 ModelToPretrain = Annotated[str, typer.Option(help="Model, see `list models`.")]
 Epochs = Annotated[int, typer.Option(help="Passes over the data.")]
 TrainingSeed = Annotated[int, typer.Option(help="Decides initialisation, order, augmentation.")]
+Sizes = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="NAME=VALUE: a size of the model, such as width=16; repeat it."),
+]
 PretrainingSeed = Annotated[int, typer.Option(help="Decides split, initialisation and order.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 

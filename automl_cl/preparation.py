@@ -9,7 +9,7 @@ from typing import Any
 from automl_cl.spec import SearchSpec
 from search_spaces import Float, InputError, Space, narrowed, unknown_name
 from trainables.data import DataSpec, DataView, data_sources
-from trainables.scenario import Scenario, load_scenario
+from trainables.scenario import Scenario, load_scenario, scenario_names
 
 SHORTEST = 0.25
 
@@ -30,6 +30,7 @@ def located(data: str) -> str:
     """A file or folder by its absolute path, so that a run can be resumed from anywhere."""
     path = Path(data).expanduser()
     named = not data or data.replace("_", "-") in data_sources()
+    named |= any(data in load_scenario(each).own_data() for each in scenario_names())
     return str(path.absolute()) if not named and path.exists() else data
 
 
@@ -50,7 +51,7 @@ def prepare(spec: SearchSpec) -> Prepared:
             f"--workers-per-trial: got {spec.workers_per_trial}, but a trial of {scenario.name} "
             "is trained by 1 worker."
         )
-    settings, data = scenario.with_settings(spec.settings), data_spec(spec)
+    settings, data = scenario.with_settings(spec.settings, spec.data), data_spec(spec)
     view = scenario.load(data, settings)
     scenario = scenario.for_view(view)
     return Prepared(spec, scenario, settings, data, view, _space(spec, scenario, view))
@@ -75,7 +76,7 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     if isinstance(allowed, Float) and space.range_of("training", "epochs") == allowed:
         shortest = max(SHORTEST * cap, allowed.low)
         space = narrowed(space, {"training.epochs": {"low": shortest}})
-    return space
+    return scenario.tunable(space, view)
 
 
 def _require_suitable(model: str, suitable: list[str], scenario: Scenario, view: DataView) -> None:

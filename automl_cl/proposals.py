@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from automl_cl.samplers import Sampler, Told
 from automl_cl.trials import Trial
 from search_spaces import FlatSpace, Point
-from trainables.randomness import derive_seed
+from trainables.seeds import derive_seed
 
 RANDOM_SHARE = 0.25
 FEWEST_POINTS = 8

@@ -26,8 +26,8 @@ from automl_cl.spec import SearchSpec
 from automl_cl.stages import Repeat
 from automl_cl.trials import CLOSED, CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 from search_spaces import FlatSpace, Space, coordinates, decode, encode, option
-from trainables.randomness import derive_seed
 from trainables.scenario import Scenario
+from trainables.seeds import derive_seed
 from trainables.trial_run import RungReport, TrialRequest
 
 MOST_LOST = 3
@@ -75,6 +75,7 @@ class Session:
             )
             for name, arm in self.arms.items()
         }
+        self._anything_to_choose = any(each.space.ranges for each in self.proposals.values())
         self.table = TrialTable()
         self.stopping = self.verdict_now = False
         self.error: Exception | None = None
@@ -118,7 +119,7 @@ class Session:
         """What an interruption now leads to, in words."""
         lacking = stages.shortfall(self.table, self.scenario.baseline)
         if self.verdict_now and self.closable and lacking is None:
-            return "ending the search: its last trials are given up, and the verdict is next"
+            return "ending the search here; the verdict is next"
         return "stopping: what is under way saves its state"
 
     def _heed(self) -> None:
@@ -225,7 +226,8 @@ class Session:
         searched = self.table.of_stage(SEARCH)
         # However little there is to spend, every arm runs its published default.
         whole = {trial.arm for trial in searched} == set(self.arms)
-        return len(searched) < self.table.budget and not (whole and self.out_of_budget())
+        over = self.out_of_budget() or not self._anything_to_choose
+        return len(searched) < self.table.budget and not (whole and over)
 
     def _running(self, stage: str) -> bool:
         return any(trial.stage == stage for trial in self.table.running())
@@ -368,7 +370,7 @@ class Session:
             checkpoint=trial.rungs[-1].checkpoint if trial.rungs else None,
             compute=trial.compute,
             keep_weights=trial.stage == VERDICT,
-            searching=trial.stage == SEARCH,
+            searching=trial.stage != VERDICT,
         )
 
     def _attempt(self, trial: Trial) -> int:

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
-from trainables.randomness import derive_seed
+from trainables.seeds import derive_seed
 
 FINALISTS = 3
 CONFIRMATIONS = 3

@@ -166,8 +166,8 @@ class Tuned:
         """
         if source is not None:
             spec = DataSpec(source, seed=self.data.get("seed", 0))
-            return self._scenario().load(spec, self._settings())
-        view = self._scenario().load(self._data_spec(), self._settings())
+            return self._scenario().load(spec, self._settings(source))
+        view = self._scenario().load(self._data_spec(), self._settings(self.data["source"]))
         found_on = self.data.get("fingerprint", view.fingerprint)
         if view.fingerprint != found_on:
             raise InputError(
@@ -181,8 +181,8 @@ class Tuned:
         other = ("fingerprint", "settings")
         return DataSpec.from_dict({k: v for k, v in self.data.items() if k not in other})
 
-    def _settings(self) -> Any:
-        return self._scenario().with_settings(self.data.get("settings", {}))
+    def _settings(self, source: str) -> Any:
+        return self._scenario().with_settings(self.data.get("settings", {}), source)
 
     def fit(self, source: str | None = None, seed: int = 0, device: str = "cpu") -> Fitted:
         """Trains the config from scratch, here, without Ray.

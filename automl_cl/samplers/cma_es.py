@@ -23,19 +23,17 @@ class CmaEs(OptunaSampler):
 
     A strategy that is stepped generation by generation has a memory of its own; this one is begun
     anew for each question from what the arm's trials say (warm-started CMA-ES, Nomura et al.
-    2021), so that a resumed search asks the same again. Below 10 trials it begins at the best.
+    2021), so that a resumed search asks the same again. Below 10 trials it begins in the middle.
     """
 
     def optuna_sampler(
         self, seed: int, finished: Sequence[FrozenTrial]
     ) -> optuna.samplers.BaseSampler:
         sources = [_numbers_only(trial) for trial in finished]
-        best = min(sources, key=lambda trial: trial.value or 0.0)
         enough = len(sources) >= FEWEST_SOURCES
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return optuna.samplers.CmaEsSampler(
-                x0=None if enough else best.params,
                 source_trials=sources if enough else None,
                 seed=seed,
                 n_startup_trials=0,

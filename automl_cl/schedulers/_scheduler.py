@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from automl_cl.trials import Trial
-from search_spaces import Part
+from search_spaces import Part, option
 
 
 class Decision(StrEnum):
@@ -90,3 +90,9 @@ def geometric(horizon: float, cap: float, eta: float, rungs: int) -> list[float]
     """The cap and its `rungs - 1` lower rungs, each 1/eta of the next, cut at a horizon."""
     below = [cap / eta**power for power in range(rungs - 1, 0, -1)]
     return [*(level for level in below if level < horizon * 0.999), horizon]
+
+
+def rungs_of(name: str, cap: float) -> list[float]:
+    """The levels below the cap at which the trials of a scheduler report."""
+    chosen = option(Scheduler, name)()  # type: ignore[type-abstract]
+    return chosen.levels(cap, cap, number=0)[:-1]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
+from automl_cl.ranking import rank_correlation
 from automl_cl.schedulers._scheduler import Arm, Decision, Scheduler, geometric
 from automl_cl.trials import Trial
-from trainables.randomness import derive_seed
-
-MOST_COMPARED = 300
-MOST_PAUSED = 16
+from trainables.seeds import derive_seed
 
 
 @final
@@ -28,14 +25,16 @@ class TrustedRungs(Scheduler):
     they mean much and are cheap. A trial that does not pass is paused, not stopped: when the
     ranks turn out to mean less than was thought, it goes on.
 
-    A share of the compute goes to trials that run to their end whatever their rungs say: else
-    only the chosen would ever be seen at the end.
+    Not all trials are compared everywhere. A share of the compute goes to trials that run to
+    their end whatever their rungs say, else only the chosen would ever be seen there; and a third
+    of the trials pass the first rung, since what is best of all can look middling there.
 
     Attributes:
         eta: how far apart rungs are.
         rungs: levels a full trial has, its end included.
         fewest_kept: the least share of trials that pass a rung.
         uncompared_share: compute of trials that are not compared, as a share of the arm's.
+        first_rung_passed: the share of trials that pass the first rung whatever it says.
         prior_correlation: Kendall's tau that a rung is believed to have before any is seen, ...
         prior_pairs: ... and of how many pairs of trials that belief is worth.
     """
@@ -44,7 +43,7 @@ class TrustedRungs(Scheduler):
     rungs: int = 4
     fewest_kept: float = 0.25
     uncompared_share: float = 0.1
-    first_rung_passed: float = 0.33
+    first_rung_passed: float = 1 / 3
     prior_correlation: float = 0.3
     prior_pairs: int = 10
 
@@ -59,12 +58,16 @@ class TrustedRungs(Scheduler):
     def decide(self, trial: Trial, value: float, level: float, arm: Arm) -> Decision:
         if trial.uncompared:
             return Decision.CONTINUE
-        if not trial.rungs and derive_seed(arm.seed, "first rung", trial.number) % 1000 < self.first_rung_passed * 1000:
+        if not trial.rungs and self._passes_the_first(trial, arm):
             return Decision.CONTINUE
         others = [loss for loss, peer in arm.losses_at(level) if peer.number != trial.number]
         better = sum(other < arm.loss(value) for other in others)
         passing = math.floor((len(others) + 1) * self.kept(level, arm) + 1e-9)
         return Decision.CONTINUE if better < passing else Decision.PAUSED
+
+    def _passes_the_first(self, trial: Trial, arm: Arm) -> bool:
+        drawn = derive_seed(arm.seed, "first rung", trial.number) % 1000
+        return drawn < 1000 * self.first_rung_passed
 
     def promoted(self, arm: Arm) -> Trial | None:
         paused = [trial for trial in arm.trials if trial.status == "paused"]
@@ -84,39 +87,6 @@ class TrustedRungs(Scheduler):
         runs = max(4.0, sum(trial.compute for trial in arm.trials) / arm.cap)
         best = best_share(round(math.sin(math.pi / 2 * tau), 3), level / arm.cap, round(runs))
         return max(self.fewest_kept, best)
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """How well a rung has ranked: Kendall's tau with the end, over so many pairs of trials."""
-
-    tau: float
-    pairs: int
-
-
-def rank_correlation(level: float, arms: Iterable[Sequence[Trial]]) -> Ranking:
-    """How the values at a rung have ranked those at the end, among trials of one arm each.
-
-    Trials that were let through at the rung are more alike than all are, which makes tau smaller
-    than it is: the error is on the side of caution.
-    """
-    import numpy as np
-
-    balance, pairs = 0.0, 0
-    for trials in arms:
-        points = [
-            (early, trial.value)
-            for trial in trials
-            if trial.value is not None
-            and trial.horizon > level * 1.001
-            and (early := trial.value_by(level)) is not None
-        ][-MOST_COMPARED:]
-        if len(points) > 1:
-            early, final = np.array(points).T
-            signs = np.sign(early[:, None] - early) * np.sign(final[:, None] - final)
-            balance += float(signs.sum()) / 2
-            pairs += len(points) * (len(points) - 1) // 2
-    return Ranking(balance / pairs if pairs else 0.0, pairs)
 
 
 @lru_cache(maxsize=4096)

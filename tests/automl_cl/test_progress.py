@@ -101,7 +101,7 @@ def test_the_counts(events: list[Event], clock: Clock) -> None:
     assert f" {ended['failed']} failed " in last
     assert ended.total() == len(asked)
     assert " 0 running " in last
-    first = shown(events, clock, seconds=6.0)[1]
+    first = shown(events, clock, seconds=6.0)[2]
     assert "searching: trial 1 of 7" in first
     assert " 1 running " in first
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl_cl.ranking import rank_correlation
 from automl_cl.schedulers import Arm, Decision, Scheduler
 from automl_cl.schedulers.asha import Asha
 from automl_cl.schedulers.hyperband import Hyperband
 from automl_cl.schedulers.median import MedianStopping
 from automl_cl.schedulers.none import NoStopping
-from automl_cl.schedulers.trusted_rungs import TrustedRungs, best_share, rank_correlation
+from automl_cl.schedulers.trusted_rungs import TrustedRungs, best_share
 from automl_cl.trials import Rung, Trial
 from search_spaces import options
 
@@ -222,7 +223,10 @@ def test_a_share_for_every_correlation_and_cost() -> None:
 def test_a_rung_that_ranks_well_lets_few_pass(make_trial: MakeTrial, mode: str) -> None:
     sign = 1 if mode == "max" else -1
     trials = simulated(
-        TrustedRungs(), make_trial, lambda worth, draw: worth + 0.1 * draw.random(), mode=mode
+        TrustedRungs(first_rung_passed=0.0),
+        make_trial,
+        lambda worth, draw: worth + 0.1 * draw.random(),
+        mode=mode,
     )
     compared = [trial for trial in trials if not trial.uncompared]
     passed = [trial for trial in compared if len(trial.rungs) > 1]
@@ -230,6 +234,20 @@ def test_a_rung_that_ranks_well_lets_few_pass(make_trial: MakeTrial, mode: str) 
     held = [trial for trial in compared if len(trial.rungs) == 1]
     low = min(sign * trial.rungs[0].value for trial in passed)
     assert sum(sign * trial.rungs[0].value > low for trial in held) < 0.2 * len(held)
+
+
+def test_a_third_of_the_trials_pass_the_first_rung_but_no_other(make_trial: MakeTrial) -> None:
+    scheduler, levels = TrustedRungs(), [1.0, 3.0, 9.0, 27.0]
+    peers = [make_trial(n, "a", [50 + n] * 4, levels=levels) for n in range(20)]
+    arm, passed = arm_of(peers), 0
+    for number in range(20, 320):
+        new = make_trial(number, "a", levels=levels, status="running")
+        new.uncompared = False
+        if scheduler.decide(new, 0.0, 1.0, arm) == Decision.CONTINUE:
+            passed += 1
+            new.rungs.append(Rung(1.0, 0.0, 1.0, {}, None, "continue"))
+            assert scheduler.decide(new, 0.0, 3.0, arm) == Decision.PAUSED
+    assert 70 < passed < 130
 
 
 def test_a_rung_that_ranks_at_random_holds_back_nearly_none(make_trial: MakeTrial) -> None:

@@ -13,7 +13,8 @@ from trainables.data._classes import (
     open_test_classes,
 )
 from trainables.data._examples import DataView, Examples
-from trainables.data._loading import OpeningLog, load_view, open_test
+from trainables.data._groups import class_groups
+from trainables.data._loading import OpeningLog, hashes_of, load_view, open_test
 from trainables.data._registry import data_sources
 from trainables.data._spec import DataSpec
 
@@ -25,7 +26,9 @@ __all__ = [
     "Examples",
     "OpeningLog",
     "SealedClasses",
+    "class_groups",
     "data_sources",
+    "hashes_of",
     "load_class_view",
     "load_view",
     "open_test",

@@ -12,6 +12,7 @@ from trainables.data._source import RawExamples
 
 # One for each fifth of a 60/20/20 split.
 _FEWEST_PER_CLASS = 5
+_MOST_NAMED = 20  # of classes, in a message
 
 
 def encode_labels(
@@ -49,9 +50,10 @@ def encode_test_labels(
     names, codes = _named(raw, class_names)
     unseen = [name for name in names if name not in classes]
     if unseen:
+        more = f", … ({len(classes)} in all)" if len(classes) > _MOST_NAMED else ""
         raise InputError(
             f"{raw.labels_name}: the test has class '{unseen[0]}', which the training part has "
-            f"not; the training classes are: {', '.join(classes)}."
+            f"not; the training classes are: {', '.join(classes[:_MOST_NAMED])}{more}."
         )
     return np.array([classes.index(name) for name in names], dtype=np.int64)[codes]
 

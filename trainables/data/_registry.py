@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from search_spaces.errors import InputError, unknown_name
@@ -18,8 +19,12 @@ def data_sources() -> dict[str, type[Source]]:
     return {module.replace("_", "-"): _source_class(module) for module in _module_names()}
 
 
-def find_source(source: str) -> Source:
+def find_source(source: str, others: Iterable[str] = ()) -> Source:
     """The source for a name or a path.
+
+    Args:
+        source: the name or path.
+        others: more names that could have been meant.
 
     Raises:
         InputError: no source has that name or reads such a path.
@@ -39,7 +44,7 @@ def find_source(source: str) -> Source:
         f"*{found.suffix}" if issubclass(found, FileSource) else name
         for name, found in sources.items()
     ]
-    raise unknown_name("data", source, allowed)
+    raise unknown_name("data", source, [*allowed, *others])
 
 
 def _module_names() -> list[str]:
