@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from automl_cl import __version__
+from automl_cl.data_flags import (
+    DATA_HELP,
+    MODEL_HELP,
+    DataOption,
+    DropColumns,
+    FeatureColumns,
+    ImageSize,
+    LabelColumn,
+    data_options,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,18 +65,18 @@ def options(version: Version = False) -> None:
 @app.command()
 def search(
     scenario: Annotated[str, typer.Argument(help="Kind of problem, see `list scenarios`.")],
-    data: Annotated[
-        str,
-        typer.Option(
-            help="digits, fashion-mnist, a .npz or .parquet file, or a folder of idx files."
-        ),
-    ],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    label_column: LabelColumn = None,
+    feature_columns: FeatureColumns = None,
+    drop_columns: DropColumns = None,
+    image_size: ImageSize = None,
+    data_option: DataOption = None,
     noise: Annotated[
         str,
         typer.Option(help="Label noise to put in: 0.4, symmetric:0.4 or asymmetric:0.4."),
     ] = "none",
     model: Annotated[
-        str | None, typer.Option(help="Model, see `list models`; chosen by the data if not given.")
+        str | None, typer.Option(help=f"{MODEL_HELP} Chosen by the data if not given.")
     ] = None,
     space: Annotated[
         str | None,
@@ -140,6 +150,9 @@ def search(
     spec = SearchSpec(
         scenario=scenario,
         data=located(data),
+        data_options=data_options(
+            label_column, feature_columns, drop_columns, image_size, data_option
+        ),
         noise=noise,
         model=model,
         space={} if space is None else dict(read_narrowing(space)),
@@ -204,6 +217,11 @@ def train(
     data: Annotated[
         str | None, typer.Option(help="Other data; without it, what it was found on.")
     ] = None,
+    label_column: LabelColumn = None,
+    feature_columns: FeatureColumns = None,
+    drop_columns: DropColumns = None,
+    image_size: ImageSize = None,
+    data_option: DataOption = None,
     seed: Annotated[int, typer.Option(help="Decides initialisation, order, augmentation.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     output: Annotated[
@@ -213,7 +231,8 @@ def train(
     """Train a tuned config from scratch, without Ray, and write its weights."""
     from automl_cl.export import train_tuned
 
-    folder, metrics = train_tuned(tuned, data, seed, device, output)
+    options = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
+    folder, metrics = train_tuned(tuned, data, seed, device, output, options)
     typer.echo("validation: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
     typer.echo(f"written: {folder}")
 
@@ -221,8 +240,13 @@ def train(
 @app.command()
 def pretrain(
     data: Annotated[str, typer.Option(help="Data to pre-train on, other than what comes after.")],
-    model: Annotated[str, typer.Option(help="Model, see `list models`.")],
+    model: Annotated[str, typer.Option(help=MODEL_HELP)],
     output: Annotated[Path, typer.Option(help="File to write, as .safetensors.")],
+    label_column: LabelColumn = None,
+    feature_columns: FeatureColumns = None,
+    drop_columns: DropColumns = None,
+    image_size: ImageSize = None,
+    data_option: DataOption = None,
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 10,
     seed: Annotated[int, typer.Option(help="Decides split, initialisation and order.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -230,7 +254,8 @@ def pretrain(
     """Train a backbone on other data, plainly and without Ray, for searches to start from."""
     from automl_cl.export import pretrain_backbone
 
-    backbone = pretrain_backbone(data, model, output, epochs, seed, device)
+    options = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
+    backbone = pretrain_backbone(data, model, output, epochs, seed, device, options)
     typer.echo(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
     typer.echo(f"written: {output}")
 

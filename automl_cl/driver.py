@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
@@ -55,6 +56,7 @@ def start(
     address: str | None = None,
     watch: Watch | None = None,
     verbose: bool = False,
+    say: Callable[[str], None] = print,
 ) -> SearchResult:
     """Runs a search from its beginning.
 
@@ -64,6 +66,7 @@ def start(
         address: of a Ray cluster; None for Ray on this machine.
         watch: called with trial table and scenario; what it returns is called with each event.
         verbose: lets Ray's own messages through.
+        say: told what was guessed about the data, a line at a time, before anything is trained.
 
     Raises:
         InputError: if the spec names what is not there, or the folder is not empty.
@@ -71,10 +74,13 @@ def start(
     """
     RunFolder.require_free(output)
     prepared, occupied = prepare(spec), trial_resources(spec)
+    spec = prepared.spec
+    for note in prepared.view.notes:
+        say(note)
     with ExitStack() as stack:
         stack.enter_context(_connection(spec, address, verbose))
         slots = concurrency(occupied)
-        folder = RunFolder.create(output, f"{spec.scenario}-{Path(spec.data).stem}")
+        folder = RunFolder.create(output, f"{spec.scenario}-{_short_name(prepared.view.name)}")
         spec.write(folder.spec)
         journal = stack.enter_context(Journal.create(folder.journal))
         journal.append(
@@ -119,6 +125,11 @@ def resume(
         if trials is not None:
             journal.append("extend", trials=trials)
         return _run(prepared, folder, journal, slots, watch)
+
+
+def _short_name(name: str) -> str:
+    """A data set's name without its suffix, as part of a folder's name."""
+    return re.sub(r"[^\w.-]+", "-", Path(name).stem)
 
 
 def spec_of(events: list[Event], folder: RunFolder) -> SearchSpec:

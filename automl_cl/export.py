@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl_cl.driver import replayed, spec_of
 from automl_cl.journal import read_events
@@ -77,16 +78,23 @@ def _copy_weights(source: Path, to: Path, tuned: Tuned) -> None:
 
 
 def about(view: DataView) -> dict[str, str]:
-    """What somebody who loads the weights has to know: how inputs were scaled, and the classes."""
+    """What has to be known with the weights: how inputs were read and scaled, and classes."""
     return {
         "input_mean": json.dumps(view.mean.ravel().tolist()),
         "input_scale": json.dumps(view.scale.ravel().tolist()),
         "classes": json.dumps(view.classes),
+        "data_options": json.dumps(view.options),
     }
 
 
 def train_tuned(
-    path: Path, data: str | None, seed: int, device: str, output: Path | None
+    path: Path,
+    data: str | None,
+    seed: int,
+    device: str,
+    output: Path | None,
+    options: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = print,
 ) -> tuple[Path, dict[str, float]]:
     """Trains a tuned config and writes its weights, metrics and config to a new folder.
 
@@ -104,7 +112,9 @@ def train_tuned(
     if seed < 0:
         raise InputError(f"--seed: got {seed}, expected a whole number from 0.")
     _require_device(device)
-    fitted = tuned.fit(data, seed, device)
+    fitted = tuned.fit(data, seed, device, options)
+    for note in fitted.view.notes:
+        say(note)
     folder = RunFolder.create(output, f"train-{tuned.config['algorithm']['name']}").path
     write_weights(folder / "weights.safetensors", fitted.learner.weights(), about(fitted.view))
     result = {"seed": seed, "compute": fitted.compute, "validation": fitted.metrics}
@@ -114,7 +124,14 @@ def train_tuned(
 
 
 def pretrain_backbone(
-    data: str, model: str, output: Path, epochs: int, seed: int, device: str
+    data: str,
+    model: str,
+    output: Path,
+    epochs: int,
+    seed: int,
+    device: str,
+    options: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = print,
 ) -> Backbone:
     """Trains a model's backbone on data and writes it to a file.
 
@@ -135,7 +152,9 @@ def pretrain_backbone(
         raise InputError(f"--epochs, --seed: got {epochs}, {seed}; expected at least 1, 0.")
     _require_device(device)
     chosen = option(Model, model)  # type: ignore[type-abstract]
-    view = load_view(DataSpec(located(data), seed=seed))
+    view = load_view(DataSpec(located(data), seed=seed, options=options or {}))
+    for note in view.notes:
+        say(note)
     if not chosen.suits(view.input_shape):
         raise InputError(f"--model: '{model}' does not suit inputs of {list(view.input_shape)}.")
     backbone = pretrain(view, model, epochs, seed, torch.device(device))

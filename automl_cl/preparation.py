@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from automl_cl.spec import SearchSpec
 from search_spaces import Float, InputError, Space, narrowed, unknown_name
-from trainables.data import DataSpec, DataView, data_sources
+from trainables.data import DataSpec, DataView, located
 from trainables.scenario import Scenario, load_scenario
+
+__all__ = ["SHORTEST", "Prepared", "data_spec", "located", "prepare"]
 
 SHORTEST = 0.25
 
@@ -26,20 +27,13 @@ class Prepared:
     space: Space
 
 
-def located(data: str) -> str:
-    """A file or folder by its absolute path, so that a run can be resumed from anywhere."""
-    path = Path(data).expanduser()
-    named = not data or data.replace("_", "-") in data_sources()
-    return str(path.absolute()) if not named and path.exists() else data
-
-
 def data_spec(spec: SearchSpec) -> DataSpec:
     """What data a search is on."""
-    return DataSpec(source=spec.data, noise=spec.noise, seed=spec.seed)
+    return DataSpec(spec.data, noise=spec.noise, seed=spec.seed, options=spec.data_options)
 
 
 def prepare(spec: SearchSpec) -> Prepared:
-    """Loads what a spec names.
+    """Loads what a spec names; what was guessed about the data is certain in what it returns.
 
     Raises:
         InputError: for a scenario, data source, model or space that is not there or not right.
@@ -52,6 +46,8 @@ def prepare(spec: SearchSpec) -> Prepared:
         )
     settings, data = scenario.with_settings(spec.settings), data_spec(spec)
     view = scenario.load(data, settings)
+    spec = replace(spec, data_options=view.options)
+    data = data_spec(spec)
     scenario = scenario.for_view(view)
     return Prepared(spec, scenario, settings, data, view, _space(spec, scenario, view))
 

@@ -106,12 +106,12 @@ def test_a_place_that_cannot_be_written_to(
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("digts", ["'digts'", "Did you mean 'digits'?", "*.npz, *.parquet, digits"]),
+        ("digts", ["'digts'", "Did you mean 'digits'?", "*.npz, *.parquet", "hf:NAME"]),
         ("absent.npz", ["'absent.npz'", "no such file"]),
         ("absent.parquet", ["'absent.parquet'", "no such file"]),
         ("folder.npz", ["folder.npz'", "no such file"]),
-        (".", ["unknown data", "Allowed: *.npz"]),
-        ("table.csv", ["table.csv'", "Allowed: *.npz"]),
+        (".", ["no images found", "one folder of images for each class"]),
+        ("table.xlsx", ["table.xlsx'", "Allowed: *.arrow"]),
         ("text.npz", ["text.npz'", "NumPy archive"]),
         ("text.parquet", ["text.parquet'", "Parquet"]),
         ("d" * 300 + ".npz", ["ddd", "name too long"]),
@@ -122,7 +122,7 @@ def test_data_that_cannot_be_found_or_read(
     refused: Refused, tuned: Tuned, tmp_path: Path, data: str, words: list[str]
 ) -> None:
     (tmp_path / "folder.npz").mkdir()
-    for name in ("table.csv", "text.npz", "text.parquet"):
+    for name in ("table.xlsx", "text.npz", "text.parquet"):
         (tmp_path / name).write_text("1, 2\n")
     refused("search", "curriculum", "--data", data, words=words)
     tuned.write(tmp_path / "tuned.yaml")

@@ -14,7 +14,8 @@ from trainables.data._classes import (
 )
 from trainables.data._examples import DataView, Examples
 from trainables.data._loading import OpeningLog, load_view, open_test
-from trainables.data._registry import data_sources
+from trainables.data._options import flag_of
+from trainables.data._registry import carried_over, data_sources, located
 from trainables.data._spec import DataSpec
 
 __all__ = [
@@ -25,9 +26,12 @@ __all__ = [
     "Examples",
     "OpeningLog",
     "SealedClasses",
+    "carried_over",
     "data_sources",
+    "flag_of",
     "load_class_view",
     "load_view",
+    "located",
     "open_test",
     "open_test_classes",
 ]

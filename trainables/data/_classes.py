@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
 from trainables.data._examples import DataView, Examples
-from trainables.data._inputs import canonical_inputs
+from trainables.data._inputs import canonical_inputs, filled
 from trainables.data._labels import encode_labels
 from trainables.data._loading import OpeningLog, fingerprint_of
 from trainables.data._noise import Noise
@@ -93,6 +93,8 @@ class _Parts:
     split: str
     name: str
     fingerprint: str
+    options: dict[str, Any]
+    notes: tuple[str, ...]
 
 
 def load_class_view(spec: DataSpec, wanted: ClassSplit) -> ClassView:
@@ -122,6 +124,8 @@ def load_class_view(spec: DataSpec, wanted: ClassSplit) -> ClassView:
         scale=standardization.scale,
         validation_classes=parts.validation.names,
         split=parts.split,
+        options=parts.options,
+        notes=parts.notes,
     )
 
 
@@ -147,10 +151,10 @@ def open_test_classes(
 def _load_parts(spec: DataSpec, wanted: ClassSplit) -> _Parts:
     if spec.noise != "none":
         raise InputError(f"--noise: got '{spec.noise}'; data split by class takes none.")
-    source = find_source(spec.source)
+    source = find_source(spec.source, spec.options)
     raw = source.load()
-    labels, names = encode_labels(raw.examples, raw.class_names)
-    known = _Classes(canonical_inputs(raw.examples), labels, names)
+    labels, names = encode_labels(raw.examples, raw.class_names, raw.classes)
+    known = _Classes(canonical_inputs(raw.examples, raw.missing_as_mean), labels, names)
     test = _new_classes(raw, known)
     rng = np.random.default_rng(spec.seed)
     groups, split = _groups(names)
@@ -164,13 +168,19 @@ def _load_parts(spec: DataSpec, wanted: ClassSplit) -> _Parts:
     most = wanted.training_classes or len(train)
     train = sorted(int(c) for c in rng.permutation(train)[:most])
     digest = f"{fingerprint_of(raw, spec.seed, Noise())} {wanted}"
+    each = [known.only(train), known.only(taken[0]), test]
+    if raw.missing_as_mean:
+        mine = each[0].inputs
+        each = [_Classes(filled(one.inputs, mine), one.labels, one.names) for one in each]
     parts = _Parts(
-        known.only(train),
-        known.only(taken[0]),
-        test,
-        split,
-        source.name,
-        hashlib.sha256(digest.encode()).hexdigest()[:16],
+        train=each[0],
+        validation=each[1],
+        test=each[2],
+        split=split,
+        name=source.name,
+        fingerprint=hashlib.sha256(digest.encode()).hexdigest()[:16],
+        options=raw.resolved(names),
+        notes=raw.notes,
     )
     _check(parts, wanted)
     return parts
@@ -183,7 +193,7 @@ def _new_classes(raw: RawData, known: _Classes) -> _Classes | None:
     labels, names = encode_labels(raw.official_test, raw.class_names)
     if set(names) & set(known.names):
         return None
-    inputs = canonical_inputs(raw.official_test)
+    inputs = canonical_inputs(raw.official_test, raw.missing_as_mean)
     if inputs.shape[1:] != known.inputs.shape[1:]:
         raise InputError(
             f"{raw.official_test.inputs_name}: one test input has shape {list(inputs.shape[1:])}, "

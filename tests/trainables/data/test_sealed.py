@@ -138,9 +138,12 @@ def test_opening_is_the_only_public_way_to_a_test() -> None:
         "Examples",
         "OpeningLog",
         "SealedClasses",
+        "carried_over",
         "data_sources",
+        "flag_of",
         "load_class_view",
         "load_view",
+        "located",
         "open_test",
         "open_test_classes",
     ]
