@@ -141,8 +141,7 @@ def pretrain_backbone(
     """
     import torch
 
-    from search_spaces import option
-    from trainables.models import Model
+    from trainables.models import check_model, find_model
     from trainables.pretraining import pretrain, write_backbone
 
     if output.exists() or not output.parent.is_dir():
@@ -151,13 +150,14 @@ def pretrain_backbone(
     if epochs < 1 or seed < 0:
         raise InputError(f"--epochs, --seed: got {epochs}, {seed}; expected at least 1, 0.")
     _require_device(device)
-    chosen = option(Model, model)  # type: ignore[type-abstract]
+    chosen = find_model(model)
     view = load_view(DataSpec(located(data), seed=seed, options=options or {}))
     for note in view.notes:
         say(note)
     if not chosen.suits(view.input_shape):
         raise InputError(f"--model: '{model}' does not suit inputs of {list(view.input_shape)}.")
-    backbone = pretrain(view, model, epochs, seed, torch.device(device))
+    check_model(chosen, view.input_shape, view.num_classes)
+    backbone = pretrain(view, chosen, epochs, seed, torch.device(device))
     write_backbone(output, backbone)
     return backbone
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from automl_cl.spec import SearchSpec
-from search_spaces import Float, InputError, Space, narrowed, unknown_name
+from search_spaces import Float, InputError, Space, from_config, narrowed, options, to_config
 from trainables.data import DataSpec, DataView, located
+from trainables.models import Model, find_model
 from trainables.scenario import Scenario, load_scenario
 
 __all__ = ["SHORTEST", "Prepared", "data_spec", "located", "prepare"]
@@ -49,7 +50,10 @@ def prepare(spec: SearchSpec) -> Prepared:
     spec = replace(spec, data_options=view.options)
     data = data_spec(spec)
     scenario = scenario.for_view(view)
-    return Prepared(spec, scenario, settings, data, view, _space(spec, scenario, view))
+    space = _space(spec, scenario, view)
+    # The family is abstract; its config names one of its models.
+    scenario.check_model(from_config(Model, space.default()["model"], "model"), view)
+    return Prepared(spec, scenario, settings, data, view, space)
 
 
 def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
@@ -59,10 +63,12 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     searched down to a quarter of the cap.
     """
     whole = scenario.space(view)
-    model = scenario.default_model(view) if spec.model is None else spec.model
-    _require_suitable(model, whole.options("model"), scenario, view)
+    model = find_model(scenario.default_model(view) if spec.model is None else spec.model)
+    _require_suitable(model, whole.options("model"), view)
     cap = spec.max_epochs
-    cut = narrowed(whole, {"model": model, "training.epochs": {"high": cap, "default": cap}})
+    cut = narrowed(
+        whole, {"model": to_config(model), "training.epochs": {"high": cap, "default": cap}}
+    )
     try:
         space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
     except InputError as error:
@@ -74,13 +80,11 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     return space
 
 
-def _require_suitable(model: str, suitable: list[str], scenario: Scenario, view: DataView) -> None:
-    if model in suitable:
-        return
-    known = Space.of(scenario.recipe).options("model")
-    if model not in known:
-        raise unknown_name(f"model for inputs of shape {view.input_shape}", model, suitable)
-    raise InputError(
-        f"--model: '{model}' does not suit inputs of shape {list(view.input_shape)}; "
-        f"allowed: {', '.join(suitable)}."
-    )
+def _require_suitable(model: Model, suitable: list[str], view: DataView) -> None:
+    if model.part_name() not in suitable:
+        kinds = options(Model)  # type: ignore[type-abstract]
+        raise InputError(
+            f"--model: '{model.full_name}' does not suit inputs of shape "
+            f"{list(view.input_shape)}; allowed: "
+            f"{', '.join(sorted(kinds[name].names() for name in suitable))}."
+        )

@@ -220,6 +220,7 @@ class Tuned:
 
         place, view = torch.device(device), self.view(source, options)
         _require_suitable(self.recipe(), view)
+        self._scenario().check_model(self.recipe().model, view)
         data = self._scenario().on_device(view, place)
         learner = self._scenario().learner(self.config, data, seed, place)
         horizon = self.config["training"]["epochs"]

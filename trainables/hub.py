@@ -18,11 +18,16 @@ def located(address: str) -> str:
     return f"{PREFIX}{folder.absolute()}" if folder.exists() else address
 
 
-def use_what_is_here_if_offline() -> None:
-    """Turns the hub's libraries to their cache at once if the hub cannot be reached.
+def use_what_is_here_if_offline(place: str) -> None:
+    """Turns the hub's libraries to their cache at once if the hub is needed and out of reach.
 
     By themselves they would try for half a minute. Behind a proxy nothing can be told beforehand.
+
+    Args:
+        place: a name on the hub, or a folder, which needs no hub.
     """
+    if Path(place).expanduser().exists():
+        return
     from huggingface_hub import constants
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from search_spaces import InputError, option
+from search_spaces import InputError
 from trainables.data import DataView
 from trainables.models import Model
 from trainables.randomness import derive_seed, permutation, seed_cpu
@@ -38,19 +38,20 @@ class Backbone:
     accuracy: float
 
 
-def pretrain(view: DataView, model: str, epochs: int, seed: int, device: torch.device) -> Backbone:
+def pretrain(
+    view: DataView, model: Model, epochs: int, seed: int, device: torch.device
+) -> Backbone:
     """Trains a model with AdamW and a cosine schedule, and gives its backbone."""
     data = TensorView.of(view, device)
     with torch.random.fork_rng():
         seed_cpu(derive_seed(seed, "pre-training"))
-        chosen = option(Model, model)()  # type: ignore[type-abstract]
-        backbone, features = chosen.build_backbone(view.input_shape)
+        backbone, features = model.build_backbone(view.input_shape)
         network = nn.Sequential(backbone, nn.Linear(features, view.num_classes)).to(device)
         _train(network, data, epochs, seed)
     with evaluating(network):
         logits = logits_of(network, data.validation)
     accuracy = (logits.argmax(1) == data.validation.labels).float().mean().item()
-    return Backbone(model, backbone.state_dict(), view.name, view.fingerprint, accuracy)
+    return Backbone(model.full_name, backbone.state_dict(), view.name, view.fingerprint, accuracy)
 
 
 def _train(network: nn.Module, data: TensorView, epochs: int, seed: int) -> None:

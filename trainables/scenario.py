@@ -20,6 +20,7 @@ import torch
 from search_spaces import Config, Part, Space, from_config, unknown_name
 from trainables.data import DataSpec, DataView, OpeningLog, load_view, open_test
 from trainables.learner import DeviceData, Learner
+from trainables.models import Model, check_model
 from trainables.ranks import ALONE, Ranks
 from trainables.tensors import TensorExamples, TensorView
 
@@ -97,6 +98,14 @@ class Scenario(ABC):
     def default_model(self, view: DataView) -> str:
         """The model that is used where none is named."""
         return "mlp"
+
+    def check_model(self, model: Model, view: DataView) -> None:
+        """Tries a model on two inputs of some data.
+
+        Raises:
+            InputError: if it cannot be trained on it, or lacks what the algorithms need.
+        """
+        check_model(model, view.input_shape, view.num_classes)
 
     @abstractmethod
     def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:

@@ -70,7 +70,7 @@ class UserFunction:
         try:
             return self._function(*arguments)
         except (Exception, SystemExit) as error:
-            raise _own_fault(f"{self.what} {self.address}", error, self._module) from error
+            raise own_fault(f"{self.what} {self.address}", error) from error
 
 
 def _imported(name: str, folder: str, what: str) -> ModuleType:
@@ -82,7 +82,7 @@ def _imported(name: str, folder: str, what: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise _own_fault(what, error, None) from error
+            raise own_fault(what, error) from error
         own = [folder, str(Path.cwd()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         places = list(dict.fromkeys(Path(place) for place in own if place))
         near = {found.stem for place in places for found in place.glob("*.py")}
@@ -90,19 +90,28 @@ def _imported(name: str, folder: str, what: str) -> ModuleType:
         unknown = unknown_name(f"module in {listed}:", error.name, near)
         raise InputError(f"{what}: {unknown}") from error
     except (Exception, SystemExit) as error:
-        raise _own_fault(what, error, None) from error
+        raise own_fault(what, error) from error
 
 
-def _own_fault(what: str, error: BaseException, module: ModuleType | None) -> InputError:
+def own_fault(what: str, error: BaseException) -> InputError:
     """The error for user code that raised: its own last line, and where it was."""
     said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     if isinstance(error, SyntaxError) and error.filename:
         return InputError(f"{what}: {error.filename}:{error.lineno}: {said}")
     frames = traceback.extract_tb(error.__traceback__)
-    others = [frame for frame in frames if frame.filename != __file__]
-    others = [frame for frame in others if "importlib" not in frame.filename]
-    own = [frame for frame in others if module and frame.filename == module.__file__]
-    if not own and not others:
+    own = [frame for frame in frames if _is_users(frame.filename)]
+    if not own:
         return InputError(f"{what}: {said}")
-    place = (own or others)[-1]
-    return InputError(f"{what}: {place.filename}:{place.lineno}: {said}")
+    return InputError(f"{what}: {own[-1].filename}:{own[-1].lineno}: {said}")
+
+
+def _is_users(file: str) -> bool:
+    """Whether a file is neither ours nor installed nor Python's own."""
+    path = Path(file)
+    ours = path.is_relative_to(Path(__file__).parent)
+    return (
+        path.is_file()
+        and not ours
+        and not path.is_relative_to(sys.prefix)
+        and (not path.is_relative_to(sys.base_prefix))
+    )

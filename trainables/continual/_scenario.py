@@ -25,11 +25,12 @@ from trainables.continual._recipe import Recipe
 from trainables.continual._stream import Pretrained, StreamData, StreamView
 from trainables.data import DataSpec, DataView, load_view
 from trainables.learner import DeviceData, Learner
-from trainables.models import Model
+from trainables.models import Model, find_model
 from trainables.pretraining import read_backbone
 from trainables.randomness import derive_seed
 from trainables.ranks import ALONE, Ranks
 from trainables.scenario import Scenario
+from trainables.scoring import evaluating
 
 SMALL = 256
 
@@ -98,9 +99,10 @@ class ContinualScenario(Scenario):
 
     def space(self, view: DataView) -> Space:
         start = view.pretrained if isinstance(view, StreamView) else None
+        kind = find_model(start.model).part_name() if start else ""
 
         def keep(part: type[Part]) -> bool:
-            other = issubclass(part, Model) and start and part.part_name() != start.model
+            other = issubclass(part, Model) and start and part.part_name() != kind
             return part.suits(view.input_shape) and not other
 
         return Space.of(Recipe, keep)
@@ -111,6 +113,23 @@ class ContinualScenario(Scenario):
             return view.pretrained.model
         images = len(view.input_shape) == 3 and math.prod(view.input_shape) > SMALL
         return "cnn" if images else "mlp"
+
+    def check_model(self, model: Model, view: DataView) -> None:
+        super().check_model(model, view)
+        assert isinstance(view, StreamView)
+        start = view.pretrained
+        if start is not None and start.model != model.full_name:
+            raise InputError(
+                f"--model: got '{model.full_name}', but the backbone is of '{start.model}'."
+            )
+        network, features = model.build_backbone(view.input_shape)
+        with evaluating(network):
+            given = network(torch.zeros(2, *view.input_shape))
+        if list(given.shape) != [2, features]:
+            raise InputError(
+                f"--model {model.full_name}: its last torch.nn.Linear is not its last layer, and "
+                "continual learning puts the heads of the tasks in place of that."
+            )
 
     def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:
         return ContinualLearner(from_config(Recipe, config), data, seed, device)
@@ -153,7 +172,7 @@ def _pretrained(file: str, view: DataView) -> Pretrained:
     backbone = read_backbone(Path(file))
     if view.name == backbone.data or view.fingerprint == backbone.fingerprint:
         raise InputError(f"{where} was pre-trained on {view.name}, the stream's own data.")
-    model = option(Model, backbone.model)()  # type: ignore[type-abstract]
+    model = find_model(backbone.model)
     built, _ = model.build_backbone(view.input_shape)
     shapes = {name: value.shape for name, value in built.state_dict().items()}
     if shapes != {name: value.shape for name, value in backbone.weights.items()}:

@@ -90,9 +90,8 @@ class HuggingFace(Source):
         if not place:
             raise InputError(f"{where}: expected hf:NAME or hf:FOLDER.")
         folder = Path(place).expanduser()
-        if not folder.exists():
-            hub.use_what_is_here_if_offline()
-            datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE
+        hub.use_what_is_here_if_offline(place)
+        datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE
         saved = any((folder / name).is_file() for name in ("dataset_dict.json", "state.json"))
         try:
             if saved:

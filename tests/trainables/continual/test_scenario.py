@@ -12,6 +12,7 @@ from trainables.continual._scenario import SCENARIO, Settings, stream_view
 from trainables.continual._stream import Stream, StreamData
 from trainables.continual.slca import SLCA
 from trainables.data import DataSpec, DataView
+from trainables.models.mlp import MLP
 from trainables.pretraining import pretrain, read_backbone, write_backbone
 from trainables.trial_run import TrialRequest, TrialRun
 
@@ -93,7 +94,7 @@ def test_what_a_verdict_is_not_to_be_read_without(make_stream) -> None:
 @pytest.fixture(scope="module")
 def backbone(make_stream, tmp_path_factory):
     view = replace(make_stream(), name="other points", fingerprint="1" * 16)
-    found = pretrain(view, "mlp", epochs=12, seed=0, device=CPU)
+    found = pretrain(view, MLP(), epochs=12, seed=0, device=CPU)
     path = tmp_path_factory.mktemp("backbone") / "backbone.safetensors"
     write_backbone(path, found)
     return path, found
