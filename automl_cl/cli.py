@@ -32,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+COLUMNS = ("hyperparameter", "default", "allowed")
 Tuning = "Search"
 Running = "Where it runs"
 
@@ -299,11 +300,12 @@ def describe(
         for paragraph in found.text.split("\n\n"):
             console.print(" ".join(paragraph.split()), "", sep="\n", highlight=False, markup=False)
         table = Table(box=None, pad_edge=False)
-        for column in ("hyperparameter", "default", "allowed"):
-            table.add_column(column)
+        untuned = found.kind in UNTUNED
+        for column in ("option", "default", "what") if untuned else COLUMNS:
+            table.add_column(column, overflow="fold")
         for field in found.hyperparameters:
             table.add_row(field["name"], field["default"], field["allowed"])
-        if found.kind not in UNTUNED:
+        if table.rows or not untuned:
             console.print(table if table.rows else "It has no hyperparameters.")
 
 

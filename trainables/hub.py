@@ -14,8 +14,9 @@ _SECONDS = 5.0
 
 def located(address: str) -> str:
     """An address `hf:FOLDER` with the folder's absolute path; `hf:NAME` as it is."""
-    folder = Path(address.removeprefix(PREFIX)).expanduser()
-    return f"{PREFIX}{folder.absolute()}" if folder.exists() else address
+    place = address.removeprefix(PREFIX)
+    folder = Path(place).expanduser()
+    return f"{PREFIX}{folder.absolute()}" if place and folder.exists() else address
 
 
 def use_what_is_here_if_offline(place: str) -> None:

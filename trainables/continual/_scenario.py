@@ -25,12 +25,11 @@ from trainables.continual._recipe import Recipe
 from trainables.continual._stream import Pretrained, StreamData, StreamView
 from trainables.data import DataSpec, DataView, load_view
 from trainables.learner import DeviceData, Learner
-from trainables.models import Model, find_model
+from trainables.models import Model, ends_in_linear, find_model
 from trainables.pretraining import read_backbone
 from trainables.randomness import derive_seed
 from trainables.ranks import ALONE, Ranks
 from trainables.scenario import Scenario
-from trainables.scoring import evaluating
 
 SMALL = 256
 
@@ -122,10 +121,8 @@ class ContinualScenario(Scenario):
             raise InputError(
                 f"--model: got '{model.full_name}', but the backbone is of '{start.model}'."
             )
-        network, features = model.build_backbone(view.input_shape)
-        with evaluating(network):
-            given = network(torch.zeros(2, *view.input_shape))
-        if list(given.shape) != [2, features]:
+        model.build_backbone(view.input_shape)
+        if not ends_in_linear(model.build(view.input_shape, view.num_classes), view.input_shape):
             raise InputError(
                 f"--model {model.full_name}: its last torch.nn.Linear is not its last layer, and "
                 "continual learning puts the heads of the tasks in place of that."

@@ -142,13 +142,16 @@ def _require_columns(table: Any, where: str) -> None:
         )
 
 
-def _require_names(given: Sequence[str], wanted: Sequence[str], where: str) -> None:
+def _require_names(
+    given: Sequence[str], wanted: Sequence[str], where: str, option_name: str = ""
+) -> None:
+    what = f" for {flag_of(option_name)}" if option_name else ""
     for name in wanted:
         if name not in given:
             close = difflib.get_close_matches(name, given, n=1, cutoff=0.4)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise InputError(
-                f"{where}: there is no column '{name}'.{hint} Columns: {shortened(given)}."
+                f"{where}: there is no column '{name}'{what}.{hint} Columns: {shortened(given)}."
             )
 
 
@@ -156,8 +159,7 @@ def _label(table: Any, where: str, reading: _Reading) -> tuple[str, str]:
     """The label column, and what it is called in messages."""
     given, label = table.column_names, reading.options.label_column
     if label:
-        if label not in given:
-            _require_names(given, [label], f"{where}, {flag_of('label_column')}")
+        _require_names(given, [label], where, "label_column")
         return label, f"{where}, column '{label}'"
     taken = {*reading.options.feature_columns, *reading.options.drop_columns}
     free = [name for name in given if name not in taken]
@@ -180,7 +182,7 @@ def _features(table: Any, where: str, label: str, reading: _Reading) -> list[str
     if both:
         raise InputError(f"--drop-columns: '{min(both)}' is also among --feature-columns.")
     for name in ("feature_columns", "drop_columns"):
-        _require_names(given, getattr(options, name), f"{where}, {flag_of(name)}")
+        _require_names(given, getattr(options, name), where, name)
     if options.feature_columns:
         return list(options.feature_columns)
     found = [name for name in given if name != label and name not in options.drop_columns]

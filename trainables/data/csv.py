@@ -172,10 +172,13 @@ def _parsed(path: Path, content: str, separator: str, header: bool, decimal: str
     data = content.encode()
     try:
         return arrow_csv.read_csv(
-            io.BytesIO(data),
+            # No file of Python's: Arrow's threads would still hold it when the process ends.
+            pyarrow.BufferReader(data),
             # In one piece: types are found from the first piece alone.
             read_options=arrow_csv.ReadOptions(
-                column_names=columns, block_size=min(max(len(data), 1 << 20) + 1, 2**31 - 1)
+                use_threads=False,
+                column_names=columns,
+                block_size=min(max(len(data), 1 << 20) + 1, 2**31 - 1),
             ),
             parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(

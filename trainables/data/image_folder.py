@@ -107,6 +107,11 @@ def _parts(root: Path, notes: list[str]) -> list[_Found]:
     )
     if train is None or not _folders(train):
         return [_classes_in(root)]
+    for other in set(inside.values()) - {train, test, validation}:
+        raise InputError(
+            f"'{root}': the folder '{other.name}' stands beside '{train.name}' and is no class; "
+            f"move it into '{train.name}' or away."
+        )
     found = _classes_in(train)
     found.others += [file for file in _files(root)]
     if test is not None and validation is not None:
@@ -118,11 +123,6 @@ def _parts(root: Path, notes: list[str]) -> list[_Found]:
         return [found]
     if test is None:
         notes.append(f"{official.name}/ is the sealed test")
-    for other in set(inside.values()) - {train, test, validation}:
-        raise InputError(
-            f"'{root}': the folder '{other.name}' stands beside '{train.name}' and is no class; "
-            f"move it into '{train.name}' or away."
-        )
     return [found, _classes_in(official)]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from search_spaces import InputError
 from trainables.flops import FlopCounter, UncountedOperation
 from trainables.models._model import Model
+from trainables.scoring import evaluating
 from trainables.user_code import own_fault
 
 _EXAMPLES = 2
@@ -39,6 +40,16 @@ def check_model(model: Model, input_shape: Sequence[int], num_classes: int) -> n
         )
     _try(again, input_shape, num_classes, what)
     return network
+
+
+def ends_in_linear(network: nn.Module, input_shape: Sequence[int]) -> bool:
+    """Whether what a network returns is what its last linear layer gave."""
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    given: list[Tensor] = []
+    handle = linear[-1].register_forward_hook(lambda _, __, output: given.append(output))
+    with handle, evaluating(network):
+        outputs = network(torch.zeros(_EXAMPLES, *input_shape))
+    return bool(given) and given[-1] is outputs
 
 
 def _built(model: Model, input_shape: Sequence[int], num_classes: int) -> nn.Module:
