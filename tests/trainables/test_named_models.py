@@ -155,7 +155,8 @@ def test_built_in_models_pass_every_check() -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(InputError, match="Did you mean 'mlp'.*Allowed: MODULE:FUNCTION, cnn, hf:"):
+    unknown = r"Did you mean 'mlp'.*Allowed: MODULE:FUNCTION, cnn, hf:"
+    with pytest.raises(InputError, match=unknown):
         find_model("mpl")
     with pytest.raises(InputError, match="MODULE:FUNCTION"):
         from_config(Model, {"name": "function", "address": "", "folder": ""}).build(SHAPE, 2)

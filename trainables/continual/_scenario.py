@@ -25,7 +25,7 @@ from trainables.continual._recipe import Recipe
 from trainables.continual._stream import Pretrained, StreamData, StreamView
 from trainables.data import DataSpec, DataView, load_view
 from trainables.learner import DeviceData, Learner
-from trainables.models import Model, ends_in_linear, find_model
+from trainables.models import Model, check_model, ends_in_linear, find_model
 from trainables.pretraining import read_backbone
 from trainables.randomness import derive_seed
 from trainables.ranks import ALONE, Ranks
@@ -114,15 +114,16 @@ class ContinualScenario(Scenario):
         return "cnn" if images else "mlp"
 
     def check_model(self, model: Model, view: DataView) -> None:
-        super().check_model(model, view)
+        network = check_model(model, view.input_shape, view.num_classes)
         assert isinstance(view, StreamView)
         start = view.pretrained
         if start is not None and start.model != model.full_name:
             raise InputError(
                 f"--model: got '{model.full_name}', but the backbone is of '{start.model}'."
             )
-        model.build_backbone(view.input_shape)
-        if not ends_in_linear(model.build(view.input_shape, view.num_classes), view.input_shape):
+        with torch.random.fork_rng(devices=[]):
+            model.build_backbone(view.input_shape)
+        if not ends_in_linear(network, view.input_shape):
             raise InputError(
                 f"--model {model.full_name}: its last torch.nn.Linear is not its last layer, and "
                 "continual learning puts the heads of the tasks in place of that."
