@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import automl_cl
 from automl_cl.cli import app
@@ -21,7 +20,6 @@ from automl_cl.spec import SearchSpec
 from search_spaces import InputError
 from trainables.data import flag_of
 from trainables.data._options import FLAGS
-from trainables.trial_run import read_weights
 
 Command = Callable[..., Any]
 
@@ -48,8 +46,9 @@ class Net(nn.Module):
 def write_csv(path: Path) -> Path:
     """120 examples of three animals, a text column, and a column that is no feature."""
     rng = np.random.default_rng(0)
+    animals, colours = ("ant", "bee", "cow"), ("red", "blue")
     rows = [
-        f"{i},{rng.normal() + 3 * (i % 3):.4f},{('red', 'blue')[i % 2]},{('ant', 'bee', 'cow')[i % 3]}"
+        f"{i},{rng.normal() + 3 * (i % 3):.4f},{colours[i % 2]},{animals[i % 3]}"
         for i in range(120)
     ]
     path.write_text("\n".join(["id,size,colour,animal", *rows]))
@@ -120,7 +119,7 @@ def test_a_source_is_described_with_its_options(command: Command) -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_own_data_and_an_own_model_on_ray(tmp_path: Path) -> None:
+def test_own_data_and_an_own_model_on_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers import the model's module; the run is taken up again from another folder."""
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
     home.mkdir()
@@ -150,6 +149,6 @@ def test_own_data_and_an_own_model_on_ray(tmp_path: Path) -> None:
     tuned = automl_cl.load(folder / "tuned.yaml")
     assert tuned.config["model"]["address"] == "ray_test_module:Net"
     assert tuned.shape == {"classes": 3, "input_shape": [4]}
-    run(elsewhere, "train", str(folder / "tuned.yaml"), "--output", "trained")
-    weights = read_weights(elsewhere / "trained" / "weights.safetensors", torch.device("cpu"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    weights = tuned.fit().learner.weights()
     assert set(weights) == {"body.1.weight", "body.1.bias", "head.weight", "head.bias"}

@@ -241,7 +241,7 @@ def test_transformers_that_cannot_be_used(
     refused(f"hf:{tmp_path / 'empty'}", "cannot be loaded")
     refused("hf:", "hf:NAME")
     monkeypatch.setitem(sys.modules, "transformers", None)
-    refused(f"hf:{vit}", r"extra transformers: pip install 'automl-cl\[transformers\]'")
+    refused(f"hf:{vit}", r"extra transformers: pip install -e '.\[transformers\]'")
 
 
 def test_pickled_weights_are_not_read(vit: Path, tmp_path: Path) -> None:

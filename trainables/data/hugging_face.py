@@ -83,7 +83,7 @@ class HuggingFace(Source):
         except ImportError as error:
             raise InputError(
                 f"{where}: data sets of Hugging Face need the extra hf: "
-                "pip install 'automl-cl[hf]'."
+                "pip install -e '.[hf]' in the checkout."
             ) from error
         datasets.disable_progress_bars()
         place, options = self.address.removeprefix(hub.PREFIX), self._chosen(HubOptions)

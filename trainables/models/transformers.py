@@ -90,7 +90,7 @@ def _library(address: str) -> Any:
     except ImportError as error:
         raise InputError(
             f"--model {address}: needs the extra transformers: "
-            "pip install 'automl-cl[transformers]'."
+            "pip install -e '.[transformers]' in the checkout."
         ) from error
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

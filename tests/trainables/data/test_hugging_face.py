@@ -100,7 +100,7 @@ def test_code_of_a_data_set_is_not_run(tmp_path: Path) -> None:
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(InputError, match=r"extra hf: pip install 'automl-cl\[hf\]'"):
+    with pytest.raises(InputError, match=r"extra hf: pip install -e '.\[hf\]'"):
         load_view(DataSpec("hf:nobody/nothing"))
 
 
