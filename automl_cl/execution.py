@@ -145,7 +145,7 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
         for index, number in enumerate(contestants(plan))
     }
     verdict = judge(plan, scores, session.table, prepared.scenario)
-    verdict["notes"] = prepared.scenario.notes(prepared.view)
+    verdict["notes"] = prepared.scenario.notes(prepared.view, prepared.model)
     session.write("verdict", plan=plan, verdict=verdict)
 
 

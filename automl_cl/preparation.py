@@ -27,6 +27,13 @@ class Prepared:
     view: DataView
     space: Space
 
+    @property
+    def model(self) -> Model:
+        """The one model of the space."""
+        # The family is abstract; its config names one of its models.
+        model: Model = from_config(Model, self.space.default()["model"], "model")
+        return model
+
 
 def data_spec(spec: SearchSpec) -> DataSpec:
     """What data a search is on."""
@@ -51,9 +58,9 @@ def prepare(spec: SearchSpec) -> Prepared:
     data = data_spec(spec)
     scenario = scenario.for_view(view)
     space = _space(spec, scenario, view)
-    # The family is abstract; its config names one of its models.
-    scenario.check_model(from_config(Model, space.default()["model"], "model"), view)
-    return Prepared(spec, scenario, settings, data, view, space)
+    prepared = Prepared(spec, scenario, settings, data, view, space)
+    scenario.check_model(prepared.model, view)
+    return prepared
 
 
 def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:

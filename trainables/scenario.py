@@ -83,9 +83,10 @@ class Scenario(ABC):
         """What a trial of the search may see of data on a device; everything else sees it all."""
         return data
 
-    def notes(self, view: DataView) -> list[str]:
-        """Sentences that a verdict on this data must not be read without."""
-        return []
+    def notes(self, view: DataView, model: Model) -> list[str]:
+        """Sentences that a verdict on this data, with this model, must not be read without."""
+        start = model.starts_from
+        return [f"Every network started from {start}."] if start else []
 
     def items_on_device(self, items: Any, device: torch.device, ranks: Ranks = ALONE) -> Any:
         """Test items as a learner scores them."""

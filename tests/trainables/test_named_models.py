@@ -197,6 +197,17 @@ def test_a_transformer_starts_from_its_weights(vit: Path) -> None:
     assert backbone.eval()(torch.zeros(2, 3, 16, 16)).shape == (2, 16)
 
 
+def test_a_verdict_says_where_a_network_started(vit: Path) -> None:
+    view = load_view(DataSpec("digits"))
+    stream = stream_view(view, Settings(tasks=5), 0)
+    model = find_model(f"hf:{vit}")
+    for notes in (META.notes(view, model), CONTINUAL.notes(stream, model)):
+        assert f"started from the pre-trained weights of hf:{vit}" in " ".join(notes)
+    for other in (find_model("cnn"), Transformers(model.address, pretrained=False)):
+        assert META.notes(view, other) == []
+        assert "no pre-trained backbone" in " ".join(CONTINUAL.notes(stream, other))
+
+
 def test_its_classifier_comes_from_the_seed(vit: Path) -> None:
     heads = []
     for seed in (1, 1, 2):

@@ -81,7 +81,7 @@ class ContinualScenario(Scenario):
     def in_search(self, data: Any) -> Any:
         return data.development
 
-    def notes(self, view: DataView) -> list[str]:
+    def notes(self, view: DataView, model: Model) -> list[str]:
         assert isinstance(view, StreamView)
         if view.development_tasks:
             said = (
@@ -91,7 +91,7 @@ class ContinualScenario(Scenario):
             )
         else:
             said = "hpo_protocol oracle_stream: the search saw whole streams, not realistic."
-        start = "no pre-trained backbone"
+        start = model.starts_from or "no pre-trained backbone"
         if view.pretrained is not None:
             start = f"a {view.pretrained.model} backbone pre-trained on {view.pretrained.data}"
         return [said, f"Every learner started from {start}; memory: {view.memory} examples."]

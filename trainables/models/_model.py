@@ -38,6 +38,11 @@ class Model(Part, ABC):
         """The name that stands for this very model on the command line."""
         return self.part_name()
 
+    @property
+    def starts_from(self) -> str:
+        """Which weights it starts from, in words; nothing if all are drawn anew."""
+        return ""
+
     @abstractmethod
     def build(self, input_shape: Sequence[int], num_classes: int) -> nn.Module:
         """A network from inputs [batch, *input_shape] to logits [batch, num_classes].

@@ -42,6 +42,10 @@ class Transformers(Model):
     def full_name(self) -> str:
         return self.address
 
+    @property
+    def starts_from(self) -> str:
+        return f"the pre-trained weights of {self.address}" if self.pretrained else ""
+
     def build(self, input_shape: Sequence[int], num_classes: int) -> nn.Module:
         place = self.address.removeprefix(hub.PREFIX)
         if not place:

@@ -85,10 +85,10 @@ def test_a_request_says_which_of_the_two_a_trial_is(make_stream, tmp_path, searc
 
 
 def test_what_a_verdict_is_not_to_be_read_without(make_stream) -> None:
-    said, started = SCENARIO.notes(make_stream())
+    said, started = SCENARIO.notes(make_stream(), MLP())
     assert "dev_tasks" in said and "first 3 of 4 tasks" in said
     assert "no pre-trained backbone" in started
-    assert "oracle_stream" in SCENARIO.notes(make_stream(hpo_protocol="oracle_stream"))[0]
+    assert "oracle_stream" in SCENARIO.notes(make_stream(hpo_protocol="oracle_stream"), MLP())[0]
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_learners_start_from_it(make_stream, backbone) -> None:
     assert isinstance(learner.algorithm, SLCA)
     assert SCENARIO.default_model(view) == "mlp"
     assert SCENARIO.space(view).options("model") == ["mlp"]
-    assert "pre-trained on other points" in SCENARIO.notes(view)[1]
+    assert "pre-trained on other points" in SCENARIO.notes(view, MLP())[1]
 
 
 def test_a_backbone_trained_on_the_streams_own_data_is_refused(make_stream, backbone) -> None:
