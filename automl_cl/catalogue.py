@@ -45,7 +45,11 @@ def entries(kind: str, scenario: str | None = None) -> list[Entry]:
     if kind not in kinds():
         raise unknown_name("kind", kind, kinds())
     if kind == "data":
-        return [_entry(name, "any", source) for name, source in sorted(data_sources().items())]
+        found_data = [_entry(n, "any", source) for n, source in sorted(data_sources().items())]
+        for name in scenarios:
+            own = load_scenario(name).own_data()
+            found_data += [_entry(each, name, cls) for each, cls in sorted(own.items())]
+        return found_data
     if kind == "scenarios":
         return [_entry(name, name, type(load_scenario(name))) for name in scenarios]
     found: dict[tuple[str, str], Entry] = {}
@@ -63,8 +67,9 @@ def described(name: str) -> list[Description]:
         InputError: if nothing has it.
     """
     found = {cls: _described_part(cls) for cls in _parts() if cls.part_name() == name}
+    own = [load_scenario(each).own_data() for each in scenario_names()]
     others: dict[str, dict[str, type]] = {
-        "data": dict(data_sources()),
+        "data": {**data_sources(), **{n: cls for some in own for n, cls in some.items()}},
         "scenario": {each: type(load_scenario(each)) for each in scenario_names()},
     }
     more = [

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from automl_cl import __version__
-from automl_cl.data_flags import (
-    DATA_HELP,
-    MODEL_HELP,
-    DataOption,
-    DropColumns,
-    FeatureColumns,
-    ImageSize,
-    LabelColumn,
-    data_options,
-)
+from automl_cl import options
+from automl_cl.data_flags import data_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,177 +25,104 @@ app = typer.Typer(
 )
 
 COLUMNS = ("hyperparameter", "default", "allowed")
-Tuning = "Search"
-Running = "Where it runs"
-
-Trials = Annotated[int, typer.Option(help="Trials of the search.", rich_help_panel=Tuning)]
-Address = Annotated[
-    str | None,
-    typer.Option(help="Ray cluster to use; without it Ray starts here.", rich_help_panel=Running),
-]
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"automl-cl {__version__}")
-        raise typer.Exit
-
-
-Version = Annotated[
-    bool,
-    typer.Option(
-        "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
-    ),
-]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]
 
 
 @app.callback()
-def options(version: Version = False) -> None:
+def automl_cl(version: options.Version = False) -> None:
     """Find the best way to teach a model: algorithm, pacing, optimizer, schedule together."""
 
 
 @app.command()
 def search(
-    scenario: Annotated[str, typer.Argument(help="Kind of problem, see `list scenarios`.")],
-    data: Annotated[str, typer.Option(help=DATA_HELP)],
-    label_column: LabelColumn = None,
-    feature_columns: FeatureColumns = None,
-    drop_columns: DropColumns = None,
-    image_size: ImageSize = None,
-    data_option: DataOption = None,
-    noise: Annotated[
-        str,
-        typer.Option(help="Label noise to put in: 0.4, symmetric:0.4 or asymmetric:0.4."),
-    ] = "none",
-    model: Annotated[
-        str | None, typer.Option(help=f"{MODEL_HELP} Chosen by the data if not given.")
-    ] = None,
-    space: Annotated[
-        str | None,
-        typer.Option(
-            help="YAML file that narrows the search space, or the preset quick.",
-            rich_help_panel=Tuning,
-        ),
-    ] = None,
-    labels: Annotated[
-        int | None, typer.Option(help="Labels that a semi-supervised search may use.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="NAME=VALUE: another setting of the scenario's own; repeat it."
-        ),
-    ] = None,
-    trials: Trials = 100,
-    max_epochs: Annotated[
-        float,
-        typer.Option(
-            help="Compute cap of a trial, in epochs of the plain baseline.", rich_help_panel=Tuning
-        ),
-    ] = 30.0,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds of searching; start, confirmation and verdict not counted.",
-            rich_help_panel=Tuning,
-        ),
-    ] = None,
-    seeds: Annotated[
-        int, typer.Option(help="Fresh seeds of the verdict.", rich_help_panel=Tuning)
-    ] = 10,
-    seed: Annotated[
-        int,
-        typer.Option(help="Decides split, noise and proposals.", rich_help_panel=Tuning),
-    ] = 0,
-    fidelity: Annotated[
-        str,
-        typer.Option(
-            help="Below the last rung: prefix (one run, resumed) or compressed (shorter runs).",
-            rich_help_panel=Tuning,
-        ),
-    ] = "prefix",
-    cpus_per_trial: Annotated[
-        float, typer.Option(help="CPUs of a trial.", rich_help_panel=Running)
-    ] = 1.0,
-    gpus_per_trial: Annotated[
-        float,
-        typer.Option(help="GPUs of a trial; 0.25 lets four share one.", rich_help_panel=Running),
-    ] = 0.0,
-    workers_per_trial: Annotated[
-        int,
-        typer.Option(
-            help="Ray Train workers of a trial, its CPUs and GPUs shared.", rich_help_panel=Running
-        ),
-    ] = 1,
-    address: Address = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Run folder to make; runs/TIME-… if not given.")
-    ] = None,
-    verbose: Verbose = False,
+    scenario: options.Scenario,
+    data: options.Data,
+    label_column: options.LabelColumn = None,
+    feature_columns: options.FeatureColumns = None,
+    drop_columns: options.DropColumns = None,
+    image_size: options.ImageSize = None,
+    data_option: options.DataOption = None,
+    noise: options.Noise = "none",
+    model: options.Model = None,
+    space: options.SpaceFile = None,
+    labels: options.Labels = None,
+    settings: options.Settings = None,
+    trials: options.Trials = 100,
+    max_epochs: options.MaxEpochs = 30.0,
+    time_limit: options.TimeLimit = None,
+    seeds: options.Seeds = 10,
+    seed: options.SearchSeed = 0,
+    fidelity: options.Fidelity = "prefix",
+    cpus_per_trial: options.CpusPerTrial = 1.0,
+    gpus_per_trial: options.GpusPerTrial = 0.0,
+    workers_per_trial: options.WorkersPerTrial = 1,
+    address: options.Address = None,
+    output: options.Output = None,
+    verdict_now: options.VerdictOnInterruption = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Search, confirm, judge on the sealed test, and write [bold]tuned.yaml[/]."""
-    from automl_cl.driver import start
-    from automl_cl.preparation import located
-    from automl_cl.spec import SearchSpec
-    from search_spaces import read_narrowing
+    with _when_interrupted("stopped before the search began; nothing was written"):
+        from automl_cl.driver import start
+        from automl_cl.preparation import located
+        from automl_cl.spec import SearchSpec
+        from search_spaces import read_narrowing
 
-    spec = SearchSpec(
-        scenario=scenario,
-        data=located(data),
-        data_options=data_options(
-            label_column, feature_columns, drop_columns, image_size, data_option
-        ),
-        noise=noise,
-        model=model,
-        space={} if space is None else dict(read_narrowing(space)),
-        settings=_settings(labels, settings or []),
-        trials=trials,
-        max_epochs=max_epochs,
-        time_limit=time_limit,
-        seeds=seeds,
-        seed=seed,
-        fidelity=fidelity,
-        cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial,
-        workers_per_trial=workers_per_trial,
-    )
-    console = _console()
-    with _progress(console, spec.scenario, time_limit) as progress:
-        result = start(spec, output, address, progress.watch, verbose)
+        spec = SearchSpec(
+            scenario=scenario,
+            data=located(data),
+            data_options=data_options(
+                label_column, feature_columns, drop_columns, image_size, data_option
+            ),
+            noise=noise,
+            model=model,
+            space={} if space is None else dict(read_narrowing(space)),
+            settings=_settings(labels, settings or []),
+            trials=trials,
+            max_epochs=max_epochs,
+            time_limit=time_limit,
+            seeds=seeds,
+            seed=seed,
+            fidelity=fidelity,
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
+            workers_per_trial=workers_per_trial,
+        )
+        console = _console()
+        with _progress(console, spec.scenario, time_limit) as progress:
+            watch, announce = progress.watch, progress.announce
+            result = start(spec, output, address, watch, verbose, verdict_now, announce)
     _report(console, result)
 
 
 @app.command()
 def resume(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    trials: Annotated[
-        int | None,
-        typer.Option(help="Search trials in all; more than there were extends the search."),
-    ] = None,
-    address: Address = None,
-    verbose: Verbose = False,
+    run: options.Run,
+    trials: options.TrialsInAll = None,
+    address: options.Address = None,
+    verdict_now: options.VerdictNow = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Go on where a run ended, was stopped or was killed; or extend it."""
-    from automl_cl import driver
-    from automl_cl.journal import read_events
-    from automl_cl.run_folder import RunFolder
+    with _when_interrupted(f"stopped at the start; go on with: automl-cl resume {run}"):
+        from automl_cl import driver
+        from automl_cl.journal import read_events
+        from automl_cl.run_folder import RunFolder
+        from automl_cl.spec import spec_of
 
-    folder = RunFolder.existing(run)
-    spec = driver.spec_of(read_events(folder.journal), folder)
-    console = _console()
-    with _progress(console, spec.scenario, spec.time_limit) as progress:
-        result = driver.resume(run, trials, address, progress.watch, verbose)
+        folder = RunFolder.existing(run)
+        spec = spec_of(read_events(folder.journal), folder)
+        console = _console()
+        with _progress(console, spec.scenario, spec.time_limit) as progress:
+            watch, announce = progress.watch, progress.announce
+            result = driver.resume(run, trials, address, watch, verbose, verdict_now, announce)
     _report(console, result)
 
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    to: Annotated[Path, typer.Option(help="File to write.")],
-    weights: Annotated[
-        bool, typer.Option("--weights", help="Write the weights beside it, as .safetensors.")
-    ] = False,
+    run: options.Run,
+    to: options.To,
+    weights: options.Weights = False,
 ) -> None:
     """Write a run's tuned config to a file of its own."""
     from automl_cl.export import export_run
@@ -213,64 +132,89 @@ def export(
 
 
 @app.command()
+def report(
+    run: options.AnyRun,
+    to: options.ReportFile = None,
+    force: options.Force = False,
+) -> None:
+    """Write [bold]report.html[/]: the whole search on one page that needs no network."""
+    from automl_cl.report import report_run
+
+    typer.echo(report_run(run, to, force))
+
+
+@app.command()
+def dashboard(
+    run: options.AnyRun,
+    to: options.OptunaStorage = None,
+    export_only: options.ExportOnly = False,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8080,
+) -> None:
+    """Show the trials in optuna-dashboard, one study an algorithm."""
+    from automl_cl.dashboard import export_studies, require_dashboard, serve
+
+    if not export_only:
+        require_dashboard(host, port)
+    storage = export_studies(run, to)
+    typer.echo(f"written: {storage}")
+    if not export_only:
+        typer.echo(f"dashboard: http://{host}:{port} (Ctrl-C ends it)")
+        serve(storage, host, port)
+
+
+@app.command()
 def train(
-    tuned: Annotated[Path, typer.Argument(help="A tuned.yaml.")],
-    data: Annotated[
-        str | None, typer.Option(help="Other data; without it, what it was found on.")
-    ] = None,
-    label_column: LabelColumn = None,
-    feature_columns: FeatureColumns = None,
-    drop_columns: DropColumns = None,
-    image_size: ImageSize = None,
-    data_option: DataOption = None,
-    seed: Annotated[int, typer.Option(help="Decides initialisation, order, augmentation.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    output: Annotated[
-        Path | None, typer.Option(help="Folder to make; runs/TIME-… if not given.")
-    ] = None,
+    tuned: options.TunedFile,
+    data: options.OtherData = None,
+    label_column: options.LabelColumn = None,
+    feature_columns: options.FeatureColumns = None,
+    drop_columns: options.DropColumns = None,
+    image_size: options.ImageSize = None,
+    data_option: options.DataOption = None,
+    seed: options.TrainingSeed = 0,
+    device: options.Device = "cpu",
+    output: options.TrainingOutput = None,
 ) -> None:
     """Train a tuned config from scratch, without Ray, and write its weights."""
     from automl_cl.export import train_tuned
 
-    options = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
-    folder, metrics = train_tuned(tuned, data, seed, device, output, options)
+    given = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
+    folder, metrics = train_tuned(tuned, data, seed, device, output, given)
     typer.echo("validation: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
     typer.echo(f"written: {folder}")
 
 
 @app.command()
 def pretrain(
-    data: Annotated[str, typer.Option(help="Data to pre-train on, other than what comes after.")],
-    model: Annotated[str, typer.Option(help=MODEL_HELP)],
-    output: Annotated[Path, typer.Option(help="File to write, as .safetensors.")],
-    label_column: LabelColumn = None,
-    feature_columns: FeatureColumns = None,
-    drop_columns: DropColumns = None,
-    image_size: ImageSize = None,
-    data_option: DataOption = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 10,
-    seed: Annotated[int, typer.Option(help="Decides split, initialisation and order.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    data: options.DataBefore,
+    model: options.ModelToPretrain,
+    output: options.WeightsFile,
+    label_column: options.LabelColumn = None,
+    feature_columns: options.FeatureColumns = None,
+    drop_columns: options.DropColumns = None,
+    image_size: options.ImageSize = None,
+    data_option: options.DataOption = None,
+    epochs: options.Epochs = 10,
+    seed: options.PretrainingSeed = 0,
+    sizes: options.Sizes = None,
+    device: options.Device = "cpu",
 ) -> None:
     """Train a backbone on other data, plainly and without Ray, for searches to start from."""
     from automl_cl.export import pretrain_backbone
 
-    options = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
-    backbone = pretrain_backbone(data, model, output, epochs, seed, device, options)
+    given = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
+    backbone = pretrain_backbone(
+        data, model, output, epochs, seed, device, _settings(None, sizes or []), given
+    )
     typer.echo(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
     typer.echo(f"written: {output}")
 
 
 @app.command("list")
 def list_(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            help="algorithms, data, models, optimizers, schedules, augmentations, pacings, "
-            "scorers or scenarios."
-        ),
-    ],
-    scenario: Annotated[str | None, typer.Option(help="Of this scenario only.")] = None,
+    kind: options.Kind,
+    scenario: options.OfScenario = None,
 ) -> None:
     """List what there is to choose from."""
     from rich.table import Table
@@ -287,7 +231,7 @@ def list_(
 
 @app.command()
 def describe(
-    name: Annotated[str, typer.Argument(help="Anything that `list` shows, or `training`.")],
+    name: options.Part,
 ) -> None:
     """Say what one of them is, with its hyperparameters, defaults and ranges."""
     from rich.table import Table
@@ -309,6 +253,38 @@ def describe(
             console.print(table if table.rows else "It has no hyperparameters.")
 
 
+@app.command()
+def doctor(
+    runs: options.Storage = None,
+    address: options.OtherAddress = None,
+    ray: options.Ray = True,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check installation, versions, hardware, Ray and storage, and say what to do."""
+    import json
+    from dataclasses import asdict
+
+    from rich.text import Text
+
+    from automl_cl.doctor import diagnose, summary
+    from automl_cl.run_folder import RUNS
+
+    console, findings = _console(), []
+    for finding in diagnose(runs or RUNS, address or None, ray):
+        findings.append(finding)
+        if not as_json:
+            style = {"ok": "green", "warning": "yellow", "problem": "bold red"}[finding.state]
+            state, about = Text(f"{finding.state:<9}", style), f"{finding.about:<16}"
+            console.print(state + f"{about} {finding.what}", highlight=False, soft_wrap=True)
+        if finding.remedy and not as_json:
+            console.print(f"{'':<26}→ {finding.remedy}", highlight=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        console.print(f"\n{summary(findings)}", highlight=False)
+    raise typer.Exit(1 if any(finding.state == "problem" for finding in findings) else 0)
+
+
 def _console() -> Console:
     from rich.console import Console
 
@@ -324,6 +300,8 @@ def _settings(labels: int | None, given: list[str]) -> dict[str, object]:
         name, equals, value = each.partition("=")
         if not equals or not name:
             raise InputError(f"--set: got '{each}', expected NAME=VALUE.")
+        if name in found:
+            raise InputError(f"--set: '{name}' is given twice; give it once.")
         found[name] = parse_yaml(value, f"--set {name}")
     return found
 
@@ -342,10 +320,13 @@ def _report(console: Console, result: SearchResult) -> None:
 
     console.print("")
     console.print(arms_table(result.table, result.scenario))
+    console.print(f"\nreport: {result.folder.report}", highlight=False, soft_wrap=True)
     console.print("")
     if result.verdict is None:
+        why = "" if result.lacking is None else f" ({result.lacking})"
         _fail(
-            f"stopped before the verdict; go on with: automl-cl resume {result.folder.path}", 130
+            f"stopped before the verdict{why}; go on with: automl-cl resume {result.folder.path}",
+            130,
         )
     for line in words(result.verdict):
         console.print(line, highlight=False, soft_wrap=True)
@@ -355,6 +336,14 @@ def _report(console: Console, result: SearchResult) -> None:
     )
 
 
+@contextmanager
+def _when_interrupted(message: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        _fail(message, 130)
+
+
 def _fail(message: str, code: int) -> NoReturn:
     print(message, file=sys.stderr)
     raise SystemExit(code)
@@ -362,8 +351,9 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def main() -> None:
     """The `automl-cl` command. What the user can mend ends with one line, not a traceback."""
-    from cluster import ClusterError
-    from search_spaces.errors import InputError
+    with _when_interrupted("stopped"):
+        from cluster import ClusterError
+        from search_spaces.errors import InputError
 
     try:
         app()

@@ -1,44 +1,8 @@
-"""The command line's options of data, the same for every command that takes `--data`."""
+"""What the command line's options of data come to, the same for every command with `--data`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
-
-Reading = "How data is read (`describe csv` and the like list what a source takes)"
-
-DATA_HELP = (
-    "digits, fashion-mnist, omniglot; a .csv, .parquet, .arrow or .npz file; a folder of images; "
-    "hf:NAME; or MODULE:FUNCTION. See `list data`."
-)
-MODEL_HELP = "Model, see `list models`; also MODULE:FUNCTION or hf:NAME."
-
-LabelColumn = Annotated[
-    str | None,
-    typer.Option(help="Column with the labels; guessed if not given.", rich_help_panel=Reading),
-]
-FeatureColumns = Annotated[
-    str | None,
-    typer.Option(
-        help="Columns to learn from, A,B,…; all others if not given.", rich_help_panel=Reading
-    ),
-]
-DropColumns = Annotated[
-    str | None, typer.Option(help="Columns to leave out, A,B,….", rich_help_panel=Reading)
-]
-ImageSize = Annotated[
-    str | None,
-    typer.Option(help="Make all images N x N, or HEIGHTxWIDTH.", rich_help_panel=Reading),
-]
-DataOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--data-option",
-        help="NAME=VALUE: another option of the data, such as missing=mean; repeat it.",
-        rich_help_panel=Reading,
-    ),
-]
+from typing import Any
 
 
 def data_options(

@@ -6,19 +6,23 @@ import json
 import platform
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from automl_cl.execution import conclude, train, trial_resources
+from automl_cl.interruption import Interruption, say_on_stderr
 from automl_cl.journal import Event, Journal
 from automl_cl.preparation import Prepared, prepare
+from automl_cl.problem import problem_of
+from automl_cl.report import write_report
 from automl_cl.run_folder import RunFolder, write_whole
 from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
+from automl_cl.spec import SearchSpec, spec_of
+from automl_cl.stages import shortfall
 from automl_cl.tensorboard_log import Board
-from automl_cl.trials import TrialTable
+from automl_cl.trials import TrialTable, replayed
 from automl_cl.trials_file import write_trials
 from automl_cl.tuned import Tuned
 from automl_cl.verdict import Verdict
@@ -42,12 +46,14 @@ class SearchResult:
         scenario: what was searched.
         table: all trials.
         verdict: what `verdict.json` holds; None if the run was interrupted before.
+        lacking: what there was too little of, if a verdict was asked for before its time.
     """
 
     folder: RunFolder
     scenario: Scenario
     table: TrialTable
     verdict: Verdict | None
+    lacking: str | None = None
 
 
 def start(
@@ -56,6 +62,8 @@ def start(
     address: str | None = None,
     watch: Watch | None = None,
     verbose: bool = False,
+    verdict_now: bool = False,
+    announce: Callable[[str], None] = say_on_stderr,
     say: Callable[[str], None] = print,
 ) -> SearchResult:
     """Runs a search from its beginning.
@@ -66,19 +74,23 @@ def start(
         address: of a Ray cluster; None for Ray on this machine.
         watch: called with trial table and scenario; what it returns is called with each event.
         verbose: lets Ray's own messages through.
+        verdict_now: an interruption ends the search, and what there is goes on to the verdict.
+        announce: told what an interruption leads to.
         say: told what was guessed about the data, a line at a time, before anything is trained.
 
     Raises:
+        KeyboardInterrupt: if it is interrupted before there is anything to resume.
         InputError: if the spec names what is not there, or the folder is not empty.
         ClusterError: if the cluster cannot be reached, or a trial does not fit it.
     """
     RunFolder.require_free(output)
-    prepared, occupied = prepare(spec), trial_resources(spec)
-    spec = prepared.spec
-    for note in prepared.view.notes:
-        say(note)
-    with ExitStack() as stack:
-        stack.enter_context(_connection(spec, address, verbose))
+    with Interruption(announce) as interruption, ExitStack() as stack:
+        prepared, occupied = prepare(spec), trial_resources(spec)
+        spec = prepared.spec
+        for note in prepared.view.notes:
+            say(note)
+        with interruption.put_off():
+            stack.enter_context(_connection(spec, address, verbose))
         slots = concurrency(occupied)
         folder = RunFolder.create(output, f"{spec.scenario}-{_short_name(prepared.view.name)}")
         spec.write(folder.spec)
@@ -90,7 +102,8 @@ def start(
             data=prepared.view.fingerprint,
             versions=versions(),
         )
-        return _run(prepared, folder, journal, slots, watch)
+        session = _session(prepared, folder, journal, verdict_now)
+        return _run(session, prepared, slots, watch, interruption)
 
 
 def resume(
@@ -99,6 +112,8 @@ def resume(
     address: str | None = None,
     watch: Watch | None = None,
     verbose: bool = False,
+    verdict_now: bool = False,
+    announce: Callable[[str], None] = say_on_stderr,
 ) -> SearchResult:
     """Takes a run up again where its journal ends, or extends one that has ended.
 
@@ -108,47 +123,37 @@ def resume(
         address: as for `start`.
         watch: as for `start`.
         verbose: as for `start`.
+        verdict_now: ends the search, if it is not over, and goes on to the verdict.
+        announce: as for `start`.
 
     Raises:
+        KeyboardInterrupt: if it is interrupted before it has begun again.
         InputError: if it is no run folder, its journal is damaged, its data or space has changed,
-            or `trials` is fewer than there have been.
+            `trials` is fewer than there have been, or there is too little for a verdict now.
     """
     folder = RunFolder.existing(path)
-    with ExitStack() as stack:
+    with Interruption(announce) as interruption, ExitStack() as stack:
         journal = stack.enter_context(Journal.open(folder.journal))
         spec = spec_of(journal.events, folder)
         prepared, occupied = prepare(spec), trial_resources(spec)
         _same_as_before(journal.events[0], prepared)
         _check_extension(spec, journal.events, trials)
-        stack.enter_context(_connection(spec, address, verbose))
+        if verdict_now:
+            _check_verdict_now(prepared, journal.events, trials, path)
+        with interruption.put_off():
+            stack.enter_context(_connection(spec, address, verbose))
         slots = concurrency(occupied)
         if trials is not None:
             journal.append("extend", trials=trials)
-        return _run(prepared, folder, journal, slots, watch)
+        session = _session(prepared, folder, journal, verdict_now)
+        if verdict_now and session.closable:
+            session.close_search()
+        return _run(session, prepared, slots, watch, interruption)
 
 
 def _short_name(name: str) -> str:
     """A data set's name without its suffix, as part of a folder's name."""
     return re.sub(r"[^\w.-]+", "-", Path(name).stem)
-
-
-def spec_of(events: list[Event], folder: RunFolder) -> SearchSpec:
-    """The spec that a journal begins with.
-
-    Raises:
-        InputError: if it begins with anything else.
-    """
-    if events[0]["event"] != "search" or "spec" not in events[0]:
-        raise InputError(f"{folder.journal} does not begin with a search.")
-    return SearchSpec.from_dict(events[0]["spec"], str(folder.journal))
-
-
-def replayed(events: list[Event]) -> TrialTable:
-    """The trial table of a journal's events."""
-    table = TrialTable()
-    for event in events:
-        table.apply(event)
-    return table
 
 
 def versions() -> dict[str, str]:
@@ -187,30 +192,71 @@ def _check_extension(spec: SearchSpec, events: list[Event], trials: int | None) 
     replace(spec, trials=trials)  # refuses what no search may have
 
 
+def _check_verdict_now(
+    prepared: Prepared, events: list[Event], trials: int | None, path: Path
+) -> None:
+    if trials is not None:
+        raise InputError(
+            "--verdict-now ends the search and --trials extends it: give one of them."
+        )
+    lacking = shortfall(replayed(events), prepared.scenario.baseline)
+    if lacking is not None:
+        raise InputError(
+            f"--verdict-now: {lacking}, which is too little for a verdict; go on searching with: "
+            f"automl-cl resume {path}"
+        )
+
+
+def _session(
+    prepared: Prepared, folder: RunFolder, journal: Journal, verdict_now: bool
+) -> Session:
+    session = Session(prepared.spec, folder, journal, prepared.scenario, prepared.space)
+    session.verdict_now = verdict_now
+    return session
+
+
 def _run(
+    session: Session,
     prepared: Prepared,
-    folder: RunFolder,
-    journal: Journal,
     slots: int,
     watch: Watch | None,
+    interruption: Interruption,
 ) -> SearchResult:
-    session = Session(prepared.spec, folder, journal, prepared.scenario, prepared.space)
-    board = Board(folder.tensorboard, session.table)
+    if session.table.problem is None:
+        about = prepared.scenario, prepared.view, prepared.space, prepared.model
+        session.write("problem", **problem_of(*about))
+    folder, board = session.folder, Board(session.folder.tensorboard, session.table)
     session.observers.append(board.observe)
     if watch is not None:
         session.observers.append(watch(session.table, prepared.scenario))
     try:
-        train(session, prepared, slots)
-        if session.complete:
-            conclude(session, prepared, slots)
+        return _carry_out(session, prepared, slots, board, interruption)
     finally:
-        write_trials(folder.trials, session.table)
-        board.write_missing()
-    if not session.complete:
-        return SearchResult(folder, prepared.scenario, session.table, None)
+        with interruption.answered_by(lambda: None, lambda: "stopping"):
+            if session.error is None:
+                write_report(folder, session.journal.events)
+
+
+def _carry_out(
+    session: Session, prepared: Prepared, slots: int, board: Board, interruption: Interruption
+) -> SearchResult:
+    folder = session.folder
+    try:
+        with interruption.answered_by(session.interrupt, session.on_interruption):
+            train(session, prepared, slots)
+        if session.complete:
+            # Whenever that is broken off, the same plan is judged again.
+            with suppress(KeyboardInterrupt):
+                conclude(session, prepared, slots)
+    finally:
+        with interruption.answered_by(lambda: None, lambda: "stopping"):
+            if session.error is None:
+                write_trials(folder.trials, session.table)
+                board.write_missing()
     plan = session.table.plan
     judged = None if plan is None else session.table.verdict_of(plan)
-    assert judged is not None
+    if not session.complete or judged is None:
+        return SearchResult(folder, prepared.scenario, session.table, None, session.lacking)
     verdict: Verdict = judged["verdict"]
     write_whole(folder.verdict, json.dumps(verdict, indent=2) + "\n")
     Tuned.of_search(prepared, session.table, verdict, versions()).write(folder.tuned)

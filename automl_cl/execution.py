@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +13,7 @@ from automl_cl.preparation import Prepared
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
 from automl_cl.stages import VerdictImpossible, contestants, verdict_trials
+from automl_cl.trials import SEARCH, TrialTable
 from automl_cl.verdict import Scores, judge
 from cluster import TrialResources
 from trainables.item_scores import Trained, score_items
@@ -59,12 +56,11 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
         group=_group(resources),
     )
     gpus = resources.gpus if resources.workers == 1 else 0.0
-    searcher = SessionSearcher(session)
-    with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage, _interruptible(session):
+    with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage:
         tuner = tune.Tuner(
             tune.with_resources(actor, {"cpu": resources.driver_cpus, "gpu": gpus}),
             tune_config=tune.TuneConfig(
-                search_alg=searcher,
+                search_alg=SessionSearcher(session),
                 scheduler=SessionScheduler(session),
                 num_samples=-1,
                 max_concurrent_trials=slots,
@@ -79,8 +75,8 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
             ),
         )
         tuner.fit()
-    if searcher.error is not None:
-        raise searcher.error
+    if session.error is not None:
+        raise session.error
 
 
 def trial_resources(spec: SearchSpec) -> TrialResources:
@@ -100,28 +96,6 @@ def _group(resources: TrialResources) -> GroupResources | None:
 def device_of(spec: SearchSpec) -> str:
     """Where a trial trains. A Ray worker without a GPU of its own may still see one."""
     return "cuda" if spec.gpus_per_trial > 0 else "cpu"
-
-
-@contextmanager
-def _interruptible(session: Session) -> Iterator[None]:
-    """Ctrl-C once ends the session in order; twice ends the process."""
-    stop_file = session.folder.stop_file
-    stop_file.unlink(missing_ok=True)
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(signum: int, frame: Any) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        session.stopping = True
-        stop_file.touch()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        stop_file.unlink(missing_ok=True)
 
 
 def conclude(session: Session, prepared: Prepared, slots: int) -> None:
@@ -144,9 +118,23 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
         number: rows[index * count : (index + 1) * count]
         for index, number in enumerate(contestants(plan))
     }
-    verdict = judge(plan, scores, session.table, prepared.scenario)
-    verdict["notes"] = prepared.scenario.notes(prepared.view, prepared.model)
+    parts = prepared.scenario.parts_of_test(prepared.view, test)
+    verdict = judge(plan, scores, session.table, prepared.scenario, parts)
+    notes = prepared.scenario.notes(prepared.view, prepared.model)
+    verdict["notes"] = [*notes, *_ended_early(session.table)]
     session.write("verdict", plan=plan, verdict=verdict)
+
+
+def _ended_early(table: TrialTable) -> list[str]:
+    """Says so if the search did not have all of its trials."""
+    if table.closed is None:
+        return []
+    searched = table.of_stage(SEARCH)
+    finished = sum(trial.status == "done" for trial in searched)
+    return [
+        f"The user ended the search after {len(searched)} of {table.closed['asked']} trials, "
+        f"{finished} of them finished."
+    ]
 
 
 def _trained(session: Session) -> list[Trained]:

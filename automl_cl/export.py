@@ -7,18 +7,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_cl.driver import replayed, spec_of
 from automl_cl.journal import read_events
 from automl_cl.preparation import located
 from automl_cl.run_folder import RunFolder, write_whole
+from automl_cl.spec import spec_of
 from automl_cl.stages import verdict_trials
-from automl_cl.trials import TrialTable
+from automl_cl.trials import TrialTable, replayed
 from automl_cl.tuned import Tuned
 from search_spaces import InputError
-from trainables.data import DataSpec, DataView, load_view
+from trainables.data import DataSpec, DataView
 
 if TYPE_CHECKING:
     from trainables.pretraining import Backbone
+
+
+LARGEST_SEED = 2**31 - 1
 
 
 def export_run(run: Path, to: Path, weights: bool) -> list[Path]:
@@ -109,8 +112,7 @@ def train_tuned(
 
     tuned = Tuned.read(path)
     RunFolder.require_free(output)
-    if seed < 0:
-        raise InputError(f"--seed: got {seed}, expected a whole number from 0.")
+    _require_from_to("--seed", seed, 0, LARGEST_SEED)
     _require_device(device)
     fitted = tuned.fit(data, seed, device, options)
     for note in fitted.view.notes:
@@ -130,6 +132,7 @@ def pretrain_backbone(
     epochs: int,
     seed: int,
     device: str,
+    sizes: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = print,
 ) -> Backbone:
@@ -141,25 +144,25 @@ def pretrain_backbone(
     """
     import torch
 
-    from trainables.models import check_model, find_model
     from trainables.pretraining import pretrain, write_backbone
 
     if output.exists() or not output.parent.is_dir():
         why = "is there already" if output.exists() else "is in a folder that is not there"
         raise InputError(f"--output: {output} {why}; name another file.")
-    if epochs < 1 or seed < 0:
-        raise InputError(f"--epochs, --seed: got {epochs}, {seed}; expected at least 1, 0.")
+    if output.suffix != ".safetensors":
+        raise InputError(f"--output: got {output}, expected a file that ends in .safetensors.")
+    _require_from_to("--epochs", epochs, 1, 10_000)
+    _require_from_to("--seed", seed, 0, LARGEST_SEED)
     _require_device(device)
-    chosen = find_model(model)
-    view = load_view(DataSpec(located(data), seed=seed, options=options or {}))
-    for note in view.notes:
-        say(note)
-    if not chosen.suits(view.input_shape):
-        raise InputError(f"--model: '{model}' does not suit inputs of {list(view.input_shape)}.")
-    check_model(chosen, view.input_shape, view.num_classes)
-    backbone = pretrain(view, chosen, epochs, seed, torch.device(device))
+    spec = DataSpec(located(data), seed=seed, options=options or {})
+    backbone = pretrain(spec, model, epochs, seed, torch.device(device), sizes, say)
     write_backbone(output, backbone)
     return backbone
+
+
+def _require_from_to(flag: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InputError(f"{flag}: got {value}, expected a whole number from {low} to {high}.")
 
 
 def _require_device(device: str) -> None:

@@ -10,6 +10,7 @@ its line, newline included, is on disk; bytes after the last newline are a write
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import math
@@ -132,17 +133,22 @@ class Journal:
         descriptor = self._descriptor
         if descriptor is None:
             raise RuntimeError(f"this Journal of {self.path} cannot append; open it anew")
-        length = os.fstat(descriptor).st_size
+        state = os.fstat(descriptor)
+        if state.st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "it was deleted while in use", str(self.path))
+        length = state.st_size
         try:
             written = os.write(descriptor, line)
             while written < len(line):  # a full disk takes a part; asking again tells the reason
                 written += os.write(descriptor, line[written:])
             os.fsync(descriptor)
-        except BaseException:
+        except BaseException as error:
             # A partial line must not stay: the next append would make it damage in the middle.
             self._descriptor = None
             os.ftruncate(descriptor, length)
             self._descriptor = descriptor
+            if isinstance(error, OSError):
+                error.filename = str(self.path)
             raise
 
     def __enter__(self) -> Journal:

@@ -6,12 +6,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from automl_cl.spec import SearchSpec
-from search_spaces import Float, InputError, Space, from_config, narrowed, options, to_config
-from trainables.data import DataSpec, DataView, located
+from search_spaces import (
+    Config,
+    Float,
+    InputError,
+    Space,
+    from_config,
+    narrowed,
+    options,
+    to_config,
+)
+from trainables import data as sources
+from trainables.data import DataSpec, DataView
 from trainables.models import Model, find_model
-from trainables.scenario import Scenario, load_scenario
-
-__all__ = ["SHORTEST", "Prepared", "data_spec", "located", "prepare"]
+from trainables.scenario import Scenario, load_scenario, scenario_names
 
 SHORTEST = 0.25
 
@@ -35,6 +43,12 @@ class Prepared:
         return model
 
 
+def located(data: str) -> str:
+    """Data by an address that means the same in any working directory."""
+    own = any(data in load_scenario(each).own_data() for each in scenario_names())
+    return data if own else sources.located(data)
+
+
 def data_spec(spec: SearchSpec) -> DataSpec:
     """What data a search is on."""
     return DataSpec(spec.data, noise=spec.noise, seed=spec.seed, options=spec.data_options)
@@ -52,7 +66,7 @@ def prepare(spec: SearchSpec) -> Prepared:
             f"--workers-per-trial: got {spec.workers_per_trial}, but a trial of {scenario.name} "
             "is trained by 1 worker."
         )
-    settings, data = scenario.with_settings(spec.settings), data_spec(spec)
+    settings, data = scenario.with_settings(spec.settings, spec.data), data_spec(spec)
     view = scenario.load(data, settings)
     spec = replace(spec, data_options=view.options)
     data = data_spec(spec)
@@ -73,9 +87,8 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     model = find_model(scenario.default_model(view) if spec.model is None else spec.model)
     _require_suitable(model, whole.options("model"), view)
     cap = spec.max_epochs
-    cut = narrowed(
-        whole, {"model": to_config(model), "training.epochs": {"high": cap, "default": cap}}
-    )
+    cut = narrowed(whole, {"model": _named(model)})
+    cut = narrowed(cut, {"training.epochs": {"high": cap, "default": cap}})
     try:
         space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
     except InputError as error:
@@ -84,7 +97,13 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     if isinstance(allowed, Float) and space.range_of("training", "epochs") == allowed:
         shortest = max(SHORTEST * cap, allowed.low)
         space = narrowed(space, {"training.epochs": {"low": shortest}})
-    return space
+    return scenario.tunable(space, view)
+
+
+def _named(model: Model) -> Config:
+    """What a model's name alone decides of its config; sizes stay what the space has them at."""
+    plain = to_config(type(model)())
+    return {k: v for k, v in to_config(model).items() if k == "name" or v != plain[k]}
 
 
 def _require_suitable(model: Model, suitable: list[str], view: DataView) -> None:

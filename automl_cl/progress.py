@@ -1,27 +1,35 @@
-"""The view of a running search: a table that renews itself, or plain lines where none can."""
+"""The view of a running search: a screen that renews itself, or plain lines where none can.
+
+What one renewal costs does not grow with the number of trials: counts are kept event by event.
+"""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import deque
+from time import strftime
 from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from automl_cl.journal import Event
-from automl_cl.stages import confirmed, missing, verdict_repeats
-from automl_cl.trials import CONFIRM, SEARCH, VERDICT, TrialTable
+from automl_cl.stages import missing, verdict_repeats
+from automl_cl.tally import ArmTally, Tally
+from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 from trainables.scenario import Scenario
 
-SECONDS_BETWEEN_LINES = 5.0
 STAGE_NAMES = {SEARCH: "searching", CONFIRM: "confirming", VERDICT: "training for the verdict"}
+OPENING = "opening the sealed test"
+KEPT_EVENTS = 5
+FEWEST_ARMS = 3
+LINES_BESIDES = 8  # two of numbers, the best, two blank, two of headers, one for the cursor
+NARROW = 75
 
 
 class Progress:
-    """Shows trials done, running, stopped and failed, the best of each arm, compute and time left.
+    """Shows stage, time left, the best so far, each arm's counts and what happened last.
 
     Args:
         console: where to.
@@ -33,14 +41,17 @@ class Progress:
         self.console, self.scenario, self.time_limit = console, scenario, time_limit
         self.started = time.monotonic()
         self.table: TrialTable | None = None
-        self._known_before = 0
-        self._first_ask: float | None = None
+        self.tally: Tally | None = None
+        self._pace = Pace()
         self._stage = ""
         self._last_line = 0.0
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2)
+        self._notice = ""
+        self._events: deque[str] = deque(maxlen=KEPT_EVENTS)
+        self._renews = console.is_terminal and not console.is_dumb_terminal
+        self._live = Live(console=console, get_renderable=self.screen, refresh_per_second=2)
 
     def __enter__(self) -> Progress:
-        if self.console.is_terminal:
+        if self._renews:
             self._live.start()
         return self
 
@@ -50,7 +61,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.console.is_terminal:
+        if self._renews:
             self._live.stop()
 
     def watch(self, table: TrialTable, scenario: Scenario | None = None) -> Progress:
@@ -60,101 +71,236 @@ class Progress:
             table: the trial table.
             scenario: as it is for the search's data, whose metric may be another.
         """
-        self.table, self.scenario = table, scenario or self.scenario
-        self._known_before = len(table.of_stage(SEARCH))
+        self.scenario = scenario or self.scenario
+        self.tally = Tally(table, self.scenario)
+        self.table = table  # last: with it the view begins, in its own thread
         return self
 
+    def announce(self, text: str) -> None:
+        """Says something that is no event."""
+        self._notice = text
+        if not self._renews:
+            self._print(text)
+
     def __call__(self, event: Event) -> None:
-        """Prints a line now and then where there is no terminal."""
-        if self._first_ask is None and event["event"] == "ask":
-            self._first_ask = time.monotonic()
-        if self.console.is_terminal or self.table is None:
+        """Takes in an event; prints a line now and then where there is no terminal."""
+        if self.table is None or self.tally is None:
             return
-        now, stage = time.monotonic(), self._stage_name()
-        if stage != self._stage or now - self._last_line > SECONDS_BETWEEN_LINES:
-            self._stage, self._last_line = stage, now
-            self.console.print(self._summary(), highlight=False, soft_wrap=True)
+        self.tally.apply(event)
+        stage = self._stage_name()
+        self._pace.count(event, self.tally)
+        said = self._words(event)
+        if said is not None:
+            self._events.append(f"{strftime('%H:%M:%S')}  {said}")
+        changed, self._stage = stage != self._stage, stage
+        if not self._renews and (changed or event["event"] == "close" or self._line_is_due()):
+            self._last_line = time.monotonic()
+            self._print(self._summary())
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+    def _line_is_due(self) -> bool:
+        """A line each 5 s at first, each minute after the first hour: a log stays readable."""
+        now = time.monotonic()
+        return now - self._last_line > min(60.0, max(5.0, (now - self.started) / 60))
 
     def _stage_name(self) -> str:
-        assert self.table is not None
+        assert self.table is not None and self.tally is not None
         plan = self.table.plan
-        if plan is not None and not self.table.running():
+        if plan is not None and self.tally.running == 0:
             if not missing(self.table, verdict_repeats(self.table, plan)):
-                return "opening the sealed test"
-        last = self.table.trials[-1].stage if self.table.trials else SEARCH
-        return STAGE_NAMES[last]
+                return OPENING
+        return STAGE_NAMES[self._last_stage()]
+
+    def _last_stage(self) -> str:
+        assert self.table is not None
+        return self.table.trials[-1].stage if self.table.trials else SEARCH
+
+    def _words(self, event: Event) -> str | None:
+        """What happened, where it is worth a line."""
+        assert self.table is not None
+        kind = event["event"]
+        if kind == "close":
+            return f"the search ends here, after {event['budget']} of {event['asked']} trials"
+        if kind == "lost":
+            return f"trial {event['number']} lost its process and begins again: {event['reason']}"
+        if kind not in ("rung", "end"):
+            return None
+        trial = self.table.trials[event["number"]]
+        return None if trial.status == "running" else _ending(trial)
 
     def _summary(self) -> str:
-        assert self.table is not None
-        count = Counter(trial.status for trial in self.table.trials)
-        failed = count["failed"] + count["diverged"]
-        searched = len(self.table.of_stage(SEARCH))
-        compute = sum(trial.compute for trial in self.table.trials)
+        """Everything that counts, in one line."""
+        assert self.tally is not None
+        stage = self._last_stage()
+        count = self.tally.by_stage[stage]
         parts = [
-            f"{self._stage_name()}: search trial {searched} of {self.table.budget}",
+            self._headline(),
             f"{count['done']} done",
             f"{count['running']} running",
             f"{count['stopped']} stopped",
-            f"{failed} failed",
-            f"compute {compute:,.0f} epochs",
-            self._time(searched),
+            f"{count['failed'] + count['diverged']} failed",
+            f"compute {self.tally.compute:,.0f} epochs",
+            self._time(),
         ]
-        return " · ".join(parts)
+        best = self._best()
+        return " · ".join([*parts, best] if best else parts)
 
-    def _time(self, searched: int) -> str:
-        now = time.monotonic()
-        words = f"{now - self.started:.0f} s"
-        assert self.table is not None
-        new = searched - self._known_before
-        if self._first_ask is not None and new > 5 and searched < self.table.budget:
-            elapsed = now - self._first_ask
-            left = elapsed / new * (self.table.budget - searched)
-            if self.time_limit is not None:
-                left = min(left, max(0.0, self.time_limit - self.table.searched_for(time.time())))
-            words += f", about {left:.0f} s of searching left"
-        return words
+    def _headline(self) -> str:
+        assert self.tally is not None
+        name, stage = self._stage_name(), self._last_stage()
+        if name == OPENING:
+            assert self.table is not None and self.table.plan is not None
+            return f"{name}: {len(verdict_repeats(self.table, self.table.plan))} models to score"
+        asked, wanted = self.tally.by_stage[stage].total(), self.tally.wanted(stage)
+        what = "trial" if stage == SEARCH else "training"
+        return f"{name}: {what} {asked:,} of {wanted:,}"
 
-    def _render(self) -> Group | Text:
-        if self.table is None:
-            return Text(f"starting Ray … {time.monotonic() - self.started:.0f} s")
-        return Group(Text(self._summary()), arms_table(self.table, self.scenario))
+    def _time(self) -> str:
+        assert self.table is not None and self.tally is not None
+        passed = duration(time.monotonic() - self.started)
+        stage = self._last_stage()
+        left = self._pace.left(self.tally.wanted(stage) - self.tally.by_stage[stage].total())
+        if left is None or self._stage_name() == OPENING:
+            return passed
+        if stage == SEARCH and self.time_limit is not None:
+            left = min(left, max(0.0, self.time_limit - self.table.searched_for(time.time())))
+        return f"{passed}, about {duration(left)} of {STAGE_NAMES[stage]} left"
+
+    def _best(self) -> str:
+        assert self.tally is not None
+        leader = self.tally.leader()
+        if leader is None or leader.best is None:
+            return ""
+        words = f"best {self.scenario.metric} {leader.best:.4f} ({leader.arm})"
+        baseline = self.tally.arms.get(self.scenario.baseline)
+        if baseline is None or baseline is leader or baseline.best is None:
+            return words
+        return f"{words}, baseline {baseline.best:.4f}"
+
+    def screen(self) -> Group | Text:
+        """What a terminal shows, never higher than the terminal."""
+        if self.table is None or self.tally is None:
+            words = f"starting … {duration(time.monotonic() - self.started)}"
+            return Text(f"{words}\n{self._notice}" if self._notice else words)
+        running, compute = self.tally.running, f"{self.tally.compute:,.0f}"
+        shown = [
+            _line(f"{self._headline()} · {running} running · compute {compute} epochs"),
+            _line(self._time()),
+            _line(self._best()),
+        ]
+        room = max(FEWEST_ARMS, self.console.height - LINES_BESIDES)
+        newest = list(self._events)[::-1][: max(0, room - FEWEST_ARMS - 2)]
+        arms = self.tally.ranked()
+        fitting = max(FEWEST_ARMS, room - len(newest) - bool(self._notice))
+        shown += [*_arms(arms, self.scenario, fitting, self.console.width), Text()]
+        shown += [_line(words) for words in newest[::-1]]
+        if self._notice:
+            shown.append(_line(self._notice, "bold"))
+        return Group(*shown)
 
 
-def arms_table(table: TrialTable, scenario: Scenario) -> Table:
+class Pace:
+    """How long what is left of a stage may take, from how long its trainings took so far."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._since = 0.0
+        self._asked = 0
+
+    def count(self, event: Event, tally: Tally) -> None:
+        """Takes in an event."""
+        if event["event"] != "ask":
+            return
+        if event["stage"] != self._stage:
+            self._stage, self._since, self._asked = event["stage"], time.monotonic(), 0
+        self._asked += 1
+
+    def left(self, more: int) -> float | None:
+        """Seconds until so many more have been begun; None if there are none, or it is early."""
+        if self._asked <= 5 or more <= 0:
+            return None
+        return (time.monotonic() - self._since) / self._asked * more
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, no finer than is of use."""
+    if seconds < 180:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 180 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def arms_table(table: TrialTable, scenario: Scenario) -> Text:
     """One row an arm: trials, compute, and the best value by search and by confirmation."""
-    shown = Table(box=None, pad_edge=False, caption="* the baseline", caption_justify="left")
-    names = ("algorithm", "trials", "done", "stopped", "failed", "compute")
-    for name in (*names, f"best {scenario.metric}", "confirmed"):
-        left = name == "algorithm"
-        shown.add_column(name, justify="left" if left else "right", no_wrap=left)
-    for arm, best, mean in _ranked(table, scenario):
-        mine = [trial for trial in table.of_stage(SEARCH) if trial.arm == arm]
-        count = Counter(trial.status for trial in mine)
-        shown.add_row(
-            arm + (" *" if arm == scenario.baseline else ""),
-            str(len(mine)),
-            str(count["done"]),
-            str(count["stopped"]),
-            str(count["failed"] + count["diverged"]),
-            f"{sum(trial.compute for trial in mine):,.0f}",
-            "" if best is None else f"{best:.4f}",
-            "" if mean is None else f"{mean:.4f}",
+    arms = Tally(table, scenario).ranked()
+    return Text("\n").join([*_arms(arms, scenario, len(arms)), Text("* the baseline", "italic")])
+
+
+def _arms(arms: list[ArmTally], scenario: Scenario, fitting: int, width: int = 1000) -> list[Text]:
+    """The leaderboard, cut to so many rows; the baseline is never cut away."""
+    narrow = width < NARROW
+    running = any(mine.by_status["running"] for mine in arms)
+    confirmed = any(mine.mean is not None for mine in arms)
+    statuses = ["done"] if narrow else ["done", "stopped", "failed", *["running"] * running]
+    header = ["algorithm", "trials", *statuses, "compute", f"best {scenario.metric}"]
+    rows = [header + ["confirmed"] * confirmed]
+    kept = _fitting(arms, scenario.baseline, fitting)
+    for mine in kept:
+        values = [mine.best, *[mine.mean] * confirmed]
+        rows.append(
+            [
+                mine.arm + (" *" if mine.arm == scenario.baseline else ""),
+                f"{mine.trials}",
+                *[f"{mine.count(status)}" for status in statuses],
+                f"{mine.compute:,.0f}",
+                *["" if value is None else f"{value:.4f}" for value in values],
+            ]
         )
-    return shown
+    lines = _aligned(rows, width)
+    if len(kept) < len(arms):
+        others = sum(mine.trials for mine in arms) - sum(mine.trials for mine in kept)
+        lines.append(_line(f"… and {len(arms) - len(kept)} more with {others} trials", "dim"))
+    return lines
 
 
-def _ranked(table: TrialTable, scenario: Scenario) -> list[tuple[str, float | None, float | None]]:
-    """Arms with their best search value and mean confirmation, the best first."""
-    means = {each.source.arm: each.mean for each in confirmed(table, scenario.mode)}
-    sign = -1.0 if scenario.mode == "max" else 1.0
-    rows = []
-    for arm in sorted({trial.arm for trial in table.of_stage(SEARCH)}):
-        mine = [t.value for t in table.of_stage(SEARCH) if t.arm == arm and t.value is not None]
-        best = min(mine, key=lambda value: sign * value) if mine else None
-        rows.append((arm, best, means.get(arm)))
+def _aligned(rows: list[list[str]], width: int) -> list[Text]:
+    """Rows as lines, the first column to the left and the others to the right, a bold header.
 
-    def merit(row: tuple[str, float | None, float | None]) -> tuple[bool, float, bool, float]:
-        _, best, mean = row
-        return (mean is None, sign * (mean or 0.0), best is None, sign * (best or 0.0))
+    By hand, since a rich table costs ten times as much and is made anew twice a second.
+    """
+    # A header of two words takes two lines, for the width of 80 columns.
+    first, second = zip(*(name.rpartition(" ")[::2] for name in rows[0]), strict=True)
+    table = [list(first)] * any(first) + [list(second), *rows[1:]]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    # Numbers are what one looks for: where it is too narrow, the names are cut.
+    left = min(widths[0], max(8, width - sum(widths[1:]) - 2 * len(widths[1:])))
+    lines = [
+        "  ".join([row[0][:left].ljust(left), *map(str.rjust, row[1:], widths[1:])])
+        for row in table
+    ]
+    headers = len(table) - len(rows) + 1
+    return [_line(line, "bold" if i < headers else "") for i, line in enumerate(lines)]
 
-    return sorted(rows, key=merit)
+
+def _fitting(arms: list[ArmTally], baseline: str, rows: int) -> list[ArmTally]:
+    """The first arms and in any case the baseline, with a row left to tell of the others."""
+    if len(arms) <= rows:
+        return arms
+    kept = arms[: rows - 1]
+    mine = [each for each in arms if each.arm == baseline and each not in kept]
+    return [*kept[: rows - 1 - len(mine)], *mine]
+
+
+def _ending(trial: Trial) -> str:
+    training = "trial" if trial.stage == SEARCH else STAGE_NAMES[trial.stage] + ", training"
+    words = f"{training} {trial.number} {trial.arm} {trial.status}"
+    if trial.status == "done" and trial.value is not None:
+        return f"{words}: {trial.value:.4f}"
+    return f"{words}: {trial.reason}" if trial.reason else words
+
+
+def _line(words: str, style: str = "") -> Text:
+    """One line, cut off where the screen ends."""
+    return Text(words, style=style, no_wrap=True, overflow="ellipsis")

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl_cl.trials import Trial
 from search_spaces import Space, coordinates
-from trainables.randomness import derive_seed
+from trainables.seeds import derive_seed
 
 RANDOM_SHARE = 0.3
 FEWEST_POINTS = 6

@@ -23,6 +23,8 @@ class RunFolder:
         self.trials = path / "trials.parquet"
         self.verdict = path / "verdict.json"
         self.tuned = path / "tuned.yaml"
+        self.report = path / "report.html"
+        self.studies = path / "optuna.jsonl"
         self.tensorboard = path / "tensorboard"
         self.stop_file = path / ".stop"
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from automl_cl.trials import SEARCH, Trial
-from trainables.randomness import derive_seed
+from trainables.seeds import derive_seed
 
 ETA = 3
 RUNGS = 3
@@ -65,11 +65,38 @@ def decide(
     return Decision(goes_on=better < kept * (len(peers) + 1), free=False)
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """How well a rung has ranked.
+
+    Attributes:
+        trials: how many trials say so.
+        pairs: of them, inside one arm.
+        tau: Kendall's tau over those pairs, 0 where there are none.
+        standard_error: of tau under no relation.
+    """
+
+    trials: int
+    pairs: int
+    tau: float
+    standard_error: float
+
+    @property
+    def trust(self) -> float:
+        """In [0, 1]; 0 until the rung has shown anything."""
+        return max(0.0, self.tau - self.standard_error)
+
+
 def trust_in(level: float, trials: Iterable[Trial]) -> float:
-    """How well a rung has ranked so far, in [0, 1]; 0 until it has shown anything.
+    """How far a rung is trusted so far, in [0, 1]."""
+    return ranking_at(level, trials).trust
+
+
+def ranking_at(level: float, trials: Iterable[Trial]) -> Ranking:
+    """How well a rung has ranked so far.
 
     Kendall's tau between the values at the rung and at the end, over pairs of one arm, among
-    trials that were not compared at any rung; less one standard error of it under no relation.
+    trials that were not compared at any rung.
     """
     pairs_of: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for trial in trials:
@@ -85,9 +112,10 @@ def trust_in(level: float, trials: Iterable[Trial]) -> float:
             balance += _sign(early_a - early_b) * _sign(final_a - final_b)
         pairs += n * (n - 1) // 2
         variance += n * (n - 1) * (2 * n + 5) / 18.0
+    found = sum(map(len, pairs_of.values()))
     if pairs == 0:
-        return 0.0
-    return max(0.0, (balance - math.sqrt(variance)) / pairs)
+        return Ranking(found, 0, 0.0, 0.0)
+    return Ranking(found, pairs, balance / pairs, math.sqrt(variance) / pairs)
 
 
 def _sign(number: float) -> int:

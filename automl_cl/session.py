@@ -6,10 +6,13 @@ new session goes on exactly where the journal ends.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from automl_cl import stages
@@ -20,13 +23,15 @@ from automl_cl.run_folder import RunFolder
 from automl_cl.rungs import Decision, decide, levels_of
 from automl_cl.spec import SearchSpec
 from automl_cl.stages import Repeat
-from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
-from search_spaces import Space, decode, encode
-from trainables.randomness import derive_seed
+from automl_cl.trials import CLOSED, CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from search_spaces import Space, coordinates, decode, encode
 from trainables.scenario import Scenario
+from trainables.seeds import derive_seed
 from trainables.trial_run import RungReport, TrialRequest
 
 MOST_LOST = 3
+LEAST_FREE = 2**25
+"""Bytes: with fewer, a trial that fails does so for want of room."""
 
 
 class Session:
@@ -42,6 +47,9 @@ class Session:
     Attributes:
         observers: called with each new event, after the table took it in.
         stopping: set to begin nothing more.
+        verdict_now: whether an interruption ends the search and not the session.
+        error: what ended the session before its time, if something did.
+        lacking: what the search lacked for a verdict when it was to be ended.
         revision: counts what has come back from trials.
     """
 
@@ -57,9 +65,14 @@ class Session:
         self.scenario = scenario
         self.observers: list[Callable[[Event], None]] = []
         self.arms = {name: space.only("algorithm", name) for name in space.options("algorithm")}
+        self._anything_to_choose = any(coordinates(arm) for arm in self.arms.values())
         self.table = TrialTable()
-        self.stopping = False
+        self.stopping = self.verdict_now = False
+        self.error: Exception | None = None
+        self.lacking: str | None = None
         self.revision = 0
+        self._interrupted = self._closing = False
+        folder.stop_file.unlink(missing_ok=True)
         for event in journal.events:
             self.table.apply(event)
         self.write("start", pid=os.getpid())
@@ -74,12 +87,66 @@ class Session:
             observe(event)
         return event
 
+    # Ending before the end.
+
+    def interrupt(self) -> None:
+        """Ends what is going on, at the next question or report; can be called at any moment."""
+        self._interrupted = True
+        with suppress(OSError):  # the folder may be gone, which the next write will tell
+            self.folder.stop_file.touch()
+
+    def fail(self, error: Exception) -> None:
+        """Ends the session for what one of its methods raised: here, and not inside of Tune.
+
+        Raised there it would be buried under Tune's own clean-up.
+        """
+        self.error, self.stopping = self.error or error, True
+        self._handed_out.clear()
+        with suppress(OSError):
+            self.folder.stop_file.touch()
+
+    def on_interruption(self) -> str:
+        """What an interruption now leads to, in words."""
+        lacking = stages.shortfall(self.table, self.scenario.baseline)
+        if self.verdict_now and self.closable and lacking is None:
+            return "ending the search here; the verdict is next"
+        return "stopping: what is under way saves its state"
+
+    def _heed(self) -> None:
+        """Does what an interruption asks for."""
+        if not self._interrupted:
+            return
+        self._interrupted = False
+        if self.verdict_now and self.closable:
+            self.lacking = stages.shortfall(self.table, self.scenario.baseline)
+            if self.lacking is None:
+                self.close_search()
+                return
+        self.stopping = True
+
+    @property
+    def closable(self) -> bool:
+        """Whether there is something left of the search that can be ended."""
+        short = len(self.table.of_stage(SEARCH)) < self.table.budget
+        return self.table.plan is None and (short or self._running(SEARCH))
+
+    def close_search(self) -> None:
+        """Ends the search with the trials that there are; those under way are given up."""
+        searched, asked = len(self.table.of_stage(SEARCH)), self.table.budget
+        self.write("close", budget=searched, asked=asked)
+        self._waiting.clear()
+        self._closing = True
+
     # What is to be done next.
 
     def ask(self) -> TrialRequest | None:
         """The next training, or None while there is nothing to begin: see `finished`."""
-        if self.stopping:
+        self._heed()
+        if self.stopping or (self._closing and self._handed_out):
             return None
+        if self._closing:
+            self._closing = False
+            self.folder.stop_file.unlink(missing_ok=True)
         if self._waiting:
             return self._request(self.table.trials[self._waiting.pop(0)])
         trial = self._next_trial()
@@ -128,7 +195,8 @@ class Session:
         searched = self.table.of_stage(SEARCH)
         # However little time there is, every arm runs its published default.
         whole = {trial.arm for trial in searched} == set(self.arms)
-        return len(searched) < self.table.budget and not (whole and self.out_of_time())
+        over = self.out_of_time() or not self._anything_to_choose
+        return len(searched) < self.table.budget and not (whole and over)
 
     def _running(self, stage: str) -> bool:
         return any(trial.stage == stage for trial in self.table.running())
@@ -225,7 +293,7 @@ class Session:
             checkpoint=trial.rungs[-1].checkpoint if trial.rungs else None,
             compute=trial.compute,
             keep_weights=trial.stage == VERDICT,
-            searching=trial.stage == SEARCH,
+            searching=trial.stage != VERDICT,
         )
 
     def _attempt(self, trial: Trial) -> int:
@@ -237,6 +305,7 @@ class Session:
     def report(self, report: RungReport) -> bool:
         """Takes a trial's report and says whether it goes on; telling twice does nothing."""
         self.revision += 1
+        self._heed()
         trial = self.table.trials[report.number]
         at_work = trial.number in self._handed_out and report.attempt == self._attempt(trial)
         if not at_work or report.rung != len(trial.rungs):
@@ -244,15 +313,19 @@ class Session:
         goes_on = self._record(trial, report)
         if not goes_on:
             self._handed_out.discard(trial.number)
-        if report.status != "interrupted":
+        if report.status != "interrupted" or trial.status != "running":
             self._clear_checkpoints(trial)
         return goes_on
 
     def _record(self, trial: Trial, report: RungReport) -> bool:
-        if report.status == "interrupted":
+        if report.status == "interrupted" and trial.status == "running":
             self._waiting.append(trial.number)
             return False
-        if report.status in ("failed", "diverged"):
+        if report.status == "interrupted":
+            report = replace(report, status="stopped", reason=CLOSED)
+        if report.status == "failed":
+            self._require_room(report.reason or "")
+        if report.status in ("failed", "diverged", "stopped"):
             self.write(
                 "end",
                 number=trial.number,
@@ -282,9 +355,18 @@ class Session:
         )
         return decision.goes_on
 
+    def _require_room(self, reason: str) -> None:
+        """Takes no failure down that a full disk explains: every further trial would fail too."""
+        free = shutil.disk_usage(self.folder.path).free
+        if free < LEAST_FREE or os.strerror(errno.ENOSPC) in reason:
+            words = f"{os.strerror(errno.ENOSPC)}; make room and resume the run"
+            raise OSError(errno.ENOSPC, words, str(self.folder.path))
+
     def _decide(self, trial: Trial, value: float, level: float) -> Decision:
         if trial.stage != SEARCH:
             return Decision(goes_on=True, free=True)
+        if trial.status != "running":
+            return Decision(goes_on=False, free=True)
         if self.out_of_time() and trial.origin != "default":
             return Decision(goes_on=False, free=True)
         mode, seed = self.scenario.mode, self.spec.seed
@@ -302,6 +384,8 @@ class Session:
         if number not in self._handed_out:
             return
         self._handed_out.discard(number)
+        if trial.status != "running":
+            return
         if trial.lost + 1 < MOST_LOST:
             self.write("lost", number=number, reason=reason)
             self._waiting.append(number)

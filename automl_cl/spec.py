@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from automl_cl.journal import Event
+from automl_cl.run_folder import RunFolder
 from search_spaces import InputError, read_yaml, to_yaml, unknown_name
 
 FIDELITIES = ("prefix", "compressed")
@@ -117,6 +119,17 @@ class SearchSpec:
     def read(cls, path: Path) -> SearchSpec:
         """Reads a spec that `write` wrote, or one by hand."""
         return cls.from_dict(read_yaml(path), str(path))
+
+
+def spec_of(events: Sequence[Event], folder: RunFolder) -> SearchSpec:
+    """The spec that a journal begins with.
+
+    Raises:
+        InputError: if it begins with anything else.
+    """
+    if events[0]["event"] != "search" or "spec" not in events[0]:
+        raise InputError(f"{folder.journal} does not begin with a search.")
+    return SearchSpec.from_dict(events[0]["spec"], str(folder.journal))
 
 
 def _flag(name: str) -> str:

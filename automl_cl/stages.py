@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from statistics import fmean
 from typing import Any
 
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
-from trainables.randomness import derive_seed
+from trainables.seeds import derive_seed
 
 FINALISTS = 3
 CONFIRMATIONS = 3
@@ -42,14 +43,25 @@ class Confirmed:
 def finalists(trials: Sequence[Trial], mode: str) -> list[Trial]:
     """The top 3 of every arm by search validation, in order of arm and rank."""
     sign = -1.0 if mode == "max" else 1.0
-    found: list[Trial] = []
-    done = [trial for trial in trials if trial.stage == SEARCH and trial.value is not None]
-    for arm in sorted({trial.arm for trial in done}):
-        mine = [
-            (sign * t.value, t.number, t) for t in done if t.arm == arm and t.value is not None
-        ]
-        found += [trial for _, _, trial in sorted(mine, key=lambda each: each[:2])[:FINALISTS]]
-    return found
+    merits: dict[str, list[tuple[float, int, Trial]]] = {}
+    for trial in trials:
+        if trial.stage == SEARCH and (value := trial.value) is not None:
+            merits.setdefault(trial.arm, []).append((sign * value, trial.number, trial))
+    return [
+        trial
+        for arm in sorted(merits)
+        for *_, trial in nsmallest(FINALISTS, merits[arm], key=lambda each: each[:2])
+    ]
+
+
+def shortfall(table: TrialTable, baseline: str) -> str | None:
+    """What a search that ends now lacks for a verdict; None if it lacks nothing."""
+    finished = {trial.arm for trial in table.of_stage(SEARCH) if trial.value is not None}
+    if baseline not in finished:
+        return f"no trial of the baseline '{baseline}' has finished"
+    if finished == {baseline}:
+        return f"no trial of anything but the baseline '{baseline}' has finished"
+    return None
 
 
 def confirmations(table: TrialTable, mode: str, seed: int) -> list[Repeat]:
@@ -66,8 +78,11 @@ def confirmed(table: TrialTable, mode: str) -> list[Confirmed]:
     """
     sign = -1.0 if mode == "max" else 1.0
     best: dict[str, Confirmed] = {}
+    repeats_of: dict[int | None, list[Trial]] = {}
+    for trial in table.of_stage(CONFIRM):
+        repeats_of.setdefault(trial.source, []).append(trial)
     for source in finalists(table.trials, mode):
-        repeats = [t for t in table.of_stage(CONFIRM) if t.source == source.number]
+        repeats = repeats_of.get(source.number, [])
         values = [t.value for t in repeats if t.value is not None]
         if len(values) < CONFIRMATIONS or len(values) < len(repeats):
             continue

@@ -41,20 +41,37 @@ class Board:
         ):
             return
         from torch.utils.tensorboard import SummaryWriter
-        from torch.utils.tensorboard.summary import hparams
 
         # A log that a kill cut short must not pass for written; TensorBoard does not look here.
         draft = self.folder.with_name(f".{self.folder.name}.{os.getpid()}") / folder.name
         with SummaryWriter(str(draft)) as writer:
-            for rung in trial.rungs:
+            for step, rung in zip(trial.steps, trial.rungs, strict=True):
                 for name, value in rung.metrics.items():
-                    writer.add_scalar(f"validation/{name}", value, round(rung.level))
-            last = {f"validation/{k}": v for k, v in trial.rungs[-1].metrics.items()}
-            for summary in hparams(flat(trial.config), last):
+                    writer.add_scalar(f"validation/{name}", value, step)
+            for summary in _hyperparameters(trial):
                 writer.file_writer.add_summary(summary)
         self.folder.mkdir(exist_ok=True)
         draft.rename(folder)
         draft.parent.rmdir()
+
+
+def _hyperparameters(trial: Trial) -> list[Any]:
+    """The trial's row of the HParams table.
+
+    Without the summary that would name the table's columns: TensorBoard takes the first that it
+    finds for those of all trials, and without any it collects them from the rows.
+    """
+    from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+    from torch.utils.tensorboard.summary import hparams
+
+    _, start, end = hparams(flat(trial.config), {})
+    if trial.status in ("failed", "diverged"):
+        plugin = end.value[0].metadata.plugin_data
+        content = HParamsPluginData.FromString(plugin.content)
+        content.session_end_info.status = STATUS_FAILURE
+        plugin.content = content.SerializeToString()
+    return [start, end]
 
 
 def flat(config: dict[str, Any], path: str = "") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from automl_cl.journal import Event
 from search_spaces import Config
 
 SEARCH, CONFIRM, VERDICT = "search", "confirm", "verdict"
+CLOSED = "the user ended the search"
 
 
 @dataclass
@@ -65,6 +67,14 @@ class Trial:
         """The compute it may spend."""
         return self.levels[-1]
 
+    @property
+    def steps(self) -> list[int]:
+        """The rungs so far in whole epochs, ever rising: for tools that count steps."""
+        found: list[int] = []
+        for rung in self.rungs:
+            found.append(max([round(rung.level), *(step + 1 for step in found[-1:])]))
+        return found
+
     def value_by(self, level: float) -> float | None:
         """The value at the highest report within `level`, if it got that far or ended before."""
         reached = [rung for rung in self.rungs if rung.level <= level * (1 + 1e-9)]
@@ -81,17 +91,21 @@ class TrialTable:
     Attributes:
         budget: how many search trials are wanted.
         starts: how often a driver has begun to work on the run.
+        problem: what the search is about; None until that is noted.
         plans, verdicts: those events.
         opened: the plans for which the test has been opened.
+        closed: the event by which the user ended the search before its budget, if so.
     """
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
         self.starts = 0
+        self.problem: Event | None = None
         self.plans: list[Event] = []
         self.verdicts: list[Event] = []
         self.opened: list[Event] = []
         self.budget = 0
+        self.closed: Event | None = None
         self._searched = 0.0
         self._searching = False
         self._last_at = 0.0
@@ -132,7 +146,15 @@ class TrialTable:
         self.budget = event["spec"]["trials"]
 
     def _on_extend(self, event: Event) -> None:
-        self.budget = event["trials"]
+        self.budget, self.closed = event["trials"], None
+
+    def _on_close(self, event: Event) -> None:
+        self.budget, self.closed = event["budget"], event
+        for trial in self.running():
+            trial.status, trial.reason = "stopped", CLOSED
+
+    def _on_problem(self, event: Event) -> None:
+        self.problem = event
 
     def _on_start(self, event: Event) -> None:
         self.starts += 1
@@ -162,6 +184,8 @@ class TrialTable:
         trial.seconds += event["seconds"]
         if event["decision"] != "continue":
             trial.status = event["decision"]
+        if trial.status == "done":
+            trial.reason = None  # it had been given up a moment before
 
     def _on_end(self, event: Event) -> None:
         trial = self.trials[event["number"]]
@@ -184,3 +208,11 @@ class TrialTable:
 
     def _on_verdict(self, event: Event) -> None:
         self.verdicts.append(event)
+
+
+def replayed(events: Sequence[Event]) -> TrialTable:
+    """The trial table of a journal's events."""
+    table = TrialTable()
+    for event in events:
+        table.apply(event)
+    return table

@@ -22,7 +22,7 @@ class _HoldsSession:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("session", "error")}
+        return {k: v for k, v in self.__dict__.items() if k != "session"}
 
 
 class SessionSearcher(_HoldsSession, Searcher):
@@ -31,23 +31,18 @@ class SessionSearcher(_HoldsSession, Searcher):
     While a stage waits for its last trials, free actors get an empty request. Tune would stop all
     idle ones but one, and with short trials never bring them up again: a trial that waits for a
     new actor takes the next one that is free, and the new one is dropped.
-
-    Attributes:
-        error: what the session raised, if it did; the search then ends.
     """
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.error: Exception | None = None
         self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         try:
             request = self.session.ask()
         except Exception as error:
-            # Raised here it would be buried under Tune's clean-up: the driver raises it.
-            self.error, self.session.stopping = error, True
+            self.session.fail(error)
             request = None
         if request is None:
             if self.session.finished:
@@ -60,8 +55,12 @@ class SessionSearcher(_HoldsSession, Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         number = self._numbers.pop(trial_id, None)
-        if error and number is not None:
+        if not error or number is None:
+            return
+        try:
             self.session.lost(number, "its actor died")
+        except Exception as failure:
+            self.session.fail(failure)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the journal is the truth."""
@@ -81,8 +80,15 @@ class SessionScheduler(_HoldsSession, TrialScheduler):
         if result["report"] is None:
             goes_on = self.session.revision == trial.config["since"]
         else:
-            goes_on = self.session.report(RungReport(**json.loads(result["report"])))
+            goes_on = self._told(RungReport(**json.loads(result["report"])))
         return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
+
+    def _told(self, report: RungReport) -> bool:
+        try:
+            return self.session.report(report)
+        except Exception as error:
+            self.session.fail(error)
+            return False
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         for trial in tune_controller.get_trials():

@@ -172,14 +172,14 @@ class Tuned:
             InputError: if the data cannot be read, or is not what it was found on.
         """
         if source is not None:
-            before = self._data_spec() if self.data else None
-            carried = carried_over(before, options or {}, source)
-            spec = DataSpec(source, seed=self.data.get("seed", 0), options=carried)
-            return self._scenario().load(spec, self._settings())
+            spec = DataSpec(
+                source, seed=self.data.get("seed", 0), options=self._carried(source, options or {})
+            )
+            return self._scenario().load(spec, self._settings(source))
         if options:
             given = ", ".join(map(flag_of, options))
             raise InputError(f"{given}: how data is read can be said of other data only: --data.")
-        view = self._scenario().load(self._data_spec(), self._settings())
+        view = self._scenario().load(self._data_spec(), self._settings(self.data["source"]))
         found_on = self.data.get("fingerprint", view.fingerprint)
         if view.fingerprint != found_on:
             raise InputError(
@@ -188,13 +188,19 @@ class Tuned:
             )
         return view
 
+    def _carried(self, source: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """How other data is read: as what it was found on, but for the given."""
+        if source in self._scenario().own_data():
+            return dict(given)
+        return carried_over(self._data_spec() if self.data else None, given, source)
+
     def _data_spec(self) -> DataSpec:
         """What data it was found on, as the user would say it."""
         other = ("fingerprint", "settings")
         return DataSpec.from_dict({k: v for k, v in self.data.items() if k not in other})
 
-    def _settings(self) -> Any:
-        return self._scenario().with_settings(self.data.get("settings", {}))
+    def _settings(self, source: str) -> Any:
+        return self._scenario().with_settings(self.data.get("settings", {}), source)
 
     def fit(
         self,

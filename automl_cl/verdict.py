@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,9 @@ from automl_cl.paired_test import (
 )
 from automl_cl.stages import verdict_trials
 from automl_cl.trials import TrialTable
-from trainables.scenario import Scenario
+
+if TYPE_CHECKING:
+    from trainables.scenario import Scenario
 
 DEFAULT_SEEDS = 10
 
@@ -26,7 +29,13 @@ Verdict = dict[str, Any]
 Scores = dict[int, NDArray[np.float64]]
 
 
-def judge(plan: Event, scores: Scores, table: TrialTable, scenario: Scenario) -> Verdict:
+def judge(
+    plan: Event,
+    scores: Scores,
+    table: TrialTable,
+    scenario: Scenario,
+    parts: Mapping[str, NDArray[np.bool_]] | None = None,
+) -> Verdict:
     """Comes to the verdict that a plan asked for.
 
     Args:
@@ -34,6 +43,7 @@ def judge(plan: Event, scores: Scores, table: TrialTable, scenario: Scenario) ->
         scores: by search trial, the metric of each item under each seed, [seeds, items].
         table: the trial table.
         scenario: names metric and mode, and what information an algorithm was given.
+        parts: items [items] whose metric is also told by itself, by what they are.
 
     Returns:
         The contents of `verdict.json`.
@@ -51,6 +61,9 @@ def judge(plan: Event, scores: Scores, table: TrialTable, scenario: Scenario) ->
     adjusted = holm([comparisons[n].p_value for n in plan["secondaries"]])
     for number, p_value in zip(plan["secondaries"], adjusted, strict=True):
         entries[number]["p_value"] = p_value
+    parts = {what: mask for what, mask in (parts or {}).items() if mask.any()}
+    for number, entry in entries.items():
+        entry["parts"] = {what: float(scores[number][:, m].mean()) for what, m in parts.items()}
     level = level_of_opening(plan["opening"])
     challenger = plan["challenger"]
     verdict: Verdict = {
@@ -58,6 +71,7 @@ def judge(plan: Event, scores: Scores, table: TrialTable, scenario: Scenario) ->
         "mode": scenario.mode,
         "seeds": plan["seeds"],
         "items": int(baseline.shape[1]),
+        "parts": {what: int(mask.sum()) for what, mask in parts.items()},
         "openings": plan["opening"],
         "level": level,
         "exploratory": plan["opening"] > 1,
@@ -129,6 +143,12 @@ def _reason(verdict: Verdict, wins: bool) -> str:
     return f"Nothing beats the tuned baseline here; the nearest is a {name} config: {against}."
 
 
+def _part(verdict: Verdict, what: str, items: int) -> str:
+    each = [verdict["challenger"], verdict["baseline"], *verdict["secondaries"]]
+    told = ", ".join(f"{e['algorithm']} {e['parts'][what]:.4f}" for e in each if e is not None)
+    return f"{verdict['metric']} on the {items} test items {what}: {told}."
+
+
 def words(verdict: Verdict) -> list[str]:
     """The verdict in sentences."""
     lines = [verdict["reason"]]
@@ -143,6 +163,7 @@ def words(verdict: Verdict) -> list[str]:
             f"{verdict['smallest_detectable_effect_in_sd']:.2g} standard deviations (over seeds) "
             "is found 80 % of the time."
         )
+    lines += [_part(verdict, what, items) for what, items in verdict.get("parts", {}).items()]
     lines += verdict.get("notes", [])
     lines.append(
         "It is about these two configs on this data; a claim about an algorithm needs at least "

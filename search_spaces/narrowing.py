@@ -37,7 +37,7 @@ def read_narrowing(name: str) -> Narrowing:
     path, presets = Path(name), {path.stem: path for path in PRESETS.glob("*.yaml")}
     if name in presets and not path.exists():
         path = presets[name]
-    elif not path.exists() and not path.suffix:
+    elif not name or (not path.exists() and not path.suffix):
         raise unknown_name("space file or preset", name, presets)
     read = read_yaml(path)
     if not isinstance(read, Mapping):
@@ -62,6 +62,8 @@ def narrowed(space: Space, narrowing: Narrowing) -> Space:
 
 def _narrow(node: Node, steps: Sequence[str], value: Any, path: tuple[str, ...]) -> Node:
     """Follows `steps` down from `node` and narrows what is there; returns the new node."""
+    if isinstance(node, Fixed) and node.unused is not None:
+        raise InputError(f"{'.'.join(path)}: got {value!r}, but {node.unused}; leave it out.")
     if not steps:
         if isinstance(value, Mapping) and isinstance(node, Group | Choice):
             for key, below in value.items():

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from search_spaces.parts import (
     Config,
@@ -37,11 +37,16 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A field that is not searched; a value given by hand is of its type, or in its range."""
+    """A field that is not searched; a value given by hand is of its type, or in its range.
+
+    Attributes:
+        unused: why no value can be given, as the end of a sentence, where none has a meaning.
+    """
 
     value: Any
     type: type
     allowed: Range | None = None
+    unused: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,12 +102,34 @@ class Space:
         with_name = Choice(choice.kind, options, name)
         return Space(Group({**self.root.fields, section: with_name}))
 
+    def without(self, section: str, name: str, field: str, why: str) -> Space:
+        """The space in which a field of one option of a section has no meaning."""
+        choice = self.root.fields[section]
+        assert isinstance(choice, Choice)
+        group = choice.options[name]
+        old = group.fields[field]
+        assert isinstance(old, Leaf)
+        fixed = Fixed(old.default, type(old.default), old.allowed, why)
+        options = {**choice.options, name: Group({**group.fields, field: fixed})}
+        changed = Choice(choice.kind, options, choice.default)
+        return Space(Group({**self.root.fields, section: changed}))
+
     def range_of(self, section: str, field: str) -> Range | None:
         """The range of one field of a section without options, or None where it is fixed."""
         group = self.root.fields[section]
         assert isinstance(group, Group)
         leaf = group.fields[field]
         return leaf.allowed if isinstance(leaf, Leaf) else None
+
+    def with_defaults(self, fixed: Callable[[tuple[str, ...]], bool]) -> Space:
+        """The space with its default in place of every choice and range whose path is `fixed`.
+
+        Args:
+            fixed: of paths such as `("optimizer",)` or `("optimizer", "sgd", "lr")`.
+        """
+        root = _with_defaults(self.root, (), fixed)
+        assert isinstance(root, Group)
+        return Space(root)
 
     def default(self) -> Config:
         """The config of published defaults, as near to them as the space allows."""
@@ -118,6 +145,21 @@ class Space:
         """A hash of everything in the space: equal spaces have equal fingerprints."""
         text = json.dumps(self.describe(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _with_defaults(
+    node: Node, path: tuple[str, ...], fixed: Callable[[tuple[str, ...]], bool]
+) -> Node:
+    if isinstance(node, Leaf) and fixed(path):
+        return Fixed(node.default, type(node.default), node.allowed)
+    if isinstance(node, Group):
+        below = node.fields.items()
+        return Group({name: _with_defaults(n, (*path, name), fixed) for name, n in below})
+    if isinstance(node, Choice):
+        chosen = [node.default] if fixed(path) else list(node.options)
+        kept = {n: _with_defaults(node.options[n], (*path, n), fixed) for n in chosen}
+        return Choice(node.kind, cast("dict[str, Group]", kept), node.default)
+    return node
 
 
 def default_of(node: Node) -> Any:

@@ -38,6 +38,9 @@ for _either in (_Loader, _Dumper):
     )
 
 
+LARGEST = 10_000_000
+
+
 def read_yaml(path: Path) -> Any:
     """What a YAML file holds.
 
@@ -45,10 +48,13 @@ def read_yaml(path: Path) -> Any:
         InputError: if it cannot be read or is not YAML; names the file and the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LARGEST + 1)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"cannot read {path}: {reason}.") from error
+    if len(text) > LARGEST:
+        raise InputError(f"cannot read {path}: it is longer than {LARGEST:,} characters.")
     return parse_yaml(text, str(path))
 
 

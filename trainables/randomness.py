@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +9,16 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from trainables.seeds import derive_seed
 
-def derive_seed(seed: int, *purpose: object) -> int:
-    """A seed of its own for each purpose: a hash, so that neighbouring seeds share nothing."""
-    text = repr((int(seed), *map(str, purpose)))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+__all__ = [
+    "RandomState",
+    "derive_seed",
+    "keyed_normal",
+    "keyed_uniform",
+    "permutation",
+    "seed_cpu",
+]
 
 
 def permutation(size: int, seed: int) -> Tensor:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from search_spaces import Config, Part, Space, from_config, unknown_name
 from trainables.data import DataSpec, DataView, OpeningLog, load_view, open_test
@@ -54,14 +56,25 @@ class Scenario(ABC):
     mode: ClassVar[str]
     several_workers: ClassVar[bool] = True
 
-    def with_settings(self, given: Mapping[str, Any]) -> Any:
-        """The scenario's settings, those not given at their defaults.
+    def own_data(self) -> Mapping[str, type]:
+        """Data that no other scenario has, by name; the first docstring line describes it."""
+        return {}
+
+    def settings_for(self, source: str) -> type:
+        """The dataclass of settings for some data."""
+        return self.settings
+
+    def with_settings(self, given: Mapping[str, Any], source: str = "") -> Any:
+        """The scenario's settings for some data, those not given at their defaults.
 
         Raises:
             InputError: for one that it does not have, or a value that is not allowed.
         """
-        defaults = dataclasses.asdict(self.settings())
-        return from_config(self.settings, defaults | dict(given), f"settings of {self.name}")
+        settings = self.settings_for(source)
+        where = f"settings of {self.name}"
+        if settings is not self.settings:
+            where += f" on {source}"
+        return from_config(settings, dataclasses.asdict(settings()) | dict(given), where)
 
     def load(self, data: DataSpec, settings: Any) -> DataView:
         """Loads the data without its test: a `DataView`, or a kind of its own of one."""
@@ -80,8 +93,16 @@ class Scenario(ABC):
         return TensorView.of(view, device, ranks)
 
     def in_search(self, data: Any) -> Any:
-        """What a trial of the search may see of data on a device; everything else sees it all."""
+        """What a trial may see by whose result something is chosen; the verdict's see it all."""
         return data
+
+    def tunable(self, space: Space, view: DataView) -> Space:
+        """What the search may choose in a space that its user has narrowed."""
+        return space
+
+    def parts_of_test(self, view: DataView, items: Any) -> dict[str, NDArray[np.bool_]]:
+        """Items [n] of which the verdict also tells the metric by themselves, by what they are."""
+        return {}
 
     def notes(self, view: DataView, model: Model) -> list[str]:
         """Sentences that a verdict on this data, with this model, must not be read without."""

@@ -42,8 +42,8 @@ class TrialRequest:
         checkpoint: the state at the last of them, or None.
         compute: what those levels have cost.
         keep_weights: whether the final weights are wanted.
-        searching: whether this is a trial of the search, which may be allowed to see less of the
-            data than confirmation and verdict.
+        searching: whether something is chosen by its result (search and confirmation): it may then
+            be allowed to see less of the data than the verdict's trials.
     """
 
     number: int

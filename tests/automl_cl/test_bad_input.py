@@ -79,6 +79,17 @@ def test_a_call_that_cannot_be_parsed(
         ("--gpus-per-trial", -1, ["--gpus-per-trial", "-1", "from 0"]),
         ("--workers-per-trial", 0, ["--workers-per-trial", "0", "from 1"]),
         ("--fidelity", "prefx", ["--fidelity", "Did you mean 'prefix'?", "compressed, prefix"]),
+        ("--set", "", ["--set", "NAME=VALUE"]),
+        ("--set", "=3", ["--set", "NAME=VALUE"]),
+        ("--set", "foo=3", ["'foo'", "Allowed: none"]),
+        ("--set", "foo=[1", ["--set foo", "not valid YAML"]),
+        ("--space", "", ["space file or preset", "quick"]),
+        ("--max-epochs", "1e309", ["--max-epochs", "inf"]),
+        ("--time-limit", "nan", ["--time-limit", "nan"]),
+        ("--cpus-per-trial", "inf", ["--cpus-per-trial", "inf"]),
+        ("--gpus-per-trial", "nan", ["--gpus-per-trial", "nan"]),
+        ("--trials", 10**20, ["--trials", str(10**20)]),
+        ("--seed", 10**20, ["--seed", str(10**20)]),
         ("--output", "full", ["--output", "full", "not empty"]),
         ("--output", "toy.npz", ["--output", "toy.npz is a file"]),
         ("--output", "toy.npz/run", ["--output", "toy.npz is not a folder"]),
@@ -312,6 +323,13 @@ def test_how_data_is_read_for_a_tuned_config(
         ("algorithm: [plain", ["space.yaml line", "not valid YAML"]),
         ("[" * 5000, ["space.yaml", "not valid YAML", "too deep"]),
         ("!!python/object:os.system {}", ["space.yaml line 1", "not valid YAML"]),
+        ("a: &x [superloss]\nalgorithm: *x", ["'a'", "Allowed: algorithm"]),
+        ("algorithm: &x [superloss, *x]", ["algorithm", "[...]"]),
+        ("optimizer:\n\tlr: 1", ["space.yaml line 2", "not valid YAML"]),
+        ("<<: {algorithm: plain}", ["space.yaml line 1", "not valid YAML"]),
+        ("null: 3", ["'None'", "Allowed: algorithm"]),
+        ("? [a, b]\n: 3", ["space.yaml line 1", "unhashable key"]),
+        ("algorithm: plain\n---\nalgorithm: plain", ["space.yaml line 2", "another document"]),
         ("- algorithm", ["space.yaml", "['algorithm']", "mapping"]),
         ("[]", ["space.yaml", "[]", "mapping"]),
         ("false", ["space.yaml", "False", "mapping"]),
@@ -325,7 +343,7 @@ def test_a_wrong_space_file(
     refused("search", "curriculum", *arguments, words=words)
 
 
-@pytest.mark.parametrize("place", ["absent.yaml", ".", "binary.yaml"])
+@pytest.mark.parametrize("place", ["absent.yaml", ".", "binary.yaml", "/dev/zero"])
 def test_a_space_file_that_cannot_be_read(refused: Refused, tmp_path: Path, place: str) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     words = [f"cannot read {place}"]
@@ -418,6 +436,23 @@ def test_several_workers_where_only_one_can_train(refused: Refused) -> None:
     refused(*arguments, words=["--workers-per-trial", "got 2", "continual", "1 worker"])
 
 
+@pytest.mark.parametrize("more", [["--set", "a=1"], ["--labels", "5"]])
+def test_a_setting_given_twice(refused: Refused, more: list[str]) -> None:
+    name = "a" if "a=1" in more else "labels"
+    arguments = ("search", "semi_supervised", "--data", "digits", *more, "--set", f"{name}=2")
+    refused(*arguments, words=["--set", f"'{name}' is given twice"])
+
+
+def test_a_verdict_now_that_nothing_can_come_of(refused: Refused, begun_run: Path) -> None:
+    words = ["--verdict-now", "no trial of the baseline 'plain' has finished", "automl-cl resume"]
+    refused("resume", begun_run, "--verdict-now", words=words)
+
+
+def test_a_verdict_now_and_more_trials(refused: Refused, run_folder: Path) -> None:
+    arguments = ("resume", run_folder, "--verdict-now", "--trials", 50)
+    refused(*arguments, words=["--verdict-now", "--trials", "give one of them"])
+
+
 def test_a_run_in_use(refused: Refused, run_folder: Path) -> None:
     with Journal.open(run_folder / "journal.jsonl"):
         refused("resume", run_folder, words=["journal.jsonl", "in use by process"])
@@ -469,3 +504,31 @@ def test_weights_that_are_gone(refused: Refused, run_folder: Path) -> None:
     refused(
         "export", run_folder, "--weights", "--to", "new.yaml", words=["cannot read the weights"]
     )
+
+
+@pytest.mark.parametrize(
+    ("flag", "given", "words"),
+    [
+        ("--epochs", 0, ["--epochs", "got 0", "from 1 to 10000"]),
+        ("--epochs", 10**20, ["--epochs", str(10**20), "from 1 to 10000"]),
+        ("--seed", -1, ["--seed", "got -1", "from 0"]),
+        ("--seed", 10**20, ["--seed", str(10**20)]),
+        ("--output", "backbone.txt", ["--output", "backbone.txt", ".safetensors"]),
+        ("--output", "", ["--output", "is there already"]),
+        ("--model", "nope", ["'nope'", "Allowed: MODULE:FUNCTION, cnn, hf:NAME, mlp"]),
+        ("--device", "tpu", ["--device", "'tpu'"]),
+    ],
+)
+def test_a_wrong_setting_of_a_pretraining(
+    refused: Refused, flag: str, given: object, words: list[str]
+) -> None:
+    right = {"--data": "digits", "--model": "mlp", "--output": "backbone.safetensors"}
+    arguments = [part for pair in ({**right, flag: given}).items() for part in pair]
+    refused("pretrain", *arguments, words=words)
+
+
+def test_a_seed_of_a_training_that_no_generator_takes(
+    refused: Refused, tuned: Tuned, tmp_path: Path
+) -> None:
+    tuned.write(tmp_path / "tuned.yaml")
+    refused("train", "tuned.yaml", "--seed", 10**20, words=["--seed", str(10**20)])

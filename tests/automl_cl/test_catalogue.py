@@ -26,6 +26,10 @@ class OtherScenario:
 
     name, recipe = "other", OtherRecipe
 
+    @staticmethod
+    def own_data() -> dict[str, type]:
+        return {}
+
 
 @pytest.fixture
 def second_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +56,14 @@ def test_every_kind_lists_something_that_can_be_described(kind: str) -> None:
         found = [each for each in described(entry["name"]) if f"{each.kind}s".startswith(kind)]
         assert len(found) == 1, entry
         assert found[0].text.startswith(entry["what"])
+
+
+def test_data_that_one_scenario_has_alone_is_listed_as_its_own() -> None:
+    for scenario in (None, "meta_learning"):
+        listed = {entry["name"]: entry["scenario"] for entry in entries("data", scenario)}
+        assert listed["sinusoid"] == "meta_learning"
+        assert listed["digits"] == "any"
+    assert "sinusoid" not in {entry["name"] for entry in entries("data", "curriculum")}
 
 
 def test_a_part_is_described_with_all_its_hyperparameters() -> None:

@@ -15,15 +15,27 @@ import typer
 import automl_cl
 from automl_cl import driver, export
 from automl_cl.cli import app
-from automl_cl.driver import SearchResult, replayed
+from automl_cl.driver import SearchResult
 from automl_cl.journal import read_events
 from automl_cl.run_folder import RunFolder
 from automl_cl.spec import SearchSpec
 from automl_cl.stages import VerdictImpossible
+from automl_cl.trials import replayed
 from cluster import ClusterError
 from trainables.scenario import load_scenario
 
-COMMANDS = ["search", "resume", "export", "train", "pretrain", "list", "describe"]
+COMMANDS = [
+    "search",
+    "resume",
+    "report",
+    "dashboard",
+    "export",
+    "train",
+    "pretrain",
+    "list",
+    "describe",
+    "doctor",
+]
 
 Command = Callable[..., Any]
 
@@ -108,6 +120,7 @@ def test_a_search_without_a_mistake_starts_ray(
         ("digits", "digits"),
         ("fashion-mnist", "fashion-mnist"),
         ("fashion_mnist", "fashion_mnist"),
+        ("sinusoid", "sinusoid"),
     ],
 )
 def test_data_can_be_found_again_from_anywhere(
@@ -125,7 +138,7 @@ def test_data_can_be_found_again_from_anywhere(
     specs: list[SearchSpec] = []
     monkeypatch.setattr(driver, "start", remember)
     write_npz()
-    for folder in ("idx", "digits", "fashion-mnist"):  # a folder does not hide a name
+    for folder in ("idx", "digits", "fashion-mnist", "sinusoid"):  # a folder does not hide a name
         (tmp_path / folder).mkdir()
     command("search", "curriculum", "--data", data)
     with pytest.raises(ClusterError):

@@ -12,8 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import automl_cl
-from automl_cl.driver import replayed
 from automl_cl.journal import read_events
+from automl_cl.trials import replayed
 from automl_cl.tuned import Tuned
 
 Command = Callable[..., Any]
@@ -107,15 +107,18 @@ def test_a_backbone_is_written_with_what_it_was_trained_on(
 ) -> None:
     to = tmp_path / "backbone.safetensors"
     asked = ("pretrain", "--data", write_npz(), "--model", "mlp", "--output", to)
-    outcome = command(*asked, "--epochs", 2)
+    outcome = command(*asked, "--epochs", 2, "--set", "width=24")
     assert outcome.code == 0
     assert "toy.npz" in outcome.out and str(to) in outcome.out.replace("\n", "")
     with safe_open(to, framework="pt") as file:
         assert file.metadata()["model"] == "mlp"
         assert file.metadata()["data"] == "toy.npz"
-    assert "1.weight" in load_file(to)
+        assert json.loads(file.metadata()["sizes"])["width"] == 24
+    assert load_file(to)["1.weight"].shape[0] == 24
     assert not any(name.startswith("5.") for name in load_file(to)), "without the classifier"
     assert "is there already" in command(*asked).err
     other = (*asked[:-1], tmp_path / "other.safetensors")
     assert "does not suit" in command(*other[:4], "cnn", *other[5:]).err
     assert "--epochs" in command(*other, "--epochs", 0).err
+    assert "Did you mean 'width'" in command(*other, "--set", "widht=3").err
+    assert not (tmp_path / "other.safetensors").exists()

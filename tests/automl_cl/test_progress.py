@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -12,6 +13,7 @@ from rich.console import Console
 from automl_cl import progress
 from automl_cl.journal import Event, read_events
 from automl_cl.progress import Progress, arms_table
+from automl_cl.tally import Tally
 from automl_cl.trials import Trial, TrialTable
 from search_spaces import options
 from trainables.scenario import load_scenario
@@ -76,26 +78,28 @@ def test_without_a_terminal_a_line_for_each_stage(events: list[Event], clock: Cl
 
 def test_and_a_line_now_and_then_within_a_stage(events: list[Event], clock: Clock) -> None:
     often = shown(events, clock, seconds=6.0)
-    assert len(often) == len(events) - 1
+    # Six seconds apart there is a line for each, until after five minutes they become rarer.
+    assert len(often[:50]) == 50
+    assert len(events) / 2 < len(often) < len(events) - 1
     assert [stage for stage, _ in groupby(line.partition(":")[0] for line in often)] == STAGES
     now_and_then = shown(events, clock, seconds=1.0)
     assert len(STAGES) < len(now_and_then) < len(events) / 3
 
 
 def test_the_counts(events: list[Event], clock: Clock) -> None:
-    before_the_verdict = [e for e in events if e["event"] not in ("open_test", "verdict")]
-    last = shown(before_the_verdict, clock, seconds=6.0)[-1]
-    asked = [event for event in events if event["event"] == "ask"]
-    ended = Counter(e["decision"] for e in events if e["event"] == "rung")
-    failed = sum(event["event"] == "end" for event in events)
-    assert "search trial 7 of 7" in last
+    asked = [e["number"] for e in events if e["event"] == "ask" and e["stage"] == "search"]
+    mine = [e for e in events if e.get("number") in asked]
+    last = shown([events[0], *mine], clock, seconds=6.0)[-1]
+    ended = Counter(e["decision"] for e in mine if e["event"] == "rung")
+    failed = sum(event["event"] == "end" for event in mine)
+    assert "searching: trial 7 of 7" in last
     assert f" {ended['done']} done " in last
     assert f" {ended['stopped']} stopped " in last
     assert f" {failed} failed " in last
     assert ended["done"] + ended["stopped"] + failed == len(asked)
     assert " 0 running " in last
-    first = shown(events, clock, seconds=6.0)[1]
-    assert "search trial 1 of 7" in first
+    first = shown(events, clock, seconds=6.0)[2]
+    assert "searching: trial 1 of 7" in first
     assert " 1 running " in first
 
 
@@ -130,7 +134,7 @@ def test_a_terminal_gets_a_table_that_renews_itself(events: list[Event]) -> None
         for event in events:
             table.apply(event)
             watch(event)
-    assert "search trial 7 of 7" in out.getvalue()
+    assert "opening the sealed test: 6 models" in out.getvalue()
     assert "anti_curriculum" in out.getvalue()
 
 
@@ -169,3 +173,113 @@ def test_the_best_arm_comes_first(make_trial: MakeTrial) -> None:
     first_words = [line.split()[0] for line in printed(table)]
     arms = [word for word in first_words if word in {*values, "random_order"}]
     assert arms == ["plain", "superloss", "self_paced", "random_order"]
+
+
+def many(arms: int, trials: int, view: Progress) -> TrialTable:
+    """A table of so many trials, told to the view event by event; every tenth has failed."""
+    table = TrialTable()
+    table.apply({"event": "search", "time": 0.0, "spec": {"trials": trials}})
+    watch = view.watch(table)
+    shared = {"config": {}, "point": {}, "origin": "random", "source": None, "seed": 0}
+    names = ["plain", *(f"an_algorithm_of_some_length_{i}" for i in range(arms - 1))]
+    for number in range(trials):
+        mine = {"number": number, "arm": names[number % arms], "stage": "search"}
+        events = [{"event": "ask", **mine, **shared, "levels": [1.0]}]
+        end = {"number": number, "compute": 1.0, "weights": None}
+        if number % 10 == 9:
+            events.append({"event": "end", **end, "status": "failed", "reason": "any " * 50})
+        elif number < trials - 2:
+            rung = {"rung": 0, "level": 1.0, "metrics": {}, "checkpoint": None, "free": True}
+            value = {"value": number / trials, "seconds": 1.0, "decision": "done"}
+            events.append({"event": "rung", **end, **rung, **value})
+        for event in events:
+            table.apply({**event, "time": 1.0})
+            watch({**event, "time": 1.0})
+    return table
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50), (60, 15), (80, 12)])
+def test_the_view_fits_its_screen_however_many_arms_there_are(width: int, height: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=width, height=height, force_terminal=True)
+    view = Progress(console, SCENARIO, None)
+    many(20, 2000, view)
+    view.announce("stopping; Ctrl-C again ends at once")
+    plain = Console(file=(text := io.StringIO()), width=width, height=height)
+    plain.print(view.screen())
+    lines = text.getvalue().splitlines()
+    assert len(lines) < height
+    assert max(map(len, lines)) <= width
+    assert "trial 2,000 of 2,000" in lines[0]
+    assert any(line.startswith("plain *") for line in lines), "the baseline is always there"
+    assert lines[-1].startswith("stopping")
+    shown_arms = sum(line.startswith("an_algorithm") for line in lines) + 1
+    if shown_arms < 20:
+        assert any(f"and {20 - shown_arms} more" in line for line in lines)
+
+
+def test_what_it_costs_to_renew_does_not_grow_with_the_trials() -> None:
+    def seconds(trials: int) -> float:
+        console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
+        view = Progress(console, SCENARIO, None)
+        many(15, trials, view)
+        begun = time.perf_counter()
+        for _ in range(20):
+            console.print(view.screen())
+        return (time.perf_counter() - begun) / 20
+
+    few = min(seconds(50) for _ in range(3))
+    lots = min(seconds(2000) for _ in range(3))
+    assert lots < 0.01
+    assert lots < 3 * few
+
+
+def test_without_a_terminal_the_lines_of_a_long_search_are_few(clock: Clock) -> None:
+    out = io.StringIO()
+    view = Progress(Console(file=out, width=80), SCENARIO, None)
+    monotonic, clock.monotonic = clock.monotonic, lambda: passing(clock)  # type: ignore[method-assign]
+
+    def passing(clock: Clock) -> float:
+        clock.now += 2.0
+        return clock.now
+
+    many(15, 2000, view)
+    clock.monotonic = monotonic  # type: ignore[method-assign]
+    hours = (clock.now - 1000.0) / 3600
+    lines = out.getvalue().splitlines()
+    assert hours > 2
+    assert 20 < len(lines) < 60 * hours + 200
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_the_tally_of_events_is_that_of_the_table(events: list[Event], mode: str) -> None:
+    table = TrialTable()
+    table.apply(events[0])
+    scenario = load_scenario("curriculum")
+    scenario.mode = mode
+    kept = Tally(table, scenario)
+    for event in events[1:]:
+        table.apply(event)
+        kept.apply(event)
+        counted = Tally(table, scenario)
+        assert kept.ranked() == counted.ranked()
+        assert kept.by_stage == counted.by_stage
+        assert kept.compute == pytest.approx(counted.compute)
+    search = [trial for trial in table.of_stage("search")]
+    assert sum(mine.trials for mine in kept.ranked()) == len(search)
+    best = max if mode == "max" else min
+    leader = kept.leader()
+    assert leader is not None
+    assert leader.best == best(trial.value for trial in search if trial.value is not None)
+
+
+def test_the_end_of_a_search_by_the_user_is_told(clock: Clock) -> None:
+    out = io.StringIO()
+    view = Progress(Console(file=out, width=80), SCENARIO, None)
+    table = many(3, 40, view)
+    event = {"event": "close", "time": 2.0, "budget": 40, "asked": 100}
+    table.apply(event)
+    view(event)
+    assert view.tally is not None
+    assert view.tally.running == 0, "what was under way is given up"
+    assert "trial 40 of 40" in out.getvalue().splitlines()[-1]

@@ -1,16 +1,31 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import (
+    EventMultiplexer,
+)
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams.api_pb2 import (
+    STATUS_FAILURE,
+    STATUS_SUCCESS,
+    ColParams,
+    ListSessionGroupsRequest,
+)
+from tensorboard.plugins.hparams.backend_context import Context
+from tensorboard.plugins.hparams.list_session_groups import Handler as ListSessionGroups
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter
 
-from automl_cl.driver import replayed
 from automl_cl.journal import read_events
 from automl_cl.tensorboard_log import Board, flat
-from automl_cl.trials import SEARCH, TrialTable
+from automl_cl.trials import SEARCH, Trial, TrialTable, replayed
 
 STARTS = "_hparams_/session_start_info"
 
@@ -52,6 +67,63 @@ def test_hyperparameters_can_be_read_back(finished_run: Path, table: TrialTable)
         read = {name: getattr(each, each.WhichOneof("kind")) for name, each in given.items()}
         assert read == flat(trial.config)
         assert read["algorithm.name"] == trial.arm
+
+
+def asked_of_tensorboard(folder: Path) -> tuple[Any, Any]:
+    """What TensorBoard's own HParams page is told: its columns, and its rows."""
+    events = EventMultiplexer().AddRunsFromDirectory(str(folder))
+    events.Reload()
+    provider = MultiplexerDataProvider(events, str(folder))
+    backend = Context(TBContext(data_provider=provider, logdir=str(folder), multiplexer=events))
+    request = RequestContext()
+    metadata = backend.hparams_metadata(request, "")
+    columns = backend.experiment_from_metadata(request, "", True, metadata, {})
+    asked = ListSessionGroupsRequest(
+        start_index=0,
+        slice_size=100,
+        allowed_statuses=[STATUS_SUCCESS, STATUS_FAILURE],
+        col_params=[
+            *(ColParams(metric=each.name) for each in columns.metric_infos),
+            *(ColParams(hparam=each.name) for each in columns.hparam_infos),
+        ],
+    )
+    rows = ListSessionGroups(request, backend, "", asked).run()
+    return columns, rows
+
+
+def test_tensorboard_shows_every_hyperparameter_of_every_algorithm(
+    finished_run: Path, table: TrialTable
+) -> None:
+    columns, rows = asked_of_tensorboard(finished_run / "tensorboard")
+    searched = table.of_stage(SEARCH)
+    names = {name for trial in searched for name in flat(trial.config)}
+    assert {"algorithm.lam", "algorithm.pacing.start"} <= names  # of two algorithms
+    assert {each.name for each in columns.hparam_infos} == names
+    tags = {each.name.tag for each in columns.metric_infos}
+    assert tags == {"validation/accuracy", "validation/loss"}
+    assert rows.total_size == len(searched) == 7
+    told = {}
+    for group in rows.session_groups:
+        values = {each.name.tag: each.value for each in group.metric_values}
+        told[group.sessions[0].name] = values["validation/accuracy"]
+    assert told == pytest.approx({f"{t.number:06d}-{t.arm}": t.value for t in searched})
+
+
+def test_a_failed_trial_is_a_failure_to_tensorboard(tmp_path: Path, table: TrialTable) -> None:
+    table.trials[2].status = "diverged"
+    Board(tmp_path / "tensorboard", table).write_missing()
+    _, rows = asked_of_tensorboard(tmp_path / "tensorboard")
+    failed = [
+        group.sessions[0].name
+        for group in rows.session_groups
+        if group.sessions[0].status == STATUS_FAILURE
+    ]
+    assert failed == [f"000002-{table.trials[2].arm}"]
+
+
+def test_rungs_within_one_epoch_keep_their_order(make_trial: Callable[..., Trial]) -> None:
+    trial = make_trial(levels=[0.1, 0.3, 1.2, 5.6], values=[0.1, 0.2, 0.3, 0.4])
+    assert trial.steps == [0, 1, 2, 6]
 
 
 def test_a_config_becomes_one_level_of_dotted_names() -> None:

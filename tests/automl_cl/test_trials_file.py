@@ -7,9 +7,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl.driver import replayed
 from automl_cl.journal import read_events
-from automl_cl.trials import TrialTable
+from automl_cl.trials import TrialTable, replayed
 from automl_cl.trials_file import write_trials
 
 

@@ -51,6 +51,7 @@ def judged(
         opening: int = 1,
         informed: str | None = None,
         noise: float = 0.05,
+        parts: dict[str, np.ndarray[Any, Any]] | None = None,
     ) -> Verdict:
         arms = ARMS[: len(means)]
         trials = [
@@ -80,7 +81,7 @@ def judged(
                     )
                 )
         scores = {n: scores_of(mean, seeds, n, noise) for n, mean in enumerate(means)}
-        return judge(plan, scores, table_of(trials), Told(mode, informed))
+        return judge(plan, scores, table_of(trials), Told(mode, informed), parts)
 
     return make
 
@@ -244,3 +245,20 @@ def test_the_words_claim_no_more_than_two_configs(judged: Judge) -> None:
     lines = words(judged([0.7, 0.8]))
     assert lines[0].startswith("This superloss config beats this tuned baseline config on this")
     assert "at least 3 independent searches" in lines[-1]
+
+
+def test_a_part_of_the_test_is_also_told_by_itself(judged: Judge) -> None:
+    first, none = np.arange(ITEMS) < 50, np.zeros(ITEMS, dtype=bool)
+    verdict = judged([0.7, 0.8, 0.75], parts={"of new classes": first, "of none": none})
+    assert verdict["parts"] == {"of new classes": 50}
+    for number, mean in enumerate([0.7, 0.8, 0.75]):
+        entry = [verdict["baseline"], verdict["challenger"], *verdict["secondaries"]][number]
+        expected = scores_of(mean, 10, number)[:, :50].mean()
+        assert entry["parts"] == {"of new classes": pytest.approx(expected)}
+    said = f"on the 50 test items of new classes: superloss {expected_of(0.8, 1):.4f}, plain"
+    assert said in text(verdict) and "of none" not in text(verdict)
+    assert "test items" not in text(judged([0.7, 0.8]))
+
+
+def expected_of(mean: float, number: int) -> float:
+    return float(scores_of(mean, 10, number)[:, :50].mean())

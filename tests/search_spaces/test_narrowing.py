@@ -211,3 +211,20 @@ def test_the_space_that_is_narrowed_stays_as_it_was(space: Space) -> None:
     before = space.fingerprint()
     narrowed(space, {"engine": "electric", "engine.gearbox.gears": {"low": 4}, "body.doors": 2})
     assert space.fingerprint() == before
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"engine.petrol.power": 3}, {"engine.petrol.power": {"low": 3}}, {"engine.power.low": 20}],
+)
+def test_a_field_without_a_meaning_is_not_searched_and_takes_no_value(
+    space: Space, given: dict[str, Any]
+) -> None:
+    found = space.without("engine", "petrol", "power", "an engine like this has no power")
+    assert found.default() == space.default()
+    assert found.fingerprint() != space.fingerprint()
+    with pytest.raises(
+        InputError, match=r"power: got .*, but an engine .* no power; leave it out"
+    ):
+        narrowed(found, given)
+    assert narrowed(found, {"engine.electric.power": 20.0}) != found

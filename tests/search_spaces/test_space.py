@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from search_spaces import Float, InputError, Space, from_config, narrowed
+from search_spaces import Float, InputError, Space, coordinates, from_config, narrowed
 from search_spaces.ranges import in_range
 from search_spaces.space import Choice, Group, Leaf, Node
 
@@ -148,3 +148,18 @@ def test_every_published_default_lies_inside_its_range(real_space: Space) -> Non
     assert ".algorithm.superloss.lam" in found
     assert ".algorithm.self_paced.pacing.linear.full_at" in found
     assert isinstance(found[".optimizer.sgd.lr"].allowed, Float)
+
+
+def test_a_space_of_defaults_leaves_nothing_to_choose(space: Space) -> None:
+    fixed = space.with_defaults(lambda path: True)
+    assert coordinates(fixed) == {}
+    assert fixed.default() == space.default()
+    assert fixed.options("engine") == ["petrol"]
+
+
+def test_only_what_is_named_gets_its_default(space: Space) -> None:
+    fixed = space.with_defaults(lambda path: path == ("engine", "petrol", "power"))
+    gone = {name for name, _ in leaves(space.root)} - {name for name, _ in leaves(fixed.root)}
+    assert gone == {".engine.petrol.power"}
+    assert fixed.options("engine") == space.options("engine")
+    assert fixed.default() == space.default()

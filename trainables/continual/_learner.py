@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -25,10 +26,13 @@ from trainables.tensors import TensorExamples
 class ContinualLearner(Learner):
     """Trains one recipe on a stream.
 
-    The horizon is shared evenly over the tasks. A task's last step is its end: what the algorithm
-    does then (and one validation pass, for the accuracy matrix) is measured beforehand and set
-    aside, so training goes on while a step and the end still fit. Then the network grows a head
-    and the next task has a new optimizer and a schedule of its own.
+    A task's share of the horizon is that of its examples: what the same number of passes over
+    each costs, for which nothing need be known of later tasks. A task's last step is its end: what
+    the algorithm does then (and one validation pass, for the accuracy matrix) is measured
+    beforehand and set aside, so training goes on while a step and the end still fit. Then the
+    network grows a head and the next task has a new optimizer and a schedule of its own.
+
+    Inputs are standardised by the statistics of the backbone's data, or of the first task's.
     """
 
     def __init__(self, recipe: Recipe, data: StreamData, seed: int, device: torch.device) -> None:
@@ -44,6 +48,7 @@ class ContinualLearner(Learner):
     def _restart(self) -> None:
         self.algorithm = replace(self.recipe.algorithm)  # a state of its own
         self.stream = Stream(self.data, self.seed)
+        self.until = [0, *accumulate(self.stream.counts(self.data.train))]
         self.network = self._new_network()
         self.matrix = torch.zeros(0, self.stream.tasks, dtype=torch.float64)
         self.order = torch.empty(0, dtype=torch.int64, device=self.device)
@@ -51,24 +56,28 @@ class ContinualLearner(Learner):
 
     def _new_network(self) -> GrowingNetwork:
         network = GrowingNetwork.of(self.recipe.model, self.data.input_shape, self.seed)
-        if self.data.backbone is not None:
-            network.backbone.load_state_dict(self.data.backbone)
+        start = self.data.backbone
+        if start is not None:
+            network.backbone.load_state_dict(start.weights)
+            network.standardise(start.mean[0], start.scale[0])
         return network.to(self.device)
 
     def _enter(self, task: int) -> None:
         """Begins a task: a head, its examples, an optimizer."""
         self.task = task
         while len(self.network.heads) <= task:
-            self.network.grow(self.stream.size)
-        self.network.to(self.device)
+            self.network.grow(self.stream.sizes[len(self.network.heads)])
         self.task_examples = self.stream.train(task)
+        if task == 0 and self.data.backbone is None:
+            self.network.standardise_like(self.task_examples.inputs)
+        self.network.to(self.device)
         self.examples = self.algorithm.examples_of(self.task_examples)
         self.batch_size = min(self.recipe.training.batch_size, len(self.examples))
         self.optimizer = self.algorithm.optimizer(self.network, self.recipe.optimizer)
 
     def measure_unit(self) -> int:
         network, train = self._new_network(), self.data.train
-        network.grow(self.data.classes)
+        network.grow(self.data.num_classes)
         network.to(self.device)
         batch = min(64, len(train))
         with FlopCounter() as counter:
@@ -98,8 +107,8 @@ class ContinualLearner(Learner):
 
     def _share(self) -> tuple[int, int, int]:
         """Where the task's share begins, where its training has to end, and the cost of a step."""
-        tasks = self.stream.tasks
-        begins, ends = (self.horizon * task // tasks for task in (self.task, self.task + 1))
+        before, after = self.until[self.task : self.task + 2]
+        begins, ends = (self.horizon * count // self.until[-1] for count in (before, after))
         ending = self.flops_of(f"end {self.task}", ContinualLearner._end_task)
         training = self.flops_of(f"train {self.task}", ContinualLearner._train)
         return begins, ends - ending, training
@@ -140,7 +149,7 @@ class ContinualLearner(Learner):
         return loss
 
     def _end_task(self) -> None:
-        self.algorithm.end_task(self.network, self.task_examples, self.data.view.memory)
+        self.algorithm.end_task(self.network, self.task_examples, self.data.memory)
         row = torch.zeros(1, self.stream.tasks, dtype=torch.float64)
         for task, (logits, labels) in enumerate(self._answers(self.task + 1)):
             row[0, task] = (logits.argmax(1) == labels).double().mean().item()
@@ -166,20 +175,27 @@ class ContinualLearner(Learner):
         seen = min(self.task + 1, self.stream.tasks)
         answers = self._answers(seen)
         logits, labels = (torch.cat(parts) for parts in zip(*answers, strict=True))
-        correct = (logits.argmax(1) == labels).double().sum().item()
-        sizes = self._sizes()
+        sizes = self.stream.counts(self.data.validation)
         # A run that ends before the stream does has wrong answers for what it never came to.
-        counted = sizes[: None if self._out_of_compute() else seen].sum().item()
-        accuracy = correct / counted
+        counted = self.stream.tasks if self._out_of_compute() else seen
+        right = labels[logits.argmax(1) == labels]
+        accuracy = len(right) / sum(sizes[:counted])
         return {
             "last_accuracy": accuracy,
             "loss": F.cross_entropy(logits, labels).item(),
-            **self._stream_metrics(accuracy, sizes),
+            **self._accuracy_on_unseen(right, counted),
+            **self._stream_metrics(accuracy, torch.tensor(sizes, dtype=torch.float64)),
         }
 
-    def _sizes(self) -> Tensor:
-        parts = [self.stream.validation(task) for task in range(self.stream.tasks)]
-        return torch.tensor([len(part) for part in parts], dtype=torch.float64)
+    def _accuracy_on_unseen(self, right: Tensor, counted: int) -> dict[str, float]:
+        """Accuracy on the classes that the search never saw, if it saw others."""
+        searched = [each for task in self.data.seen for each in task]
+        if not searched:
+            return {}
+        places = self.stream.places(torch.tensor(searched, device=self.device))
+        labels = [self.stream.validation(task).labels for task in range(counted)]
+        of_them, in_all = (int((~torch.isin(p, places)).sum()) for p in (right, torch.cat(labels)))
+        return {"accuracy_on_unseen_classes": of_them / in_all} if in_all else {}
 
     def _out_of_compute(self) -> bool:
         if self.finished or not self._opened:
@@ -212,10 +228,12 @@ class ContinualLearner(Learner):
             "order": self.order,
             "task": self.task,
             "matrix": self.matrix,
+            "until": self.until,
         }
 
     def load_parts_state(self, state: State) -> None:
         self._restart()
+        self.until = list(state["until"])
         self.algorithm.state.update(state["algorithm"])
         self._enter(min(state["task"], self.stream.tasks - 1))
         self.task, self.matrix, self.order = state["task"], state["matrix"], state["order"]

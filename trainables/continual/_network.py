@@ -12,14 +12,22 @@ from trainables.randomness import derive_seed, seed_cpu
 class GrowingNetwork(nn.Module):
     """A backbone and one linear head for each task so far; logits are those of all heads.
 
+    Inputs come as they were stored. They are standardised here, so that the statistics, which
+    must not know of later tasks, are saved and exported with the weights.
+
     Args:
         backbone: from inputs to features [batch, features].
         features: how many.
         seed: decides the heads' first weights.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, backbone: nn.Module, features: int, seed: int) -> None:
         super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("scale", torch.ones(()))
         self.backbone, self.features, self.seed = backbone, features, seed
         self.heads = nn.ModuleList()
 
@@ -30,6 +38,18 @@ class GrowingNetwork(nn.Module):
             seed_cpu(derive_seed(seed, "initialisation"))
             backbone, features = model.build_backbone(input_shape)
         return cls(backbone, features, seed)
+
+    def standardise(self, mean: Tensor, scale: Tensor) -> None:
+        """Takes `mean` off every input and divides by `scale`, of one input's shape or less."""
+        self.mean, self.scale = mean.float(), scale.float()
+
+    def standardise_like(self, inputs: Tensor) -> None:
+        """Standardises by the statistics of each feature, or channel, of inputs [n, ...]."""
+        axes, kept = (0, *range(2, inputs.dim())), inputs.double()
+        mean = kept.mean(axes, keepdim=True)[0]
+        deviation = (kept - mean).square().mean(axes, keepdim=True)[0].sqrt()
+        varies = deviation > 1e-9 * mean.abs()
+        self.standardise(mean, torch.where(varies, deviation, 1.0))
 
     def grow(self, classes: int) -> None:
         """Adds a head for the classes of a new task."""
@@ -47,15 +67,20 @@ class GrowingNetwork(nn.Module):
         """The number of classes that were there before the newest task."""
         return sum(self.sizes[:-1])
 
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Features [batch, features]."""
+        features: Tensor = self.backbone((inputs - self.mean) / self.scale)
+        return features
+
     def classify(self, features: Tensor) -> Tensor:
         """Logits [batch, classes so far] of features."""
         return torch.cat([head(features) for head in self.heads], dim=1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits [batch, classes so far]."""
-        return self.classify(self.backbone(inputs))
+        return self.classify(self.embed(inputs))
 
     def newest(self, inputs: Tensor) -> Tensor:
         """Logits [batch, classes of the newest task]; no other head takes part."""
-        logits: Tensor = self.heads[-1](self.backbone(inputs))
+        logits: Tensor = self.heads[-1](self.embed(inputs))
         return logits

@@ -3,55 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from search_spaces import (
-    Categorical,
-    Config,
-    InputError,
-    Int,
-    Part,
-    Space,
-    from_config,
-    option,
-)
+from search_spaces import Config, InputError, Part, Space, from_config, narrowed, option
 from trainables.continual._continual import Continual
 from trainables.continual._learner import ContinualLearner
 from trainables.continual._recipe import Recipe
-from trainables.continual._stream import Pretrained, StreamData, StreamView
-from trainables.data import DataSpec, DataView, load_view
+from trainables.continual._settings import Settings, drawn_classes, load_stream, only_classes
+from trainables.continual._stream import StreamData, StreamView
+from trainables.data import DataSpec, DataView, Examples, OpeningLog, load_view, open_test
 from trainables.learner import DeviceData, Learner
-from trainables.models import Model, check_model, ends_in_linear, find_model
-from trainables.pretraining import read_backbone
+from trainables.models import Model, check_model, ends_in_linear
 from trainables.randomness import derive_seed
 from trainables.ranks import ALONE, Ranks
 from trainables.scenario import Scenario
 
 SMALL = 256
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the stream is like.
-
-    Attributes:
-        tasks: how many tasks the classes are evenly divided into.
-        memory: examples of earlier tasks that an algorithm may keep.
-        hpo_protocol: what the search sees: the first `dev_tasks` of one development order, or
-            the whole stream (`oracle_stream`, which nobody has in practice).
-        dev_tasks: how many.
-        backbone: a file that `automl-cl pretrain` wrote, or nothing.
-    """
-
-    tasks: Annotated[int, Int(2, 1000)] = 5
-    memory: Annotated[int, Int(0, 10_000_000)] = 200
-    hpo_protocol: Annotated[str, Categorical(["dev_tasks", "oracle_stream"])] = "dev_tasks"
-    dev_tasks: Annotated[int, Int(2, 1000)] = 3
-    backbone: str = ""
 
 
 class ContinualScenario(Scenario):
@@ -73,7 +44,18 @@ class ContinualScenario(Scenario):
     several_workers = False
 
     def load(self, data: DataSpec, settings: Settings) -> StreamView:
-        return stream_view(load_view(data), settings, derive_seed(data.seed, "development order"))
+        return load_stream(data, settings)
+
+    def open_test(
+        self, data: DataSpec, settings: Settings, log: OpeningLog, fingerprint: str
+    ) -> Examples:
+        items = open_test(data, log, fingerprint, standardised=False)
+        if settings.task_by == "class":
+            return items
+        view = load_view(data, standardised=False)
+        seed = derive_seed(data.seed, "development order")
+        kept = drawn_classes(view.name, view.classes, settings.tasks, seed)
+        return only_classes(items, kept, view.num_classes)
 
     def on_device(self, view: Any, device: torch.device, ranks: Ranks = ALONE) -> DeviceData:
         return StreamData.of(view, device, ranks)
@@ -81,46 +63,59 @@ class ContinualScenario(Scenario):
     def in_search(self, data: Any) -> Any:
         return data.development
 
+    def tunable(self, space: Space, view: DataView) -> Space:
+        assert isinstance(view, StreamView)
+        if view.pretrained is not None:
+            view.pretrained.require(from_config(Recipe, space.default()).model)
+        if view.hpo_protocol == "fixed":
+            return space.with_defaults(lambda path: path != ("algorithm",))
+        if view.hpo_protocol == "first_task":
+            return space.with_defaults(_without_effect_on_one_task)
+        return space
+
+    def parts_of_test(self, view: DataView, items: Any) -> dict[str, NDArray[np.bool_]]:
+        assert isinstance(view, StreamView)
+        if not view.development:
+            return {}
+        seen = [number for task in view.development for number in task]
+        return {"of classes that no trial of the search saw": ~np.isin(items.labels, seen)}
+
     def notes(self, view: DataView, model: Model) -> list[str]:
         assert isinstance(view, StreamView)
-        if view.development_tasks:
-            said = (
-                f"hpo_protocol dev_tasks: the search saw the first {view.development_tasks} of "
-                f"{view.tasks} tasks of one class order, confirmation and verdict whole streams "
-                "in other orders."
+        tasks = f"The {view.tasks} tasks have {view.num_classes // view.tasks} classes each."
+        if view.groups:
+            sizes = [len(group) for group in view.groups]
+            tasks = (
+                f"The {view.tasks} tasks are groups of classes, of {min(sizes)} to {max(sizes)} "
+                f"classes, {view.tasks} of {view.groups_in_all} groups drawn by the data's seed."
             )
-        else:
-            said = "hpo_protocol oracle_stream: the search saw whole streams, not realistic."
         start = model.starts_from or "no pre-trained backbone"
         if view.pretrained is not None:
-            start = f"a {view.pretrained.model} backbone pre-trained on {view.pretrained.data}"
-        return [said, f"Every learner started from {start}; memory: {view.memory} examples."]
+            start = f"a {view.pretrained.name} backbone pre-trained on {view.pretrained.data}"
+        start = f"Every learner started from {start}; memory: {view.memory} examples."
+        return [f"hpo_protocol {view.hpo_protocol}: {_protocol(view)}", tasks, start]
 
     def space(self, view: DataView) -> Space:
         start = view.pretrained if isinstance(view, StreamView) else None
-        kind = find_model(start.model).part_name() if start else ""
 
         def keep(part: type[Part]) -> bool:
-            other = issubclass(part, Model) and start and part.part_name() != kind
+            other = issubclass(part, Model) and start and part.part_name() != start.model
             return part.suits(view.input_shape) and not other
 
-        return Space.of(Recipe, keep)
+        space = Space.of(Recipe, keep)
+        if start is None:
+            return space
+        return narrowed(space, {f"model.{start.model}": start.sizes})
 
     def default_model(self, view: DataView) -> str:
         """The backbone's; else a CNN for images of more than 256 values, and an MLP."""
         if isinstance(view, StreamView) and view.pretrained is not None:
-            return view.pretrained.model
+            return view.pretrained.name
         images = len(view.input_shape) == 3 and math.prod(view.input_shape) > SMALL
         return "cnn" if images else "mlp"
 
     def check_model(self, model: Model, view: DataView) -> None:
         network = check_model(model, view.input_shape, view.num_classes)
-        assert isinstance(view, StreamView)
-        start = view.pretrained
-        if start is not None and start.model != model.full_name:
-            raise InputError(
-                f"--model: got '{model.full_name}', but the backbone is of '{start.model}'."
-            )
         with torch.random.fork_rng(devices=[]):
             model.build_backbone(view.input_shape)
         if not ends_in_linear(network, view.input_shape):
@@ -130,55 +125,51 @@ class ContinualScenario(Scenario):
             )
 
     def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:
-        return ContinualLearner(from_config(Recipe, config), data, seed, device)
+        recipe = from_config(Recipe, config)
+        if data.backbone is not None:
+            data.backbone.require(recipe.model)
+        return ContinualLearner(recipe, data, seed, device)
 
     def extra_information(self, config: Config) -> str | None:
         chosen = option(Continual, config["algorithm"]["name"])  # type: ignore[type-abstract]
         return chosen.extra_information
 
 
-def stream_view(view: DataView, settings: Settings, development_seed: int) -> StreamView:
-    """A view as a stream.
+def _without_effect_on_one_task(path: tuple[str, ...]) -> bool:
+    if len(path) != 3 or path[0] != "algorithm":
+        return False
+    chosen = option(Continual, path[1])  # type: ignore[type-abstract]
+    return path[2] in chosen.stability
 
-    Raises:
-        InputError: if its classes cannot be divided so, or the backbone does not suit it.
-    """
-    where = "settings of continual"
-    if view.num_classes % settings.tasks:
-        allowed = [n for n in range(2, view.num_classes + 1) if view.num_classes % n == 0]
-        raise InputError(
-            f"{where}.tasks: {view.num_classes} classes cannot be divided evenly into "
-            f"{settings.tasks} tasks; allowed: {', '.join(map(str, allowed))}."
-        )
-    if settings.hpo_protocol == "dev_tasks" and settings.dev_tasks >= settings.tasks:
-        raise InputError(
-            f"{where}.dev_tasks: got {settings.dev_tasks}, must be fewer than tasks "
-            f"({settings.tasks}); or set hpo_protocol=oracle_stream."
-        )
-    return StreamView(
-        **vars(view),
-        tasks=settings.tasks,
-        memory=settings.memory,
-        development_tasks=settings.dev_tasks if settings.hpo_protocol == "dev_tasks" else 0,
-        development_seed=development_seed,
-        pretrained=_pretrained(settings.backbone, view) if settings.backbone else None,
+
+def _protocol(view: StreamView) -> str:
+    """What the search saw, in a sentence."""
+    first = (
+        f"the first {len(view.development)} of {view.tasks} tasks of one order; the verdict is "
+        "on whole streams in other orders."
     )
-
-
-def _pretrained(file: str, view: DataView) -> Pretrained:
-    where = f"settings of continual.backbone: {file}"
-    backbone = read_backbone(Path(file))
-    if view.name == backbone.data or view.fingerprint == backbone.fingerprint:
-        raise InputError(f"{where} was pre-trained on {view.name}, the stream's own data.")
-    model = find_model(backbone.model)
-    built, _ = model.build_backbone(view.input_shape)
-    shapes = {name: value.shape for name, value in built.state_dict().items()}
-    if shapes != {name: value.shape for name, value in backbone.weights.items()}:
-        raise InputError(
-            f"{where} is a {backbone.model} for inputs of another shape than "
-            f"{list(view.input_shape)}, or of another size."
-        )
-    return Pretrained(backbone.model, backbone.data, backbone.weights)
+    match view.hpo_protocol:
+        case "fixed":
+            return (
+                "nothing was tuned, every algorithm has its published defaults; who is put to the "
+                f"test was decided on {first}"
+            )
+        case "first_task":
+            return (
+                "the search saw the first task of one order. What only matters once there are "
+                "earlier tasks (penalties, replay, alignment) has no effect there and kept its "
+                "published defaults, and algorithms that differ in nothing else cannot be told "
+                "apart; the verdict is on whole streams in other orders."
+            )
+        case "transfer":
+            assert view.transfer is not None
+            return f"the search saw streams of {view.transfer.name} and nothing of {view.name}."
+        case "oracle_stream":
+            return (
+                "NOT REALISTIC: the search saw whole streams, which nobody has before they are "
+                "over; an upper reference only."
+            )
+    return f"the search and its confirmation saw {first}"
 
 
 SCENARIO = ContinualScenario()

@@ -2,137 +2,131 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import count
+from itertools import accumulate, chain, count
 
 import torch
 from torch import Tensor
 
 from trainables.data import DataView
+from trainables.pretraining import Backbone
 from trainables.randomness import derive_seed, permutation
 from trainables.ranks import ALONE, Ranks
-from trainables.tensors import TensorExamples
+from trainables.tensors import TensorExamples, TensorView
 
-
-@dataclass(frozen=True, eq=False)
-class Pretrained:
-    """A pre-trained backbone.
-
-    Attributes:
-        model: the name of its model.
-        data: what it was trained on.
-        weights: by name in the model.
-    """
-
-    model: str
-    data: str
-    weights: dict[str, Tensor]
+Tasks = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class StreamView(DataView):
-    """A data set that is to come as a stream.
+    """A data set that is to come as a stream; inputs are as they were stored, not standardised.
 
     Attributes:
         tasks: how many tasks the classes are divided into.
+        groups: the classes of each task, where tasks are groups of classes; else empty, and any
+            order of the classes is divided evenly.
+        groups_in_all: of how many groups those were drawn.
         memory: examples of earlier tasks that an algorithm may keep.
-        development_tasks: how many tasks of the development order the search sees; 0 for all
-            tasks in orders of its own.
-        development_seed: decides the development order.
+        hpo_protocol: what the search may see.
+        development: the tasks that it sees, in order; empty where it sees whole streams.
+        transfer: the stream that it sees in place of this one, or None.
         pretrained: the backbone to start from, or None.
     """
 
     tasks: int
+    groups: Tasks
+    groups_in_all: int
     memory: int
-    development_tasks: int
-    development_seed: int
-    pretrained: Pretrained | None
+    hpo_protocol: str
+    development: Tasks
+    transfer: StreamView | None
+    pretrained: Backbone | None
+
+
+def draw_tasks(classes: int, tasks: int, groups: Tasks, seed: int) -> Tasks:
+    """The tasks of a seed: the groups in an order, or the classes in one, divided evenly."""
+    if groups:
+        return tuple(groups[place] for place in permutation(len(groups), seed).tolist())
+    order, size = permutation(classes, seed).tolist(), classes // tasks
+    return tuple(tuple(order[start : start + size]) for start in range(0, classes, size))
 
 
 @dataclass(frozen=True, eq=False)
-class StreamData:
+class StreamData(TensorView):
     """A stream's data on the training device.
 
     Attributes:
-        train, validation: the examples.
-        classes: the number of classes.
-        tasks: how many tasks they are divided into.
-        order: the order of the classes if it is fixed; None where a learner's seed decides.
-        view: what was loaded.
-        backbone: weights to start from, or None.
+        tasks: how many tasks the classes are divided into.
+        groups: as in the view.
+        memory: examples of earlier tasks that an algorithm may keep.
+        backbone: what to start from, or None.
+        seen: the tasks that the search sees, in order; empty if all.
+        transfer: the stream that it sees in place of this one, or None.
+        fixed: the tasks in their order if that is given; else a learner's seed decides.
     """
 
-    train: TensorExamples
-    validation: TensorExamples
-    classes: int
     tasks: int
-    order: tuple[int, ...] | None
-    view: StreamView
-    backbone: dict[str, Tensor] | None
-
-    @property
-    def ranks(self) -> Ranks:
-        """The ranks that train together on it."""
-        return self.train.ranks
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input."""
-        return tuple(self.train.inputs.shape[1:])
+    groups: Tasks
+    memory: int
+    backbone: Backbone | None
+    seen: Tasks = ()
+    transfer: StreamData | None = None
+    fixed: Tasks = ()
 
     @classmethod
-    def of(cls, view: StreamView, device: torch.device, ranks: Ranks = ALONE) -> StreamData:
-        """A loaded view on a device."""
-        weights = None if view.pretrained is None else view.pretrained.weights
+    def of(cls, view: DataView, device: torch.device, ranks: Ranks = ALONE) -> StreamData:
+        """A loaded stream on a device."""
+        assert isinstance(view, StreamView)
         return cls(
-            train=TensorExamples.of(view.train, device, ranks),
-            validation=TensorExamples.of(view.validation, device, ranks),
-            classes=view.num_classes,
+            **vars(TensorView.of(view, device, ranks)),
             tasks=view.tasks,
-            order=None,
-            view=view,
-            backbone=weights and {name: value.to(device) for name, value in weights.items()},
+            groups=view.groups,
+            memory=view.memory,
+            backbone=view.pretrained,
+            seen=view.development,
+            transfer=None if view.transfer is None else cls.of(view.transfer, device, ranks),
         )
 
     @cached_property
     def development(self) -> StreamData:
-        """What the search may see: the first tasks of one order, without all other classes."""
-        tasks = self.view.development_tasks
-        if not tasks:
+        """What the search may see, and nothing from which the rest could be reached."""
+        if self.transfer is not None:
+            return self.transfer
+        if not self.seen:
             return self
-        classes = tasks * (self.classes // self.tasks)
-        chosen = self._development_order[:classes]
+        chosen = list(chain(*self.seen))
         device = self.train.labels.device
-        numbers = torch.full((self.classes,), -1, dtype=torch.int64, device=device)
-        numbers[torch.tensor(chosen, device=device)] = torch.arange(classes, device=device)
-        return replace(
-            self,
+        numbers = torch.full((self.num_classes,), -1, dtype=torch.int64, device=device)
+        numbers[torch.tensor(chosen, device=device)] = torch.arange(len(chosen), device=device)
+        ends = list(accumulate(map(len, self.seen)))
+        starts = [0, *ends[:-1]]
+        return StreamData(
             train=_renumbered(self.train, numbers),
             validation=_renumbered(self.validation, numbers),
-            classes=classes,
-            tasks=tasks,
-            order=tuple(range(classes)),
+            num_classes=len(chosen),
+            tasks=len(self.seen),
+            groups=(),
+            memory=self.memory,
+            backbone=self.backbone,
+            fixed=tuple(tuple(range(a, b)) for a, b in zip(starts, ends, strict=True)),
         )
 
-    @property
-    def _development_order(self) -> list[int]:
-        return permutation(self.classes, self.view.development_seed).tolist()
-
-    def order_of(self, seed: int) -> tuple[int, ...]:
-        """The classes in the order of a seed: one whose tasks the search has not seen."""
-        if self.order is not None:
-            return self.order
+    def tasks_of(self, seed: int) -> Tasks:
+        """The tasks in the order of a seed: one that does not begin as the search's does."""
+        if self.fixed:
+            return self.fixed
         for attempt in count():
-            drawn = permutation(self.classes, derive_seed(seed, "class order", attempt)).tolist()
-            if not self.view.development_tasks or not self._begins_like_development(drawn):
-                return tuple(drawn)
+            seed_of_order = derive_seed(seed, "class order", attempt)
+            drawn = draw_tasks(self.num_classes, self.tasks, self.groups, seed_of_order)
+            if not self.seen or not _same(drawn[: len(self.seen)], self.seen):
+                return drawn
         raise AssertionError
 
-    def _begins_like_development(self, order: list[int]) -> bool:
-        size, development = self.classes // self.tasks, self._development_order
-        starts = range(0, size * self.view.development_tasks, size)
-        return all(set(order[i : i + size]) == set(development[i : i + size]) for i in starts)
+
+def _same(some: Tasks, others: Tasks) -> bool:
+    return [set(task) for task in some] == [set(task) for task in others]
 
 
 def _renumbered(examples: TensorExamples, numbers: Tensor) -> TensorExamples:
@@ -147,17 +141,26 @@ class Stream:
 
     Whoever trains on a task is handed copies of its examples and nothing from which the rest could
     be reached.
+
+    Attributes:
+        tasks: how many there are.
+        sizes: how many classes each has.
     """
 
     def __init__(self, data: StreamData, seed: int) -> None:
-        order = data.order_of(seed)
-        self.data, self.tasks = data, data.tasks
-        self.size = data.classes // data.tasks
-        device = data.train.labels.device
-        self._places = torch.empty(data.classes, dtype=torch.int64, device=device)
-        self._places[torch.tensor(order, device=device)] = torch.arange(
-            data.classes, device=device
-        )
+        drawn = data.tasks_of(seed)
+        self.data, self.tasks = data, len(drawn)
+        self.sizes = [len(classes) for classes in drawn]
+        self._places = self._by_class(list(chain(*drawn)), range(data.num_classes))
+        numbers = [task for task, size in enumerate(self.sizes) for _ in range(size)]
+        self._task_of = self._by_class(list(chain(*drawn)), numbers)
+
+    def _by_class(self, order: Sequence[int], values: Sequence[int]) -> Tensor:
+        """The values [classes] by class, given in the order of the stream."""
+        device = self.data.train.labels.device
+        found = torch.empty(len(order), dtype=torch.int64, device=device)
+        found[torch.tensor(order, device=device)] = torch.tensor(values, device=device)
+        return found
 
     def train(self, task: int) -> TensorExamples:
         """The training examples of a task."""
@@ -171,7 +174,16 @@ class Stream:
         """The places of classes in the order."""
         return self._places[labels]
 
+    def task_of(self, labels: Tensor) -> Tensor:
+        """The tasks of classes."""
+        return self._task_of[labels]
+
+    def counts(self, examples: TensorExamples) -> list[int]:
+        """How many of the examples each task has."""
+        counted: list[int] = self.task_of(examples.labels).bincount(minlength=self.tasks).tolist()
+        return counted
+
     def _of(self, examples: TensorExamples, task: int) -> TensorExamples:
-        places = self.places(examples.labels)
-        rows = (places // self.size == task).nonzero().squeeze(1)
-        return replace(examples, inputs=examples.inputs[rows], labels=places[rows])
+        rows = (self.task_of(examples.labels) == task).nonzero().squeeze(1)
+        labels = self.places(examples.labels[rows])
+        return replace(examples, inputs=examples.inputs[rows], labels=labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import Annotated, ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +29,8 @@ class EWC(Continual):
     draws it from the model. Of several tasks the sum of quadratics is kept as the one quadratic
     that it is: F = Σ F_t, θ* = Σ F_t θ*_t / F, which differs from it by a constant.
     """
+
+    stability: ClassVar[frozenset[str]] = frozenset({"strength", "labels", "samples", "logits"})
 
     strength: Annotated[float, Float(0.1, 1e5, log=True)] = 100.0
     labels: Annotated[str, Categorical(["data", "model"])] = "data"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import Annotated, ClassVar, final
 
 import torch
 from torch import Tensor
@@ -25,6 +25,8 @@ class ExperienceReplay(Continual):
     by `reservoir` sampling (Vitter, 1985), so that each example so far is in it with the same
     probability, or `balanced`, with the same number of each class.
     """
+
+    stability: ClassVar[frozenset[str]] = frozenset({"replay", "selection"})
 
     replay: Annotated[float, Float(0.25, 4.0, log=True)] = 1.0
     selection: Annotated[str, Categorical(["reservoir", "balanced"])] = "reservoir"

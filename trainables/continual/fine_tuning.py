@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import Annotated, ClassVar, final
 
 from torch import Tensor
 
@@ -21,6 +21,8 @@ class FineTuning(Continual):
     classes seen so far, or over those of the current task alone. With the second the heads of
     earlier tasks are left as they are, which forgets much less.
     """
+
+    stability: ClassVar[frozenset[str]] = frozenset({"logits"})
 
     logits: Annotated[str, Categorical(["all", "current"])] = "all"
 

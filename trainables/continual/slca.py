@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import Annotated, ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,10 @@ class SLCA(Continual):
     s + (1 - s)(t_c + 1) / (t + 1).
     """
 
+    stability: ClassVar[frozenset[str]] = frozenset(
+        {"alignment_epochs", "alignment_lr", "samples", "temperature", "shrinkage"}
+    )
+
     slow: Annotated[float, Float(1e-3, 1.0, log=True)] = 0.01
     alignment_epochs: Annotated[int, Int(0, 20)] = 5
     alignment_lr: Annotated[float, Float(1e-3, 0.1, log=True)] = 0.01
@@ -58,7 +62,7 @@ class SLCA(Continual):
     def _remember(self, network: GrowingNetwork, task: TensorExamples) -> None:
         """Keeps mean [classes, d] and covariance [classes, d, d] of the new classes' features."""
         with evaluating(network):
-            features = torch.cat([network.backbone(some) for some in task.own_inputs()]).double()
+            features = torch.cat([network.embed(some) for some in task.own_inputs()]).double()
         means, covariances = [], []
         ridge = RIDGE * torch.eye(network.features, device=features.device)
         for label in range(network.known, network.known + network.sizes[-1]):

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, unknown_name
 from trainables.data._examples import DataView, Examples
+from trainables.data._groups import class_groups
 from trainables.data._inputs import canonical_inputs, filled
 from trainables.data._labels import encode_labels
 from trainables.data._loading import OpeningLog, fingerprint_of
 from trainables.data._noise import Noise
 from trainables.data._registry import find_source
-from trainables.data._source import RawData
+from trainables.data._source import PublishedClassSplit, RawData
 from trainables.data._spec import DataSpec
 from trainables.data._standardize import Standardization
 
+DEFAULT = "default"
+_SINGLE = "classes"
 _SHARE = 0.2  # of the classes, at least, for validation and for a test that nobody set aside
 
 
@@ -31,11 +35,14 @@ class ClassSplit:
         fewest_classes: in each of the three parts.
         fewest_examples: in each class.
         training_classes: at most so many to train on; 0 for all that there are.
+        name: a published split of the data's, its word for groups of classes (`groups`, if it
+            has no other), or `classes`; `default` for the first of these that it has.
     """
 
     fewest_classes: int
     fewest_examples: int
     training_classes: int = 0
+    name: str = DEFAULT
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +54,12 @@ class ClassView(DataView):
     Attributes:
         validation_classes: the names of the validation's classes.
         split: how the classes were split, in words.
+        turned_classes: whether turned classes are by custom classes of their own.
     """
 
     validation_classes: tuple[str, ...]
     split: str
+    turned_classes: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +70,13 @@ class SealedClasses:
         inputs: [n, ...], standardised with the training part's statistics.
         labels: int64 [n], from 0.
         classes: their names.
+        turned_classes: as in `ClassView`.
     """
 
     inputs: NDArray[np.float32]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    turned_classes: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +93,26 @@ class _Classes:
         rows = labels >= 0
         return _Classes(self.inputs[rows], labels[rows], tuple(self.names[c] for c in kept))
 
+    def named(self, names: Iterable[str], split: str) -> _Classes:
+        """These classes, in this order.
+
+        Raises:
+            InputError: if there is no such class.
+        """
+        places = {name: place for place, name in enumerate(self.names)}
+        for name in names:
+            if name not in places:
+                raise InputError(
+                    f"split '{split}': its class '{name}' is not in the data; another split?"
+                )
+        return self.only([places[name] for name in names])
+
+    def and_also(self, other: _Classes) -> _Classes:
+        """These classes and then those of another part."""
+        labels = np.concatenate([self.labels, other.labels + len(self.names)])
+        inputs = np.concatenate([self.inputs, other.inputs])
+        return _Classes(inputs, labels, self.names + other.names)
+
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
@@ -91,24 +122,31 @@ class _Parts:
     validation: _Classes
     test: _Classes
     split: str
+    turned_classes: bool
     name: str
     fingerprint: str
     options: dict[str, Any]
     notes: tuple[str, ...]
 
 
-def load_class_view(spec: DataSpec, wanted: ClassSplit) -> ClassView:
+def load_class_view(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) -> ClassView:
     """Loads the data, splits its classes, and returns all of it but the test.
 
-    Where all classes are called GROUP/CLASS (Omniglot's alphabets), whole groups are split. An
-    official test whose classes are all new is the sealed test; any other one is left out. A fifth
-    of the classes, or more where that would be too few, is for validation, and as many for a test
-    that is not there yet. The spec's seed decides.
+    A published split is taken as it is. Else, where all classes are called GROUP/CLASS, whole
+    groups are split; an official test whose classes are all new is the sealed test, any other one
+    is left out; a fifth of the classes, or more where that would be too few, is for validation,
+    and as many for a test that is not there yet; and the spec's seed decides.
+
+    Args:
+        spec: which data.
+        wanted: which split, and what it has to give.
+        others: names of other data that could have been meant.
 
     Raises:
-        InputError: the data is not usable, or has too few classes or too few examples of one.
+        InputError: the data is not usable, has no such split, or has too few classes or too few
+            examples of one.
     """
-    parts = _load_parts(spec, wanted)
+    parts = _load_parts(spec, wanted, others)
     standardization = Standardization.fit(parts.train.inputs)
     train, validation = (
         Examples(standardization.apply(part.inputs), part.labels)
@@ -124,6 +162,7 @@ def load_class_view(spec: DataSpec, wanted: ClassSplit) -> ClassView:
         scale=standardization.scale,
         validation_classes=parts.validation.names,
         split=parts.split,
+        turned_classes=parts.turned_classes,
         options=parts.options,
         notes=parts.notes,
     )
@@ -145,38 +184,38 @@ def open_test_classes(
         )
     log.record_opening(fingerprint)
     inputs = Standardization.fit(parts.train.inputs).apply(parts.test.inputs)
-    return SealedClasses(inputs, parts.test.labels, parts.test.names)
+    return SealedClasses(inputs, parts.test.labels, parts.test.names, parts.turned_classes)
 
 
-def _load_parts(spec: DataSpec, wanted: ClassSplit) -> _Parts:
+def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) -> _Parts:
     if spec.noise != "none":
         raise InputError(f"--noise: got '{spec.noise}'; data split by class takes none.")
-    source = find_source(spec.source, spec.options)
+    source = find_source(spec.source, spec.options, others)
     raw = source.load()
     labels, names = encode_labels(raw.examples, raw.class_names, raw.classes)
     known = _Classes(canonical_inputs(raw.examples, raw.missing_as_mean), labels, names)
-    test = _new_classes(raw, known)
+    new = _new_classes(raw, known)
     rng = np.random.default_rng(spec.seed)
-    groups, split = _groups(names)
-    order = [int(group) for group in rng.permutation(len(groups))]
-    taken = _take(groups, order, wanted.fewest_classes, source.name, 2 if test is None else 1)
-    if test is None:
-        test = known.only(taken[1])
+    way = _way(raw, known, new, wanted.name, source.name)
+    if raw.class_split is not None and way == raw.class_split.name:
+        train, validation, test, split = _as_published(known, new, raw.class_split)
     else:
-        split += ", its official evaluation set being the sealed test"
-    train = [c for group in order for c in groups[group] if not any(c in t for t in taken)]
-    most = wanted.training_classes or len(train)
-    train = sorted(int(c) for c in rng.permutation(train)[:most])
-    digest = f"{fingerprint_of(raw, spec.seed, Noise())} {wanted}"
-    each = [known.only(train), known.only(taken[0]), test]
+        train, validation, test, split = _drawn(known, new, way, wanted, source.name, rng)
+    if wanted.training_classes:
+        kept = rng.permutation(len(train.names))[: wanted.training_classes]
+        train = train.only(sorted(int(c) for c in kept))
     if raw.missing_as_mean:
-        mine = each[0].inputs
-        each = [_Classes(filled(one.inputs, mine), one.labels, one.names) for one in each]
+        stored = train.inputs
+        train, validation, test = (
+            replace(part, inputs=filled(part.inputs, stored)) for part in (train, validation, test)
+        )
+    digest = f"{fingerprint_of(raw, spec.seed, Noise())} {wanted} {way}"
     parts = _Parts(
-        train=each[0],
-        validation=each[1],
-        test=each[2],
+        train=train,
+        validation=validation,
+        test=test,
         split=split,
+        turned_classes=raw.turned_classes,
         name=source.name,
         fingerprint=hashlib.sha256(digest.encode()).hexdigest()[:16],
         options=raw.resolved(names),
@@ -184,6 +223,60 @@ def _load_parts(spec: DataSpec, wanted: ClassSplit) -> _Parts:
     )
     _check(parts, wanted)
     return parts
+
+
+def _way(raw: RawData, known: _Classes, new: _Classes | None, asked: str, data: str) -> str:
+    """The name of the split to make.
+
+    A published split of classes that are not all there is made only if it is asked for by name,
+    and then refused with the class that is missing.
+    """
+    published = [] if raw.class_split is None else [raw.class_split]
+    groups = [raw.class_groups] if _grouped(known.names) else []
+    if asked == DEFAULT:
+        there = {*known.names, *(new.names if new else ())}
+        whole = [each.name for each in published if there.issuperset(each.validation + each.test)]
+        return [*whole, *groups, _SINGLE][0]
+    allowed = [*(each.name for each in published), *groups, _SINGLE]
+    if asked not in allowed:
+        raise unknown_name(f"split of '{data}'", asked, [DEFAULT, *allowed])
+    return asked
+
+
+def _as_published(
+    known: _Classes, new: _Classes | None, split: PublishedClassSplit
+) -> tuple[_Classes, _Classes, _Classes, str]:
+    """Training, validation and test of a published split, and what it is called."""
+    whole = known if new is None else known.and_also(new)
+    validation, test = (whole.named(part, split.name) for part in (split.validation, split.test))
+    taken = {*split.validation, *split.test}
+    train = whole.named([name for name in whole.names if name not in taken], split.name)
+    words = f"as published ({split.name}): {len(train.names)}/{len(validation.names)}/"
+    return train, validation, test, f"{words}{len(test.names)} classes. {split.note}".strip()
+
+
+def _drawn(
+    known: _Classes,
+    test: _Classes | None,
+    way: str,
+    wanted: ClassSplit,
+    data: str,
+    rng: np.random.Generator,
+) -> tuple[_Classes, _Classes, _Classes, str]:
+    """Training, validation and test drawn by the generator, and what the split is called."""
+    together = {} if way == _SINGLE else class_groups(known.names)
+    groups = list(together.values()) or [[c] for c in range(len(known.names))]
+    order = [int(group) for group in rng.permutation(len(groups))]
+    taken = _take(groups, order, wanted.fewest_classes, data, 2 if test is None else 1)
+    kept = sorted(c for group in order for c in groups[group])
+    words = "by class" if way == _SINGLE else f"by whole {way}"
+    if test is None:
+        test = known.only(taken[1])
+    else:
+        words += ", the official evaluation set being the test"
+    train, validation = known.only(kept), known.only(taken[0])
+    counts = "/".join(str(len(part.names)) for part in (train, validation, test))
+    return train, validation, test, f"{words}: {counts} classes."
 
 
 def _new_classes(raw: RawData, known: _Classes) -> _Classes | None:
@@ -202,15 +295,9 @@ def _new_classes(raw: RawData, known: _Classes) -> _Classes | None:
     return _Classes(inputs, labels, names)
 
 
-def _groups(names: tuple[str, ...]) -> tuple[list[list[int]], str]:
-    """Classes that stay together, and what the split is called."""
-    prefixes = [name.rpartition("/")[0] for name in names]
-    if not all(prefixes) or len(set(prefixes)) < 3:
-        return [[number] for number in range(len(names))], "by class"
-    together: dict[str, list[int]] = {}
-    for number, prefix in enumerate(prefixes):
-        together.setdefault(prefix, []).append(number)
-    return list(together.values()), "by group of classes (alphabet)"
+def _grouped(names: tuple[str, ...]) -> bool:
+    """Whether classes are called GROUP/CLASS, with groups enough to split them."""
+    return len(class_groups(names)) >= 3
 
 
 def _take(

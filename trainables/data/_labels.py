@@ -13,6 +13,7 @@ from trainables.data._source import RawExamples
 
 # One for each fifth of a 60/20/20 split.
 _FEWEST_PER_CLASS = 5
+_MOST_NAMED = 20  # of classes, in a message
 
 
 def encode_labels(
@@ -59,7 +60,7 @@ def _renumbered(
     return np.array([classes.index(name) for name in names], dtype=np.int64)[codes]
 
 
-def shortened(names: Sequence[str], most: int = 20) -> str:
+def shortened(names: Sequence[str], most: int = _MOST_NAMED) -> str:
     """Names with commas, not all of them if they are many."""
     listed = ", ".join(map(str, names[:most]))
     return f"{listed}, … ({len(names)} in all)" if len(names) > most else listed

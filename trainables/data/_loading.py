@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
+from trainables.data._content import content_hashes
 from trainables.data._examples import DataView, Examples
 from trainables.data._inputs import canonical_inputs, filled
 from trainables.data._labels import encode_labels, encode_test_labels
@@ -55,20 +56,25 @@ class _Split:
     options: dict[str, Any]
     notes: tuple[str, ...]
 
+    def standardization(self, wanted: bool) -> Standardization:
+        inputs = self.train.inputs
+        return Standardization.fit(inputs) if wanted else Standardization.none(inputs)
 
-def load_view(spec: DataSpec) -> DataView:
+
+def load_view(spec: DataSpec, standardised: bool = True) -> DataView:
     """Loads, checks and splits the data, and returns all of it but the test.
 
     Without an official test the split is 60/20/20 train/validation/test; with one, the rest is
     split 80/20. Both are stratified and decided by the spec's seed. Inputs are standardised with
-    the training part's statistics; noise is on training and validation labels.
+    the training part's statistics, unless the caller sees to that; noise is on training and
+    validation labels.
 
     Raises:
         InputError: the source or its data is not usable; the message names the culprit.
     """
     split = _load_split(spec)
     noise, count = parse_noise(spec.noise), len(split.classes)
-    standardization = Standardization.fit(split.train.inputs)
+    standardization = split.standardization(standardised)
     train, validation = (
         _Part(part.inputs, corrupt(part.labels, count, noise, split.noise_rng))
         for part in (split.train, split.validation)
@@ -86,13 +92,16 @@ def load_view(spec: DataSpec) -> DataView:
     )
 
 
-def open_test(spec: DataSpec, log: OpeningLog, fingerprint: str) -> Examples:
+def open_test(
+    spec: DataSpec, log: OpeningLog, fingerprint: str, standardised: bool = True
+) -> Examples:
     """Opens the sealed test: the only way to its examples, and noted in `log` first.
 
     Args:
         spec: the spec that the view was loaded with.
         log: notes the opening; if it raises, nothing is returned.
         fingerprint: the view's fingerprint.
+        standardised: whether the view is.
 
     Returns:
         The test examples, standardised with the training statistics, their labels without noise.
@@ -107,7 +116,23 @@ def open_test(spec: DataSpec, log: OpeningLog, fingerprint: str) -> Examples:
             f"{fingerprint} and is now {split.fingerprint}; the test stays sealed."
         )
     log.record_opening(fingerprint)
-    return split.test.standardized(Standardization.fit(split.train.inputs))
+    return split.test.standardized(split.standardization(standardised))
+
+
+def hashes_of(spec: DataSpec, sealed: bool) -> NDArray[np.uint64]:
+    """Numbers by which the examples can be found in other data, see `content_hashes`.
+
+    Args:
+        spec: the data.
+        sealed: whether those of the sealed test are wanted too; they say nothing about it but
+            whether an example that one has is in it.
+
+    Raises:
+        InputError: the source or its data is not usable.
+    """
+    split = _load_split(spec)
+    parts = [split.train, split.validation, *([split.test] if sealed else [])]
+    return np.unique(np.concatenate([content_hashes(part.inputs) for part in parts]))
 
 
 def _load_split(spec: DataSpec) -> _Split:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -21,12 +21,15 @@ def data_sources() -> dict[str, type[Source]]:
     return {module.replace("_", "-"): _source_class(module) for module in _module_names()}
 
 
-def find_source(address: str, options: Mapping[str, Any] | None = None) -> Source:
+def find_source(
+    address: str, options: Mapping[str, Any] | None = None, others: Iterable[str] = ()
+) -> Source:
     """The source for a name, a path or another address.
 
     Args:
         address: what the user typed.
         options: the source's options; those not given are at their defaults, or guessed.
+        others: more names that could have been meant.
 
     Raises:
         InputError: no source has that name or claims the address, or an option is none of its.
@@ -40,7 +43,8 @@ def find_source(address: str, options: Mapping[str, Any] | None = None) -> Sourc
     claimant = _claimant(address)
     if claimant is not None:
         return claimant(address, options)
-    raise unknown_name("data", address, [found.addresses() for found in data_sources().values()])
+    known = [found.addresses() for found in data_sources().values()]
+    raise unknown_name("data", address, [*known, *others])
 
 
 def located(address: str) -> str:

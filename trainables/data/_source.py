@@ -35,6 +35,23 @@ class RawExamples:
     columns: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class PublishedClassSplit:
+    """Which classes others validate and test on; all that are not named are trained on.
+
+    Attributes:
+        name: what the split is called.
+        validation: names of classes.
+        test: names of classes.
+        note: what to know before results are compared.
+    """
+
+    name: str
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    note: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class RawData:
     """All that a source holds.
@@ -43,6 +60,11 @@ class RawData:
         examples: everything, or the official training part where there is an official test.
         official_test: the test examples that the data set's makers set aside.
         class_names: the name of class i, for labels that are numbers from 0.
+        class_split: a published division of all classes, the official test's among them; of no use
+            by itself where some that it names are missing.
+        class_groups: what the groups of classes called GROUP/CLASS are.
+        turned_classes: whether few-shot learning by custom takes each class turned by 90, 180
+            and 270 degrees for three classes more.
         classes: the classes that there have to be, in their order; empty if any will do.
         options: the options with which this very data is loaded again, guesses made certain. With
             a key `classes` in it, the classes that are found are put there.
@@ -53,6 +75,9 @@ class RawData:
     examples: RawExamples
     official_test: RawExamples | None = None
     class_names: tuple[str, ...] | None = None
+    class_split: PublishedClassSplit | None = None
+    class_groups: str = "groups"
+    turned_classes: bool = False
     classes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -36,6 +36,12 @@ class Standardization:
         constant = inputs.min(axis=axes, keepdims=True) == inputs.max(axis=axes, keepdims=True)
         return cls(mean, np.where(constant | (deviation == 0), 1.0, deviation))
 
+    @classmethod
+    def none(cls, inputs: NDArray[Any]) -> Standardization:
+        """What leaves `inputs` as they are."""
+        shape = (1, inputs.shape[1], *(1 for _ in inputs.shape[2:]))
+        return cls(np.zeros(shape), np.ones(shape))
+
     def apply(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Standardised inputs of the same shape, in memory of their own."""
         result = np.empty(inputs.shape, dtype=np.float32)

@@ -3,49 +3,43 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from trainables.descent import DescentLearner
 from trainables.flops import FlopCounter
-from trainables.learner import Learner, State
 from trainables.meta_learning._episodes import FixedEpisodes
-from trainables.meta_learning._meta_learner import TrainingStep
+from trainables.meta_learning._meta_learner import MetaLearner, TrainingStep
 from trainables.meta_learning._recipe import Recipe
 from trainables.meta_learning._views import TaskData
-from trainables.randomness import derive_seed, permutation, seed_cpu
+from trainables.randomness import derive_seed
 from trainables.scoring import evaluating
 
 
-class EpisodicLearner(Learner):
+class EpisodicLearner(DescentLearner):
     """Trains one recipe; the algorithm decides what a step learns from and how it predicts.
 
     An epoch is as many steps as one pass over all training examples takes with the batch size,
     whatever the algorithm draws in them.
     """
 
+    algorithm: MetaLearner
+
     def __init__(self, recipe: Recipe, data: TaskData, seed: int, device: torch.device) -> None:
-        super().__init__(data, seed, device)
         self.data = data
-        self.recipe = recipe
         self.algorithm = replace(recipe.algorithm)  # a state of its own
-        self.batch_size = min(recipe.training.batch_size, data.training.examples)
-        self.order = torch.empty(0, dtype=torch.int64, device=device)
-        self.best: dict[str, Tensor] = {}
-        self.best_merit = self._candidate = -math.inf
-        with torch.random.fork_rng(devices=[]):
-            seed_cpu(derive_seed(seed, "initialisation"))
-            network = self.algorithm.build(recipe.model, data.training)
-        self.network = network.to(device)
-        self.optimizer = recipe.optimizer.build(self.network.parameters())
+        super().__init__(recipe, data, data.training.examples, seed, device)
+
+    def build(self) -> nn.Module:
+        return self.algorithm.build(self.sections.model, self.data.training)
 
     def measure_unit(self) -> int:
         tasks = self.data.training
         count = min(64, tasks.examples)
         with torch.random.fork_rng(devices=[]):
-            network = self.recipe.model.build(tasks.input_shape, tasks.classes).to(self.device)
+            network = self.sections.model.build(tasks.input_shape, tasks.classes).to(self.device)
         inputs, targets = tasks.batch(torch.arange(count, device=self.device), seed=0)
         with FlopCounter() as counter:
             tasks.problem.losses(network(inputs), targets).mean().backward()
@@ -59,16 +53,9 @@ class EpisodicLearner(Learner):
         return self.data.training.examples // self.batch_size
 
     def open_epoch(self) -> None:
-        if self.recipe.training.selection == "best" and self.epoch > 0:
-            problem = self.data.training.problem
-            self._candidate = problem.sign * self._metrics(self.network)[problem.metric]
-        seed = derive_seed(self.seed, "order", self.epoch)
-        self.order = permutation(self.data.training.examples, seed).to(self.device)
-
-    def epoch_paid(self) -> None:
-        if self._candidate > self.best_merit:
-            self.best_merit = self._candidate
-            self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
+        super().open_epoch()
+        examples = self.data.training.examples
+        self.order = self.shuffled(examples, examples)
 
     def step_kind(self) -> str:
         return ""
@@ -78,43 +65,28 @@ class EpisodicLearner(Learner):
         indices = self.order[start : start + self.batch_size]
         seed = derive_seed(self.seed, "tasks", self.epoch, self.step_in_epoch)
         shape = self.data.validation.shape
-        self.network.train()
+        self.model.train()
         step = TrainingStep(self.data.training, shape, indices, seed)
-        loss = self.algorithm.loss(self.network, step)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.recipe.schedule.apply(self.optimizer, self.progress)
-        self.optimizer.step()
+        loss = self.algorithm.loss(self.model, step)
+        self.descend(loss)
         return loss
 
-    def weights(self) -> dict[str, Tensor]:
-        return self.best or self.network.state_dict()
-
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        self.best = {}
-        self.network.load_state_dict(weights)
-
-    def measure(self) -> dict[str, float]:
-        return self._metrics(self._scored())
-
-    def item_scores(self, items: FixedEpisodes) -> Tensor:
-        return self._scores(self._scored(), items)[0]
-
-    def _scored(self) -> nn.Module:
-        """The network with the weights that count."""
-        if not self.best:
-            return self.network
-        network = copy.deepcopy(self.network)
-        network.load_state_dict(self.best)
-        return network
-
-    def _metrics(self, network: nn.Module) -> dict[str, float]:
-        scores, losses = self._scores(network, self.data.validation)
+    def metrics_of(self, weights: dict[str, Tensor]) -> dict[str, float]:
+        scores, losses = self._scores(weights, self.data.validation)
         metric = self.data.training.problem.metric
         return {metric: scores.mean().item(), "loss": losses.mean().item()}
 
-    def _scores(self, network: nn.Module, items: FixedEpisodes) -> tuple[Tensor, Tensor]:
+    def merit_of(self, metrics: dict[str, float]) -> float:
+        problem = self.data.training.problem
+        return problem.sign * metrics[problem.metric]
+
+    def item_scores(self, items: FixedEpisodes) -> Tensor:
+        return self._scores(self.weights(), items)[0]
+
+    def _scores(self, weights: dict[str, Tensor], items: FixedEpisodes) -> tuple[Tensor, Tensor]:
         """Metric and mean loss of each episode, [episodes]."""
+        network = copy.deepcopy(self.model)
+        network.load_state_dict(weights)
         problem, scores, losses = items.tasks.problem, [], []
         with evaluating(network):
             context = self.algorithm.context(network, self.data.training)
@@ -124,23 +96,3 @@ class EpisodicLearner(Learner):
                 scores.append(problem.scores(outputs, query.targets))
                 losses.append(problem.losses(outputs, query.targets).mean(1))
         return torch.cat(scores), torch.cat(losses)
-
-    def parts_state(self) -> State:
-        return {
-            "model": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "algorithm": dict(self.algorithm.state),
-            "order": self.order,
-            "best": self.best,
-            "best_merit": self.best_merit,
-            "candidate": self._candidate,
-        }
-
-    def load_parts_state(self, state: State) -> None:
-        self.network.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.algorithm.state.clear()
-        self.algorithm.state.update(state["algorithm"])
-        self.order = state["order"]
-        self.best = dict(state["best"])
-        self.best_merit, self._candidate = state["best_merit"], state["candidate"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +66,21 @@ class MetaLearner(Part, ABC):
     regresses: ClassVar[bool] = True
 
     state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @classmethod
+    def unused(cls, problem: Problem) -> tuple[str, ...]:
+        """Hyperparameters that mean nothing for a problem."""
+        return ()
+
+    @classmethod
+    def narrowing(cls, problem: Problem, classes: int) -> Mapping[str, Any]:
+        """What is to be searched for some tasks, as a space file writes it.
+
+        Args:
+            problem: what the tasks ask for.
+            classes: how many there are to train on.
+        """
+        return {}
 
     @abstractmethod
     def build(self, model: Model, tasks: Tasks) -> nn.Module:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from search_spaces import Config, InputError, Space, from_config
+from search_spaces import Config, InputError, Space, from_config, narrowed, option
 from trainables.data import DataSpec, DataView, OpeningLog
 from trainables.learner import Learner
 from trainables.meta_learning._learner import EpisodicLearner
@@ -17,8 +18,11 @@ from trainables.meta_learning._meta_learner import MetaLearner
 from trainables.meta_learning._networks import normalised_alone
 from trainables.meta_learning._problems import Classification, Regression
 from trainables.meta_learning._recipe import Recipe
-from trainables.meta_learning._settings import Settings
+from trainables.meta_learning._settings import Settings, SinusoidSettings
+from trainables.meta_learning._sinusoids import SinusoidTasks
 from trainables.meta_learning._views import (
+    SINUSOID,
+    FewShotView,
     SealedEpisodes,
     SinusoidView,
     TaskData,
@@ -52,11 +56,25 @@ class MetaLearning(Scenario):
     mode = "max"
     several_workers = False
 
-    def load(self, data: DataSpec, settings: Settings) -> DataView:
+    def own_data(self) -> Mapping[str, type]:
+        return {SINUSOID: SinusoidTasks}
+
+    def settings_for(self, source: str) -> type:
+        return SinusoidSettings if source == SINUSOID else Settings
+
+    def notes(self, view: DataView, model: Model) -> list[str]:
+        assert isinstance(view, FewShotView | SinusoidView)
+        return [*view.about_tasks(), *super().notes(view, model)]
+
+    def load(self, data: DataSpec, settings: Settings | SinusoidSettings) -> DataView:
         return load_tasks(data, settings)
 
     def open_test(
-        self, data: DataSpec, settings: Settings, log: OpeningLog, fingerprint: str
+        self,
+        data: DataSpec,
+        settings: Settings | SinusoidSettings,
+        log: OpeningLog,
+        fingerprint: str,
     ) -> SealedEpisodes:
         return open_test_tasks(data, settings, log, fingerprint)
 
@@ -77,13 +95,25 @@ class MetaLearning(Scenario):
         return items.on_device(device)
 
     def space(self, view: DataView) -> Space:
-        regression = isinstance(view, SinusoidView)
+        """The space for some tasks: without what does not suit inputs or problem."""
+        if not isinstance(view, FewShotView | SinusoidView):
+            return super().space(view)
+        problem = view.problem
+        regression = isinstance(problem, Regression)
 
         def keep(part: Any) -> bool:
             able = not regression or not issubclass(part, MetaLearner) or part.regresses
             return able and part.suits(view.input_shape)
 
-        return Space.of(Recipe, keep)
+        space = Space.of(Recipe, keep)
+        for name in space.options("algorithm"):
+            algorithm = option(MetaLearner, name)  # type: ignore[type-abstract]
+            own = algorithm.narrowing(problem, view.task_classes)
+            space = narrowed(space, {f"algorithm.{name}": own})
+            for field in algorithm.unused(problem):
+                kind = "regression" if regression else "classification"
+                space = space.without("algorithm", name, field, f"{kind} does not use it")
+        return space
 
     def default_model(self, view: DataView) -> str:
         """A CNN for images of more than 256 values, else an MLP."""

@@ -1,4 +1,4 @@
-"""Sinusoid regression, the few-shot problem of MAML (Finn et al., ICML 2017, section 5.1)."""
+"""Sinusoid regression, the few-shot problem of MAML (Finn et al., ICML 2017)."""
 
 from __future__ import annotations
 

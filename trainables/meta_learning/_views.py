@@ -18,11 +18,13 @@ from trainables.data import (
     DataView,
     Examples,
     OpeningLog,
+    flag_of,
     load_class_view,
     open_test_classes,
 )
-from trainables.meta_learning._episodes import ClassTasks, EpisodeShape, FixedEpisodes, Tasks
-from trainables.meta_learning._settings import Settings
+from trainables.meta_learning._episodes import ClassTasks, FixedEpisodes, Tasks
+from trainables.meta_learning._problems import Classification, Problem, Regression
+from trainables.meta_learning._settings import Settings, SinusoidSettings
 from trainables.meta_learning._sinusoids import SinusoidTasks
 from trainables.randomness import derive_seed
 from trainables.ranks import ALONE, Ranks
@@ -72,6 +74,27 @@ class FewShotView(ClassView):
     rotations: int = 1
     seed: int = 0
 
+    @property
+    def problem(self) -> Problem:
+        """What its tasks ask for."""
+        return Classification(self.settings.ways)
+
+    @property
+    def task_classes(self) -> int:
+        """Different classes to train on, those made by rotation among them."""
+        return len(self.classes) * self.rotations
+
+    def about_tasks(self) -> list[str]:
+        """What a verdict on its tasks must not be read without."""
+        size = self.settings
+        turned = ", each class turned by quarters making three more" if self.rotations > 1 else ""
+        return [
+            f"Classes split {self.split}",
+            f"Tasks: {size.ways}-way {size.shots}-shot, {size.queries} queries a class{turned}; "
+            "each query is predicted alone, where published MAML figures normalise over all "
+            "queries of a task.",
+        ]
+
     def on_device(self, device: torch.device, ranks: Ranks) -> TaskData:
         """The tasks of training and validation."""
         training, validation = (
@@ -105,14 +128,29 @@ class SealedFewShot(SealedEpisodes):
 class SinusoidView(DataView):
     """Sinusoids: there is nothing to load, and no task comes up twice."""
 
-    settings: Settings = field(default_factory=Settings)
+    settings: SinusoidSettings = field(default_factory=SinusoidSettings)
     seed: int = 0
+
+    @property
+    def problem(self) -> Problem:
+        """What its tasks ask for."""
+        return Regression()
+
+    @property
+    def task_classes(self) -> int:
+        """There are none to tell apart."""
+        return 1
+
+    def about_tasks(self) -> list[str]:
+        """What a verdict on its tasks must not be read without."""
+        size = self.settings
+        return [f"Tasks: sinusoids of {size.shots} labelled points, {size.queries} to predict."]
 
     def on_device(self, device: torch.device, ranks: Ranks) -> TaskData:
         """The tasks of training and validation."""
         seed, count = derive_seed(self.seed, "validation"), self.settings.validation_episodes
         tasks = SinusoidTasks(device)
-        return TaskData(tasks, FixedEpisodes(tasks, _of_points(self.settings), count, seed), ranks)
+        return TaskData(tasks, FixedEpisodes(tasks, self.settings.shape, count, seed), ranks)
 
 
 @final
@@ -120,37 +158,38 @@ class SinusoidView(DataView):
 class SealedSinusoids(SealedEpisodes):
     """Which sinusoids are the items."""
 
-    settings: Settings
+    settings: SinusoidSettings
     seed: int
 
     def on_device(self, device: torch.device) -> FixedEpisodes:
-        shape, count = _of_points(self.settings), self.settings.test_episodes
+        shape, count = self.settings.shape, self.settings.test_episodes
         return FixedEpisodes(SinusoidTasks(device), shape, count, self.seed)
 
 
-def _of_points(settings: Settings) -> EpisodeShape:
-    return EpisodeShape(1, settings.shots, settings.queries)
-
-
-def load_tasks(data: DataSpec, settings: Settings) -> FewShotView | SinusoidView:
+def load_tasks(
+    data: DataSpec, settings: Settings | SinusoidSettings
+) -> FewShotView | SinusoidView:
     """The view of some data: sinusoids by their name, classes of labelled examples else.
 
     Raises:
         InputError: if the data cannot be used, or has too few classes for the ways.
     """
-    if data.source == SINUSOID:
+    if isinstance(settings, SinusoidSettings):
         return _sinusoids(data, settings)
-    view = load_class_view(data, _split(settings))
+    view = load_class_view(data, _split(settings), others=[SINUSOID])
     return FewShotView(
         **{each.name: getattr(view, each.name) for each in fields(ClassView)},
         settings=settings,
-        rotations=_rotations(data, settings, view.input_shape),
+        rotations=_rotations(settings, view.turned_classes, view.input_shape),
         seed=data.seed,
     )
 
 
 def open_test_tasks(
-    data: DataSpec, settings: Settings, log: OpeningLog, fingerprint: str
+    data: DataSpec,
+    settings: Settings | SinusoidSettings,
+    log: OpeningLog,
+    fingerprint: str,
 ) -> SealedEpisodes:
     """Opens the sealed test: noted in `log` first.
 
@@ -158,23 +197,22 @@ def open_test_tasks(
         InputError: the data is no longer what the view was made from, or is not usable.
     """
     seed = derive_seed(data.seed, "test")
-    if data.source == SINUSOID:
+    if isinstance(settings, SinusoidSettings):
         log.record_opening(fingerprint)
         return SealedSinusoids(settings, seed)
     test = open_test_classes(data, _split(settings), log, fingerprint)
-    rotations = _rotations(data, settings, test.inputs.shape[1:])
+    rotations = _rotations(settings, test.turned_classes, test.inputs.shape[1:])
     return SealedFewShot(test.inputs, test.labels, settings, rotations, seed)
 
 
 def _split(settings: Settings) -> ClassSplit:
     shape = settings.shape
-    return ClassSplit(shape.ways, shape.shots + shape.queries, settings.training_classes)
+    examples = shape.shots + shape.queries
+    return ClassSplit(shape.ways, examples, settings.training_classes, settings.split)
 
 
-def _rotations(data: DataSpec, settings: Settings, input_shape: tuple[int, ...]) -> int:
-    turned = settings.rotations == "always" or (
-        settings.rotations == "omniglot" and data.source == "omniglot"
-    )
+def _rotations(settings: Settings, customary: bool, input_shape: tuple[int, ...]) -> int:
+    turned = settings.rotations == "always" or (settings.rotations == "default" and customary)
     if turned and (len(input_shape) != 3 or input_shape[1] != input_shape[2]):
         raise InputError(
             f"rotations: got '{settings.rotations}', but inputs of shape {list(input_shape)} are "
@@ -183,9 +221,12 @@ def _rotations(data: DataSpec, settings: Settings, input_shape: tuple[int, ...])
     return TURNS if turned else 1
 
 
-def _sinusoids(data: DataSpec, settings: Settings) -> SinusoidView:
+def _sinusoids(data: DataSpec, settings: SinusoidSettings) -> SinusoidView:
     if data.noise != "none":
         raise InputError(f"--noise: got '{data.noise}'; sinusoids have no labels to flip.")
+    if data.options:
+        given = ", ".join(map(flag_of, data.options))
+        raise InputError(f"{given}: data '{SINUSOID}' takes no options.")
     nothing = Examples(np.empty((0, 1), np.float32), np.empty(0, np.int64))
     return SinusoidView(
         train=nothing,

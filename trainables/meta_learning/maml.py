@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import Annotated, Any, final
 
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
@@ -12,10 +13,11 @@ from search_spaces import Categorical, Float, Int
 from trainables.meta_learning._episodes import Labelled, Tasks
 from trainables.meta_learning._meta_learner import MetaLearner, TrainingStep
 from trainables.meta_learning._networks import normalised_alone
-from trainables.meta_learning._problems import Problem
+from trainables.meta_learning._problems import Classification, Problem
 from trainables.models import Model
 
 Parameters = dict[str, Tensor]
+OMNIGLOT_LR, SINUSOID_LR = 0.4, 0.01
 
 
 @final
@@ -24,20 +26,26 @@ class MAML(MetaLearner):
     """An initialisation from which a few gradient steps on a task's support lead far.
 
     Finn, Abbeel and Levine, "Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks",
-    ICML 2017. Inner steps theta' = theta - alpha grad L_support(theta) (eq. 1 and algorithm 2);
+    ICML 2017. Inner steps theta' = theta - alpha grad L_support(theta);
     the outer loss is L_query(theta'), differentiated through the inner steps, or with
-    `first_order` as if their gradients were constants (section 5.2). All tasks of a step are
-    adapted at once. By default one step in training (their sinusoids, at 0.01, and Omniglot, at
-    0.4) and three in a new task (Omniglot, appendix A.1); at 0.4 sinusoids diverge.
+    `first_order` as if their gradients were constants. All tasks of a step are adapted at once.
+    By default one step in training, of 0.4 in classification (Omniglot in the authors' code) and
+    of 0.01 in regression (sinusoids; at 0.4 they diverge), and three in a new task.
 
     Batch normalisation over a task's queries would tell what the other queries are (Nichol,
-    Achiam and Schulman, arXiv:1803.02999, section 6.1), so each example is normalised alone.
+    Achiam and Schulman, arXiv:1803.02999), so each example is normalised alone.
     """
 
-    inner_lr: Annotated[float, Float(1e-3, 1.0, log=True)] = 0.01
+    inner_lr: Annotated[float, Float(1e-3, 1.0, log=True)] = SINUSOID_LR
     inner_steps: Annotated[int, Int(1, 5)] = 1
     test_steps: Annotated[int, Int(1, 10)] = 3
     first_order: Annotated[bool, Categorical([False, True])] = False
+
+    @classmethod
+    def narrowing(cls, problem: Problem, classes: int) -> Mapping[str, Any]:
+        if isinstance(problem, Classification):
+            return {"inner_lr": {"low": 0.01, "default": OMNIGLOT_LR}}
+        return {"inner_lr": {"high": 0.1, "default": SINUSOID_LR}}
 
     def build(self, model: Model, tasks: Tasks) -> nn.Module:
         return normalised_alone(model.build(tasks.input_shape, tasks.problem.outputs))
@@ -73,7 +81,7 @@ class MAML(MetaLearner):
     def adapted(
         self, network: nn.Module, problem: Problem, support: Labelled, steps: int
     ) -> Parameters:
-        """The parameters after `steps` inner steps on one task's support (eq. 1)."""
+        """The parameters after `steps` inner steps on one task's support."""
 
         def support_loss(parameters: Parameters) -> Tensor:
             outputs = functional_call(network, parameters, (support.inputs,))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, final
+from typing import Annotated, Any, ClassVar, final
 
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from trainables.meta_learning._problems import Classification, Problem
 from trainables.models import Model
 
 EMBEDDING = 64
+FEWEST_WAYS, MOST_WAYS = 2, 60
 
 
 @final
@@ -23,14 +25,25 @@ class ProtoNet(MetaLearner):
     """The softmax over squared distances to each class's mean embedding, learnt on episodes.
 
     Snell, Swersky and Zemel, "Prototypical Networks for Few-shot Learning", NeurIPS 2017:
-    prototypes are class means of the embedded support (eq. 1), and p(k | x) is the softmax of
-    -||f(x) - c_k||^2 (eq. 2). Training has more ways than the tasks to come (section 2.7; their
-    Omniglot networks had 60), where there are as many classes.
+    prototypes are class means of the embedded support, and p(k | x) is the softmax of
+    -||f(x) - c_k||^2. Training has more ways than the tasks to come (their Omniglot
+    networks had 60), where there are as many classes.
     """
 
     regresses: ClassVar[bool] = False
 
-    ways: Annotated[int, Int(5, 60, log=True)] = 60
+    ways: Annotated[int, Int(FEWEST_WAYS, MOST_WAYS, log=True)] = 60
+
+    @classmethod
+    def narrowing(cls, problem: Problem, classes: int) -> Mapping[str, Any]:
+        low, high = cls.ways_within(problem.outputs, classes)
+        return {"ways": {"low": low, "high": high}}
+
+    @staticmethod
+    def ways_within(ways: int, classes: int) -> tuple[int, int]:
+        """The ways that training can have: those of the tasks to come, or more of the classes."""
+        low = min(max(ways, FEWEST_WAYS), MOST_WAYS)
+        return low, max(low, min(classes, MOST_WAYS))
 
     def build(self, model: Model, tasks: Tasks) -> nn.Module:
         return model.build(tasks.input_shape, EMBEDDING)

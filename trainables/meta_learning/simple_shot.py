@@ -26,9 +26,9 @@ class SimpleShot(MetaLearner):
 
     Wang, Chao, Weinberger and van der Maaten, "SimpleShot: Revisiting Nearest-Neighbor
     Classification for Few-Shot Learning", arXiv:1911.04623, 2019. There is no meta-training: the
-    network learns with cross-entropy over the training classes (section 3.1). Features of a task
+    network learns with cross-entropy over the training classes. Features of a task
     have the mean feature of the training data taken off and are divided by their L2 norm
-    (CL2N, section 3.2), and a query takes the class of the nearest support centroid. The mean is
+    (CL2N), and a query takes the class of the nearest support centroid. The mean is
     over at most 1,024 training examples, evenly taken.
 
     Regression has no centroids: there the last layer is fitted to the centred support features by
@@ -36,6 +36,10 @@ class SimpleShot(MetaLearner):
     """
 
     ridge: Annotated[float, Float(1e-3, 100.0, log=True)] = 1.0
+
+    @classmethod
+    def unused(cls, problem: Problem) -> tuple[str, ...]:
+        return ("ridge",) if isinstance(problem, Classification) else ()
 
     def build(self, model: Model, tasks: Tasks) -> nn.Module:
         return model.build(tasks.input_shape, tasks.classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from torch import nn
@@ -21,11 +21,11 @@ class Function(Model):
     number of classes, and returns a torch.nn.Module from inputs [batch, ...] to logits
     [batch, classes]. Its weights must come from torch's default generator, which is seeded before.
     The module is looked for in the working directory and on PYTHONPATH; `folder` is where it was
-    found.
+    found, which makes it no other model.
     """
 
     address: str = ""
-    folder: str = ""
+    folder: str = field(default="", compare=False)
 
     @classmethod
     def names(cls) -> str:

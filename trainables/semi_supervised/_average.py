@@ -12,7 +12,7 @@ PREFIX = "average."
 
 @final
 class Average:
-    """θ' ← α θ' + (1 - α) θ after each step (Tarvainen and Valpola, NeurIPS 2017, eq. 3).
+    """θ' ← α θ' + (1 - α) θ after each step (Tarvainen and Valpola, NeurIPS 2017).
 
     While step t is below α / (1 - α) the decay is 1 - 1 / (t + 1), as in the authors' code: the
     true average so far, in which the initial weights do not count. Running statistics of batch

@@ -26,7 +26,7 @@ class Consistency(SemiSupervised):
         ratio: μ, the unlabelled examples in a step for each labelled one.
     """
 
-    weight: Annotated[float, Float(0.1, 10.0, log=True)] = 1.0
+    weight: Annotated[float, Float(0.01, 10.0, log=True)] = 1.0
     ratio: Annotated[int, Int(1, 8)] = 7
 
     def unlabelled_per_labelled(self) -> int:

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import torch
 
-from search_spaces import Config, Int, from_config
+from search_spaces import Config, InputError, Int, from_config
 from trainables.classification import ClassificationScenario
-from trainables.data import DataSpec, DataView, load_view
+from trainables.data import DataSpec, DataView, Examples, OpeningLog, load_view, open_test
 from trainables.learner import Learner
+from trainables.models import Model
 from trainables.semi_supervised._learner import SemiSupervisedLearner
 from trainables.semi_supervised._recipe import Recipe
 from trainables.semi_supervised._semi_supervised import SemiSupervised
@@ -23,9 +24,11 @@ class Settings:
 
     Attributes:
         labels: how many training examples keep their label, in all.
+        unlabelled: how many of the others stay, without a label; 0 for all.
     """
 
     labels: Annotated[int, Int(1, 10_000_000)] = 400
+    unlabelled: Annotated[int, Int(0, 10_000_000)] = 0
 
 
 class SemiSupervisedScenario(ClassificationScenario):
@@ -41,11 +44,38 @@ class SemiSupervisedScenario(ClassificationScenario):
     algorithm = SemiSupervised
     baseline = "supervised"
 
-    def load(self, data: DataSpec, settings: Any) -> DataView:
-        return PartlyLabelled.of(load_view(data), settings.labels, data.seed)
+    def load(self, data: DataSpec, settings: Settings) -> DataView:
+        return _partly_labelled(load_view(data), data, settings)
+
+    def open_test(
+        self, data: DataSpec, settings: Settings, log: OpeningLog, fingerprint: str
+    ) -> Examples:
+        whole = load_view(data)
+        now = _partly_labelled(whole, data, settings).fingerprint
+        if now != fingerprint:
+            raise InputError(
+                f"data '{data.source}', or the labels chosen of it, has changed since the "
+                f"search began: its fingerprint was {fingerprint} and is now {now}; the test "
+                "stays sealed."
+            )
+        # Which labels are known makes no other test: openings are counted by the split.
+        return open_test(data, log, whole.fingerprint)
+
+    def notes(self, view: DataView, model: Model) -> list[str]:
+        assert isinstance(view, PartlyLabelled)
+        count = len(view.labelled)
+        return [
+            f"{count} of {len(view.train)} training examples had a label; configs were chosen by "
+            f"{len(view.validation)} validation labels.",
+            *super().notes(view, model),
+        ]
 
     def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:
         return SemiSupervisedLearner(from_config(Recipe, config), data, seed, device)
+
+
+def _partly_labelled(view: DataView, data: DataSpec, settings: Settings) -> PartlyLabelled:
+    return PartlyLabelled.of(view, settings.labels, data.seed, settings.unlabelled)
 
 
 SCENARIO = SemiSupervisedScenario()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -29,8 +30,14 @@ class PartlyLabelled(DataView):
         return np.flatnonzero(self.train.labels != UNKNOWN)
 
     @classmethod
-    def of(cls, view: DataView, labels: int, seed: int) -> Self:
+    def of(cls, view: DataView, labels: int, seed: int, unlabelled: int = 0) -> Self:
         """Keeps `labels` labels of a view, as many of each class as possible, drawn by the seed.
+
+        Args:
+            view: the data with all its labels.
+            labels: how many to keep.
+            seed: decides which, and which unlabelled examples stay.
+            unlabelled: how many of the other training inputs stay; 0 for all.
 
         Raises:
             InputError: if there are fewer examples, or more classes, than that.
@@ -38,8 +45,26 @@ class PartlyLabelled(DataView):
         known = class_balanced(view.train.labels, view.num_classes, labels, seed)
         kept = np.full_like(view.train.labels, UNKNOWN)
         kept[known] = view.train.labels[known]
+        train = replace(view.train, labels=kept)
+        if unlabelled:
+            rows = np.sort(np.append(known, _drawn(kept, unlabelled, seed)))
+            train = replace(train, inputs=train.inputs[rows], labels=train.labels[rows])
+        told = repr((view.fingerprint, labels, unlabelled, seed))
+        fingerprint = hashlib.sha256(told.encode()).hexdigest()[:16]
         whole = {field.name: getattr(view, field.name) for field in fields(DataView)}
-        return cls(**{**whole, "train": replace(view.train, labels=kept)})
+        return cls(**{**whole, "train": train, "fingerprint": fingerprint})
+
+
+def _drawn(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.intp]:
+    """Some of the examples without a label, whatever their class."""
+    others = np.flatnonzero(labels == UNKNOWN)
+    if count > len(others):
+        raise InputError(
+            f"unlabelled: got {count}, expected at most the {len(others)} training examples "
+            "without a label, or 0 for all."
+        )
+    rng = np.random.default_rng(derive_seed(seed, "unlabelled"))
+    return rng.permutation(others)[:count]
 
 
 def class_balanced(

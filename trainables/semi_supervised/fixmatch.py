@@ -19,8 +19,8 @@ class FixMatch(Consistency):
     """Sure answers on a weak view are labels of a strong view of the same input.
 
     Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence",
-    NeurIPS 2020, eq. 4: 1/μB Σ 1(max q_b ≥ τ) H(argmax q_b, p(strong view of b)), with q_b the
-    answer on the weak view. λ = 1, μ = 7, τ = 0.95, average of weights 0.999 (their appendix B).
+    NeurIPS 2020: 1/μB Σ 1(max q_b ≥ τ) H(argmax q_b, p(strong view of b)), with q_b the answer on
+    the weak view. λ = 1, μ = 7, τ = 0.95, average of weights 0.999 (TorchSSL has the same).
     """
 
     threshold: Annotated[float, Float(0.5, 0.99)] = 0.95

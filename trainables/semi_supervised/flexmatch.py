@@ -21,11 +21,14 @@ class FlexMatch(Consistency):
     """FixMatch with a threshold for each class, lower for what is not yet learnt well.
 
     Zhang et al., "FlexMatch: Boosting Semi-Supervised Learning with Curriculum Pseudo Labeling",
-    NeurIPS 2021, algorithm 1. û_n is the last class that example n was sure of at the fixed
-    threshold τ, and σ(c) the number of examples with û = c (eq. 5). A class is learnt as well as
-    β(c) = σ(c) / max(max σ, N - Σ σ) (eq. 11; without the warm-up eq. 6, which leaves the unused
-    examples out), and its threshold is τ β(c) / (2 - β(c)) (eq. 7, the convex mapping of section
-    3.3). A step's thresholds come from the steps before it.
+    NeurIPS 2021. û_n is the last class that example n was sure of at the fixed threshold τ, and
+    σ(c) the number of examples with û = c. A class is learnt as well as β(c) = σ(c) /
+    max(max σ, N - Σ σ) (without the warm-up σ(c) / max σ, which leaves the unused examples out),
+    and its threshold is the convex mapping τ β(c) / (2 - β(c)). A step's thresholds come from the
+    steps before it. λ, μ, τ and average are FixMatch's.
+
+    The thresholds begin at 0: every first answer is let in, however unsure. Over 2^20 steps that
+    passes; in a short run a weight of 1 drowns the labels, so the range goes down to 0.01.
     """
 
     threshold: Annotated[float, Float(0.5, 0.99)] = 0.95
@@ -43,7 +46,7 @@ class FlexMatch(Consistency):
         return masked_cross_entropy(networks.logits(batch.strong()), pseudo_labels, mask)
 
     def class_thresholds(self, num_classes: int) -> Tensor:
-        """T(c) of eq. 7 for each class, from what examples have been sure of so far."""
+        """The threshold of each class, from what examples have been sure of so far."""
         last = self.state["last_sure_class"]
         counts = torch.zeros(num_classes + 1, dtype=torch.int64, device=last.device)
         counts.scatter_add_(0, last, torch.ones_like(last))

@@ -19,15 +19,20 @@ from trainables.semi_supervised._networks import Networks
 class MeanTeacher(Consistency):
     """The student's answers drawn towards those of the average of its own past weights.
 
-    Tarvainen and Valpola, "Mean teachers are better role models", NeurIPS 2017, eq. 1: the mean
+    Tarvainen and Valpola, "Mean teachers are better role models", NeurIPS 2017: the mean
     squared difference of the class probabilities of student and teacher, each on a weak view of
-    its own; the teacher is the running average of eq. 3, and it is what is evaluated. The weight
-    ramps up as exp(-5 (1 - t)^2) (their appendix B.1), over 40,000 of 150,000 steps to 100 in the
-    authors' code, where the squared difference is a mean over classes.
+    its own; the teacher is the running average of the weights, and it is what is evaluated. The
+    weight ramps up as exp(-5 (1 - t)^2), in the authors' code (CuriousAI/mean-teacher, CIFAR-10)
+    over 40,000 of 150,000 steps to 100, where the squared difference is a mean over classes; with
+    few labels theirs shrinks with the share of labelled examples, and so does the cross-entropy,
+    which they average over all examples.
+
+    That weight is for 150,000 steps. In a short run the teacher has learnt little when the ramp
+    ends, and a weight of 100 keeps it there, so the range goes down to 0.1.
     """
 
     average: Annotated[float, Categorical([0.9, 0.99, 0.999])] = 0.999
-    weight: Annotated[float, Float(1.0, 1000.0, log=True)] = 100.0
+    weight: Annotated[float, Float(0.1, 1000.0, log=True)] = 100.0
     ratio: Annotated[int, Int(1, 8)] = 1
     ramp_length: Annotated[float, Float(0.05, 1.0)] = 0.27
 

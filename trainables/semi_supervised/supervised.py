@@ -19,7 +19,7 @@ class Supervised(SemiSupervised):
     """Cross-entropy on the labelled examples, and nothing else.
 
     What Oliver et al. ("Realistic Evaluation of Deep Semi-Supervised Learning Algorithms",
-    NeurIPS 2018, P.2) ask for: a baseline as well tuned as the methods. So it may average weights,
+    NeurIPS 2018) ask for: a baseline as well tuned as the methods. So it may average weights,
     and train on the strong view, which others must not win by having to themselves.
     """
 

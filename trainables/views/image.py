@@ -35,7 +35,7 @@ BRIGHTNESS, CONTRAST, COARSEST, DEGREES, SHEAR, TRANSLATION = 1.0, 0.9, 3.0, 30.
 class ImageViews(Views):
     """Shift and mirror; RandAugment and Cutout on top of them for the strong view.
 
-    As in FixMatch (Sohn et al., NeurIPS 2020, section 2.3 and appendix D): weak is a translation
+    As in FixMatch (Sohn et al., NeurIPS 2020): weak is a translation
     by up to 12.5 % and mirroring where classes allow it, strong adds operations drawn uniformly
     with random magnitudes (RandAugment, Cubuk et al., NeurIPS 2020) and a square hole of a side
     of up to half the image's (Cutout, DeVries and Taylor, arXiv 1708.04552). The operations are

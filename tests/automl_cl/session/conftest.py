@@ -83,7 +83,7 @@ class Training:
 
 @contextmanager
 def session_on(
-    path: Path, spec: SearchSpec = SPEC, trials: int | None = None
+    path: Path, spec: SearchSpec = SPEC, trials: int | None = None, space: Space = SPACE
 ) -> Iterator[Session]:
     """A driver's life on a run folder; `trials` extends the run first."""
     folder = RunFolder(path)
@@ -96,7 +96,7 @@ def session_on(
     with journal:
         if trials is not None:
             journal.append("extend", trials=trials)
-        yield Session(spec, folder, journal, SCENARIO, SPACE)
+        yield Session(spec, folder, journal, SCENARIO, space)
 
 
 def work(session: Session, value: Value = worth) -> None:
@@ -173,6 +173,7 @@ def fake() -> SimpleNamespace:
     """The fake trainer and its tools."""
     return SimpleNamespace(
         SPEC=SPEC,
+        SPACE=SPACE,
         Training=Training,
         worth=worth,
         session_on=session_on,

@@ -110,3 +110,24 @@ def test_a_session_that_is_stopped_begins_nothing_more(fake: Any, session: Sessi
     session.report(RungReport(0, request.attempt, 0, "interrupted", 0.5, 1.0))
     assert session.finished
     assert not session.complete
+
+
+def test_with_nothing_left_to_choose_every_arm_is_tried_once(fake: Any, tmp_path: Path) -> None:
+    bare = fake.SPACE.with_defaults(lambda path: path != ("algorithm",))
+    with fake.session_on(tmp_path / "run", space=bare) as session:
+        fake.work(session)
+        searched = session.table.of_stage("search")
+        assert sorted(trial.arm for trial in searched) == ["plain", "self_paced", "superloss"]
+        assert len(searched) < session.table.budget
+        assert session.complete
+
+
+def test_only_the_verdicts_trials_see_all_data(fake: Any, session: Session) -> None:
+    seen: dict[str, set[bool]] = {}
+    while (request := session.ask()) is not None:
+        stage = session.table.trials[request.number].stage
+        seen.setdefault(stage, set()).add(request.searching)
+        training = fake.Training(request)
+        while session.report(training.report()):
+            pass
+    assert seen == {"search": {True}, "confirm": {True}, "verdict": {False}}

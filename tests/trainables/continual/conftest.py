@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from search_spaces import options
 from trainables.continual._continual import Continual
 from trainables.continual._learner import ContinualLearner
 from trainables.continual._recipe import Recipe
-from trainables.continual._scenario import Settings, stream_view
+from trainables.continual._scenario import SCENARIO
+from trainables.continual._settings import Settings, stream_view
 from trainables.continual._stream import StreamData, StreamView
-from trainables.data import DataView, Examples
+from trainables.data import DataSpec, DataView, Examples
 from trainables.length import Length
 from trainables.models.mlp import MLP
 from trainables.optimizers.sgd import SGD
@@ -92,3 +94,46 @@ def slices() -> Callable[[ContinualLearner], Iterator[float]]:
             yield float(compute)
 
     return train
+
+
+class MakeNpzView:
+    """Streams of files, whose classes are called GROUP/CLASS; 20 points of 6 features each.
+
+    The first feature is the class's number among all names, sorted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: list[str] = []
+        self.loaded: dict[int, tuple[DataSpec, Settings]] = {}
+
+    def write(self, name: str, groups: dict[str, int], seed: int = 0) -> str:
+        """Writes a file, its groups with so many classes; returns its path."""
+        names = [f"{g}/{c}".lstrip("/") for g, size in groups.items() for c in range(size)]
+        self.names = sorted(names)
+        labels = np.array([each for each in self.names for _ in range(20)])
+        inputs = np.random.default_rng(seed).normal(size=(len(labels), 6)).astype(np.float32)
+        inputs[:, 0] = np.repeat(np.arange(len(names)), 20)
+        np.savez(self.folder / name, x=inputs, y=labels)
+        return str(self.folder / name)
+
+    def __call__(self, groups: dict[str, int], *, seed: int = 0, **settings: Any) -> StreamView:
+        spec = DataSpec(self.write("data.npz", groups), seed=seed)
+        given = SCENARIO.with_settings(settings)
+        view = SCENARIO.load(spec, given)
+        self.loaded[id(view)] = (spec, given)
+        return view
+
+    def open_test(self, view: StreamView) -> Examples:
+        """The sealed test of a stream made here."""
+        return SCENARIO.open_test(*self.loaded[id(view)], _Log(), view.fingerprint)
+
+
+class _Log:
+    def record_opening(self, fingerprint: str) -> int:
+        return 1
+
+
+@pytest.fixture
+def make_npz_view(tmp_path: Path) -> MakeNpzView:
+    return MakeNpzView(tmp_path)

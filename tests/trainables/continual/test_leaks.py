@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from search_spaces import options
+from trainables.checkpoint import read_checkpoint, write_checkpoint
 from trainables.continual import Continual
 from trainables.continual._network import GrowingNetwork
+from trainables.continual._scenario import SCENARIO
 from trainables.continual._stream import Stream, StreamData
+from trainables.data import DataSpec
 from trainables.tensors import TensorExamples
 
 CPU = torch.device("cpu")
@@ -33,7 +41,7 @@ def poison_after(data: StreamData, seed: int, task: int) -> None:
     """Spoils inputs, and shuffles labels, of all tasks after one."""
     stream = Stream(data, seed)
     for part in (data.train, data.validation):
-        rows = (stream.places(part.labels) // stream.size > task).nonzero().squeeze(1)
+        rows = (stream.task_of(part.labels) > task).nonzero().squeeze(1)
         part.inputs[rows] = torch.randn(len(rows), part.inputs.shape[1]) * 100
         part.labels[rows] = part.labels[rows][torch.randperm(len(rows))]
 
@@ -64,6 +72,37 @@ def test_poisoned_later_tasks_change_nothing_before_them(
         assert_equal(clean, poisoned_too)
 
 
+@pytest.mark.parametrize("algorithm", ["ewc", "slca"])
+def test_poisoned_in_the_file_itself_they_change_nothing_either(
+    make_stream_learner, slices, tmp_path: Path, assert_equal, algorithm: str
+) -> None:
+    """Loading, splitting and standardising are in this one: none may know of later tasks."""
+    rng, labels = np.random.default_rng(0), np.arange(320) % 8
+    inputs = (labels[:, None] + rng.normal(size=(320, 6))).astype(np.float32)
+    settings = SCENARIO.with_settings({"tasks": 4, "memory": 40})
+    ends, order = [], None
+    for poisoned in (False, True):
+        if order is not None:
+            rows = np.isin(labels, list(chain(*order[2:])))
+            inputs[rows] = 1000.0 * rng.normal(size=(int(rows.sum()), 6))
+            labels[rows] = rng.permutation(labels[rows])
+        np.savez(tmp_path / "points.npz", x=inputs, y=labels)
+        view = SCENARIO.load(DataSpec(str(tmp_path / "points.npz")), settings)
+        data = StreamData.of(view, CPU)
+        order = data.tasks_of(0)
+        learner = make_stream_learner(algorithm, data, horizon=HORIZON)
+        for _ in slices(learner):
+            if learner.task == 2:
+                break
+            kept = learner.state_dict() | {"metrics": learner.evaluate()}
+            ends.append((poisoned, kept))
+        assert learner.task == 2
+    clean, spoilt = ([kept for p, kept in ends if p == poisoned] for poisoned in (False, True))
+    assert len(clean) == len(spoilt) > 10
+    for one, other in zip(clean, spoilt, strict=True):
+        assert_equal(one, other)
+
+
 @every_algorithm
 def test_data_of_earlier_tasks_is_not_needed_any_more(
     make_stream, make_stream_learner, assert_equal, algorithm: str
@@ -76,11 +115,32 @@ def test_data_of_earlier_tasks_is_not_needed_any_more(
         for compute in range(1, 81):
             learner.advance(compute / 10)
             if deleting:
-                gone = stream.places(data.train.labels) // stream.size < learner.task
+                gone = stream.task_of(data.train.labels) < learner.task
                 data.train.inputs[gone] = torch.nan
         assert learner.finished
         ends.append(learner.state_dict())
     assert_equal(*ends)
+
+
+@every_algorithm
+def test_nor_to_go_on_from_a_checkpoint(
+    make_stream, make_stream_learner, assert_equal, algorithm: str
+) -> None:
+    """The training examples of tasks that are over are not even in the data of who resumes."""
+    whole = make_stream_learner(algorithm, horizon=HORIZON)
+    whole.advance(HORIZON)
+    learner = make_stream_learner(algorithm, horizon=HORIZON)
+    for compute in (2.5, 4.5, 6.5):
+        learner.advance(compute)
+        assert learner.task > 0
+        data = fresh(make_stream)
+        left = Stream(data, 0).task_of(data.train.labels) >= learner.task
+        rest = TensorExamples(data.train.inputs[left], data.train.labels[left])
+        state = learner.state_dict()
+        learner = make_stream_learner(algorithm, replace(data, train=rest))
+        learner.load_state_dict(state)
+    learner.advance(HORIZON)
+    assert_equal(learner.state_dict(), whole.state_dict())
 
 
 @every_algorithm
@@ -104,20 +164,23 @@ def test_a_score_does_not_depend_on_the_other_items(
 
 
 @every_algorithm
-@pytest.mark.parametrize("stop", [0.7, 2.9, 5.1])
-def test_resuming_in_the_middle_of_a_task(
-    make_stream_learner, assert_equal, algorithm: str, stop: float
+def test_resuming_wherever_it_can_be_stopped(
+    make_stream_learner, slices, assert_equal, tmp_path: Path, algorithm: str
 ) -> None:
-    whole, halved, resumed = (
-        make_stream_learner(algorithm, horizon=h) for h in (HORIZON, HORIZON, None)
-    )
-    whole.advance(HORIZON)
-    halved.advance(stop)
-    assert halved.step_in_epoch or halved.epoch
-    resumed.load_state_dict(halved.state_dict())
-    resumed.advance(HORIZON)
-    assert_equal(resumed.state_dict(), whole.state_dict())
-    assert resumed.evaluate() == whole.evaluate()
+    """A new learner, from a file, after every slice: at and between epochs, at tasks' ends."""
+    whole = make_stream_learner(algorithm, horizon=4.0)
+    places = {(whole.task, whole.epoch, whole.step_in_epoch) for _ in slices(whole)}
+    assert {task for task, _, step in places if step} == {0, 1, 2, 3}, "in the middle of each"
+    assert any(step == 0 and epoch for _, epoch, step in places), "at an epoch's end too"
+    learner = make_stream_learner(algorithm, horizon=4.0)
+    for compute in np.arange(0.05, 4.05, 0.05):
+        learner.advance(float(compute))
+        write_checkpoint(tmp_path / "state.pt", learner.state_dict())
+        learner = make_stream_learner(algorithm)
+        learner.load_state_dict(read_checkpoint(tmp_path / "state.pt", CPU))
+    assert learner.finished
+    assert_equal(learner.state_dict(), whole.state_dict())
+    assert learner.evaluate() == whole.evaluate()
 
 
 @every_algorithm
@@ -160,8 +223,56 @@ def test_an_algorithm_is_handed_one_task_at_a_time(make_stream_learner, slices) 
         assert task.inputs.untyped_storage().nbytes() == task.inputs.nbytes, "a copy, no view"
 
 
-def test_memory_without_examples_does_not_grow_with_data(make_stream, make_stream_learner) -> None:
-    learner = make_stream_learner("slca", horizon=HORIZON)
+@every_algorithm
+def test_what_is_kept_does_not_grow_with_the_data_seen(
+    make_stream, make_stream_learner, slices, algorithm: str
+) -> None:
+    """Everything an algorithm holds, wherever it holds it, with twice the data of each task."""
+    sizes = []
+    for times in (1, 2):
+        data = fresh(make_stream)
+        train = TensorExamples(data.train.inputs.repeat(times, 1), data.train.labels.repeat(times))
+        learner = make_stream_learner(algorithm, replace(data, train=train), horizon=HORIZON)
+        found: dict[int, int] = {}
+        for _ in slices(learner):
+            found[learner.task] = len(pickle.dumps(learner.algorithm))
+        sizes.append(np.array([found[task] for task in range(1, 5)]))
+    if learner.algorithm.extra_information is not None:
+        assert (sizes[1] > 1.5 * sizes[0]).all(), "it is marked because it keeps everything"
+        return
+    assert (abs(sizes[1] - sizes[0]) < 200).all(), sizes
+
+
+@every_algorithm
+def test_what_is_kept_is_what_may_be(make_stream, make_stream_learner, algorithm: str) -> None:
+    """No more numbers than memory's examples, or two a weight, or each class's statistics."""
+    learner = make_stream_learner(algorithm, horizon=HORIZON)
     learner.advance(HORIZON)
-    sizes = {name: value.shape for name, value in learner.algorithm.state.items()}
-    assert sizes["mean"] == (8, 16) and sizes["covariance"] == (8, 16, 16)
+    kept = sum(value.numel() for value in learner.algorithm.state.values())
+    weights = sum(value.numel() for value in learner.network.parameters())
+    heads = sum(value.numel() for value in learner.network.heads.parameters())
+    features = learner.network.features
+    allowed = {
+        "fine_tuning": 0,
+        "experience_replay": 40 * (6 + 1) + 1,
+        "ewc": 2 * weights,
+        "slca": 8 * (features + features**2) + heads,
+        "joint": 480 * (6 + 1),
+    }
+    assert kept == allowed[algorithm]
+
+
+def test_the_rest_of_the_state_has_no_examples(make_stream_learner) -> None:
+    learner = make_stream_learner("fine_tuning", horizon=HORIZON)
+    learner.advance(HORIZON)
+    inputs = {float(value) for value in learner.data.train.inputs.flatten()}
+
+    def numbers(state: object) -> Iterator[float]:
+        if isinstance(state, Tensor):
+            yield from state.flatten().double().tolist()
+        elif isinstance(state, dict):
+            for value in state.values():
+                yield from numbers(value)
+
+    shared = inputs & set(numbers(learner.state_dict()))
+    assert not {value for value in shared if value != round(value)}

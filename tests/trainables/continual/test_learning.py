@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 import pytest
 import torch
 
@@ -14,11 +16,15 @@ from trainables.continual.joint import Joint
 from trainables.continual.slca import SLCA
 
 CPU = torch.device("cpu")
-HORIZON = 24.0
+HORIZON = 12.0
+TASKS = 4
+SEEDS = (0, 1, 2)
+Ends = dict[str, list[dict[str, float]]]
 
 
 @pytest.fixture(scope="module")
-def ends(make_stream_learner) -> dict[str, dict[str, float]]:
+def ends(make_stream_learner) -> Ends:
+    """What each algorithm comes to under three seeds, so three orders of the classes."""
     algorithms = {
         "all": FineTuning(),
         "current": FineTuning(logits="current"),
@@ -26,30 +32,40 @@ def ends(make_stream_learner) -> dict[str, dict[str, float]]:
         "slca": SLCA(slow=0.1, samples=32),
         "joint": Joint(),
     }
-    found = {}
+    found: Ends = {name: [] for name in algorithms}
+    torch.set_num_threads(1)  # what is made for a whole module is made before `one_thread`
     for name, algorithm in algorithms.items():
-        learner = make_stream_learner(algorithm, horizon=HORIZON)
-        learner.advance(HORIZON)
-        assert learner.finished
-        found[name] = learner.evaluate()
+        for seed in SEEDS:
+            learner = make_stream_learner(algorithm, horizon=HORIZON, seed=seed)
+            learner.advance(HORIZON)
+            assert learner.finished
+            found[name].append(learner.evaluate())
     return found
 
 
 def test_fine_tuning_forgets_all_but_the_last_task(ends) -> None:
-    assert ends["all"]["last_accuracy"] < 0.35
-    assert ends["all"]["forgetting"] > 0.8
-    assert ends["all"]["accuracy_after_4_on_4"] > 0.8
+    for end in ends["all"]:
+        earlier = [end[f"accuracy_after_4_on_{task}"] for task in (1, 2, 3)]
+        assert fmean(earlier) < 1 / 8, "worse than guessing one of the eight classes"
+        assert end["accuracy_after_4_on_4"] > 1 / 2, "better than knowing the task alone"
 
 
 def test_with_the_current_tasks_logits_it_forgets_less(ends) -> None:
-    assert ends["current"]["forgetting"] < ends["all"]["forgetting"] - 0.2
+    for current, everything in zip(ends["current"], ends["all"], strict=True):
+        assert current["forgetting"] < everything["forgetting"]
 
 
-def test_replay_alignment_and_joint_training_remember(ends) -> None:
-    for name in ("replay", "slca", "joint"):
-        assert ends[name]["last_accuracy"] > ends["all"]["last_accuracy"] + 0.25, name
-        assert ends[name]["forgetting"] < 0.35, name
-    assert ends["joint"]["last_accuracy"] > 0.85
+@pytest.mark.parametrize("name", ["replay", "slca", "joint"])
+def test_replay_alignment_and_joint_training_remember(ends, name: str) -> None:
+    for end, forgetful in zip(ends[name], ends["all"], strict=True):
+        assert end["last_accuracy"] > 1 / TASKS, "the most that the last task alone can give"
+        assert end["last_accuracy"] > forgetful["last_accuracy"]
+        assert end["forgetting"] < forgetful["forgetting"]
+
+
+def test_joint_training_is_the_upper_reference(ends) -> None:
+    means = {name: fmean(end["last_accuracy"] for end in ends[name]) for name in ends}
+    assert max(means, key=means.__getitem__) == "joint"
 
 
 def test_joint_training_is_marked_and_others_are_not() -> None:
@@ -101,7 +117,8 @@ def test_half_way_through_only_tasks_seen_are_evaluated(make_stream_learner) -> 
     learner = make_stream_learner(FineTuning(), horizon=8.0)
     learner.advance(1.5)
     assert learner.task == 0
-    assert learner.evaluate()["last_accuracy"] > 0.8
+    # Of 40 examples in two classes: three standard errors above guessing.
+    assert learner.evaluate()["last_accuracy"] > 0.5 + 3 * (0.25 / 40) ** 0.5
     learner.advance(3.0)
     found = learner.evaluate()
     assert "accuracy_after_1_on_1" in found and "accuracy_after_2_on_1" not in found

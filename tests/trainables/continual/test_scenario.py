@@ -1,19 +1,21 @@
-"""Settings, what the search sees, and backbones."""
+"""Settings, what the search sees, and what a verdict says."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from itertools import chain
 
+import numpy as np
 import pytest
 import torch
 
-from search_spaces import InputError
-from trainables.continual._scenario import SCENARIO, Settings, stream_view
+from automl_cl.preparation import prepare
+from automl_cl.spec import SearchSpec
+from search_spaces import InputError, coordinates, options
+from trainables.continual import Continual
+from trainables.continual._learner import ContinualLearner
+from trainables.continual._scenario import SCENARIO
 from trainables.continual._stream import Stream, StreamData
-from trainables.continual.slca import SLCA
-from trainables.data import DataSpec, DataView
 from trainables.models.mlp import MLP
-from trainables.pretraining import pretrain, read_backbone, write_backbone
 from trainables.trial_run import TrialRequest, TrialRun
 
 CPU = torch.device("cpu")
@@ -27,20 +29,27 @@ def test_classes_are_divided_evenly_or_not_at_all(make_stream) -> None:
 def test_development_has_to_leave_tasks_unseen(make_stream) -> None:
     with pytest.raises(InputError, match=r"dev_tasks: got 3, must be fewer than tasks \(2\)"):
         make_stream(tasks=2)
-    assert make_stream(tasks=2, hpo_protocol="oracle_stream").development_tasks == 0
+    assert make_stream(tasks=2, hpo_protocol="oracle_stream").development == ()
+    assert len(make_stream(tasks=2, hpo_protocol="first_task").development) == 1
 
 
-def test_the_search_is_given_the_first_tasks_of_one_order_and_no_other_class(make_stream) -> None:
-    data = StreamData.of(make_stream(), CPU)
+@pytest.mark.parametrize(
+    ("protocol", "tasks"), [("dev_tasks", 3), ("fixed", 3), ("first_task", 1)]
+)
+def test_the_search_is_given_the_first_tasks_of_one_order_and_no_other_class(
+    make_stream, protocol: str, tasks: int
+) -> None:
+    data = StreamData.of(make_stream(hpo_protocol=protocol), CPU)
     seen = SCENARIO.in_search(data)
-    assert (seen.tasks, seen.classes) == (3, 6)
-    assert seen.train.labels.unique().tolist() == list(range(6))
-    assert seen.order_of(1) == seen.order_of(2)
-    assert len(seen.train) == 6 * 60 < len(data.train)
-    shown = {tuple(row) for row in seen.train.inputs.tolist()}
-    hidden = set(data._development_order[6:])
+    assert (seen.tasks, seen.num_classes) == (tasks, 2 * tasks)
+    assert seen.train.labels.unique().tolist() == list(range(2 * tasks))
+    assert seen.tasks_of(1) == seen.tasks_of(2)
+    assert len(seen.train) == 2 * tasks * 60 < len(data.train)
+    shown = {tuple(row) for part in (seen.train, seen.validation) for row in part.inputs.tolist()}
+    searched = set(chain(*data.seen))
     for row, label in zip(data.train.inputs.tolist(), data.train.labels.tolist(), strict=True):
-        assert (tuple(row) in shown) == (label not in hidden)
+        assert (tuple(row) in shown) == (label in searched)
+    assert seen.seen == () and seen.transfer is None and seen.groups == ()
     assert SCENARIO.in_search(data) is seen, "made once for all trials"
 
 
@@ -51,23 +60,21 @@ def test_under_the_oracle_it_is_given_everything(make_stream) -> None:
 
 def test_the_verdicts_orders_differ_by_seed_and_from_the_searchs(make_stream) -> None:
     data = StreamData.of(make_stream(tasks=4, dev_tasks=2), CPU)
-    orders = {data.order_of(seed) for seed in range(300)}
+    orders = {data.tasks_of(seed) for seed in range(300)}
     assert len(orders) > 290
-    development = data._development_order
+    searched = [set(task) for task in data.seen]
     for order in orders:
-        assert sorted(order) == list(range(8))
-        assert [set(order[i : i + 2]) for i in (0, 2)] != [
-            set(development[i : i + 2]) for i in (0, 2)
-        ]
+        assert sorted(chain(*order)) == list(range(8))
+        assert [set(task) for task in order[:2]] != searched
 
 
 def test_labels_are_places_in_the_order(make_stream) -> None:
     data = StreamData.of(make_stream(), CPU)
-    stream, order = Stream(data, 5), data.order_of(5)
+    stream, order = Stream(data, 5), data.tasks_of(5)
     for task in range(4):
         part = stream.train(task)
         assert part.labels.unique().tolist() == [2 * task, 2 * task + 1]
-        rows = data.train.labels == order[2 * task]
+        rows = data.train.labels == order[task][0]
         assert torch.equal(part.inputs[part.labels == 2 * task], data.train.inputs[rows])
 
 
@@ -84,66 +91,191 @@ def test_a_request_says_which_of_the_two_a_trial_is(make_stream, tmp_path, searc
     assert run.learner.finished
 
 
-def test_what_a_verdict_is_not_to_be_read_without(make_stream) -> None:
-    said, started = SCENARIO.notes(make_stream(), MLP())
-    assert "dev_tasks" in said and "first 3 of 4 tasks" in said
-    assert "no pre-trained backbone" in started
-    assert "oracle_stream" in SCENARIO.notes(make_stream(hpo_protocol="oracle_stream"), MLP())[0]
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        ("dev_tasks", "saw the first 3 of 4 tasks"),
+        ("first_task", "penalties, replay, alignment) has no effect"),
+        ("fixed", "nothing was tuned"),
+        ("oracle_stream", "NOT REALISTIC"),
+    ],
+)
+def test_what_a_verdict_is_not_to_be_read_without(make_stream, protocol: str, said: str) -> None:
+    first, tasks, start = SCENARIO.notes(make_stream(hpo_protocol=protocol), MLP())
+    assert first.startswith(f"hpo_protocol {protocol}: ") and said in first
+    assert "4 tasks have 2 classes each" in tasks
+    assert "no pre-trained backbone" in start
 
 
-@pytest.fixture(scope="module")
-def backbone(make_stream, tmp_path_factory):
-    view = replace(make_stream(), name="other points", fingerprint="1" * 16)
-    found = pretrain(view, MLP(), epochs=12, seed=0, device=CPU)
-    path = tmp_path_factory.mktemp("backbone") / "backbone.safetensors"
-    write_backbone(path, found)
-    return path, found
+def test_the_verdict_also_tells_the_accuracy_on_classes_never_searched(make_stream) -> None:
+    view = make_stream()
+    (mask,) = SCENARIO.parts_of_test(view, view.validation).values()
+    unseen = set(range(8)) - set(chain(*view.development))
+    assert len(unseen) == 2
+    assert set(view.validation.labels[mask]) == unseen
+    assert not set(view.validation.labels[~mask]) & unseen
+    assert SCENARIO.parts_of_test(make_stream(hpo_protocol="oracle_stream"), None) == {}
 
 
-def test_a_backbone_survives_its_file(backbone) -> None:
-    path, written = backbone
-    read = read_backbone(path)
-    assert (read.model, read.data, read.accuracy) == ("mlp", "other points", written.accuracy)
-    assert read.accuracy > 0.8
-    assert (
-        read.weights.keys()
-        == written.weights.keys()
-        == {f"{layer}.{part}" for layer in (1, 3) for part in ("weight", "bias")}
+def test_validation_tells_it_too(make_stream_learner) -> None:
+    learner = make_stream_learner("experience_replay", horizon=8.0)
+    learner.advance(8.0)
+    items, searched = learner.data.validation, list(chain(*learner.data.seen))
+    unseen = ~torch.isin(items.labels, torch.tensor(searched))
+    expected = learner.item_scores(items)[unseen].mean().item()
+    assert learner.evaluate()["accuracy_on_unseen_classes"] == pytest.approx(expected)
+
+
+def _search(protocol: str, **space: object) -> dict[str, dict[str, object]]:
+    spec = SearchSpec(
+        "continual", "digits", settings={"hpo_protocol": protocol}, space=space, max_epochs=7.0
     )
+    space_of = prepare(spec).space
+    arms = {name: space_of.only("algorithm", name) for name in space_of.options("algorithm")}
+    return {
+        name: {"free": coordinates(arm), "config": arm.default()} for name, arm in arms.items()
+    }
 
 
-def test_learners_start_from_it(make_stream, backbone) -> None:
-    path, written = backbone
-    view = make_stream(backbone=str(path))
+def test_under_fixed_nothing_is_left_to_choose_but_the_algorithm() -> None:
+    arms = _search("fixed", **{"optimizer": "sgd", "optimizer.sgd.lr": 0.03})
+    assert set(arms) == set(options(Continual))
+    for name, arm in arms.items():
+        assert arm["free"] == {}
+        assert arm["config"]["algorithm"]["name"] == name
+        assert arm["config"]["optimizer"]["lr"] == 0.03, "what the user says is a default too"
+        assert arm["config"]["training"]["epochs"] == 7.0
+
+
+def test_under_first_task_what_has_no_effect_there_is_not_searched() -> None:
+    arms = _search("first_task")
+    own = {
+        name: {each for each in arm["free"] if each.startswith("algorithm")}
+        for name, arm in arms.items()
+    }
+    assert own.pop("slca") == {"algorithm.slow"}
+    assert set(chain(*own.values())) == set()
+    assert all("optimizer.lr" in arm["free"] for arm in arms.values())
+
+
+@pytest.mark.parametrize("name", sorted(options(Continual)))
+def test_stability_is_what_changes_nothing_in_a_first_task(make_stream_learner, name: str) -> None:
+    def trained(**changed: object) -> list[torch.Tensor]:
+        learner = make_stream_learner(options(Continual)[name](**changed), horizon=100.0)
+        learner.open_epoch()
+        torch.manual_seed(0)
+        for step in range(5):
+            learner.step_in_epoch = step
+            learner._train()
+        return list(learner.network.state_dict().values())
+
+    _assert_stability(options(Continual)[name], trained)
+
+
+def _assert_stability(kind: type[Continual], trained) -> None:
+    plain, own = trained(), SCENARIO.space(_Vectors()).only("algorithm", kind.part_name())
+    for path, leaf in coordinates(own).items():
+        section, _, field = path.partition("{")[0].partition(".")
+        if section != "algorithm" or field == "name":
+            continue
+        other = leaf.choices[-1] if hasattr(leaf, "choices") else leaf.high
+        same = all(map(torch.equal, plain, trained(**{field: other})))
+        assert same == (field in kind.stability), field
+
+
+class _Vectors:
+    input_shape = (6,)
+
+
+def _grouped(make_npz_view, **settings: object):
+    return make_npz_view({"a": 1, "b": 4, "c": 2, "d": 3}, task_by="group", **settings)
+
+
+def test_tasks_may_be_groups_of_unequal_size(make_npz_view) -> None:
+    view = _grouped(make_npz_view, tasks=4)
+    data = StreamData.of(view, CPU)
+    drawn = data.tasks_of(0)
+    assert sorted(map(len, drawn)) == [1, 2, 3, 4]
+    for task in drawn:
+        assert len({view.classes[number].partition("/")[0] for number in task}) == 1
+    assert len({data.tasks_of(seed) for seed in range(100)}) > 15
+    assert data.tasks_of(3) == data.tasks_of(3)
+    assert "groups of classes, of 1 to 4 classes, 4 of 4 groups" in SCENARIO.notes(view, MLP())[1]
+
+
+def test_as_many_groups_are_drawn_as_there_are_tasks_by_the_datas_seed(make_npz_view) -> None:
+    views = [_grouped(make_npz_view, tasks=2, hpo_protocol="first_task", seed=s) for s in range(9)]
+    kept = {tuple(sorted({name[0] for name in view.classes})) for view in views}
+    assert all(len(each) == 2 for each in kept) and len(kept) > 2
+    for view in views:
+        for part in (view.train, view.validation):
+            assert set(part.labels) == set(range(view.num_classes))
+            # The first feature of every example is its class's number in the whole data.
+            number = {c: float(n) for n, c in enumerate(sorted(make_npz_view.names))}
+            expected = [number[view.classes[label]] for label in part.labels]
+            assert part.inputs[:, 0].tolist() == expected
+
+
+def test_the_sealed_test_has_the_same_groups(make_npz_view) -> None:
+    view = _grouped(make_npz_view, tasks=2, hpo_protocol="first_task")
+    items = make_npz_view.open_test(view)
+    assert set(items.labels) == set(range(view.num_classes))
+    number = {c: float(n) for n, c in enumerate(sorted(make_npz_view.names))}
+    assert items.inputs[:, 0].tolist() == [number[view.classes[label]] for label in items.labels]
+
+
+def test_a_stream_of_unequal_tasks_is_learnt_and_resumed(make_npz_view, assert_equal) -> None:
+    view = _grouped(make_npz_view, tasks=4, dev_tasks=2)
     config = SCENARIO.space(view).only("algorithm", "slca").default()
-    learner = SCENARIO.learner(config, StreamData.of(view, CPU), 0, CPU)
-    for name, value in written.weights.items():
-        assert torch.equal(learner.network.backbone.state_dict()[name], value)
-    assert isinstance(learner.algorithm, SLCA)
-    assert SCENARIO.default_model(view) == "mlp"
-    assert SCENARIO.space(view).options("model") == ["mlp"]
-    assert "pre-trained on other points" in SCENARIO.notes(view, MLP())[1]
+    config["algorithm"] |= {"samples": 8, "alignment_epochs": 1}
+    config["model"] |= {"width": 8, "depth": 1}
+    config["training"]["batch_size"] = 8
+
+    def new() -> ContinualLearner:
+        return SCENARIO.learner(config, StreamData.of(view, CPU), 2, CPU)
+
+    whole, half, resumed = new(), new(), new()
+    whole.begin(12.0)
+    spent = {0: 0}
+    for compute in np.arange(0.1, 12.1, 0.1):
+        whole.advance(compute)
+        spent[whole.task] = whole.spent
+    assert whole.finished
+    assert [head.out_features for head in whole.network.heads] == whole.stream.sizes
+    # Each task had its examples' share of the horizon.
+    shares = np.array(whole.stream.counts(whole.data.train)) / len(whole.data.train)
+    ends = [spent[task] / whole.horizon for task in range(3)]
+    assert ends == pytest.approx(np.cumsum(shares)[:3], abs=0.04)
+    half.begin(12.0)
+    half.advance(5.3)
+    resumed.load_state_dict(half.state_dict())
+    resumed.advance(12.0)
+    assert_equal(resumed.state_dict(), whole.state_dict())
 
 
-def test_a_backbone_trained_on_the_streams_own_data_is_refused(make_stream, backbone) -> None:
-    path, _ = backbone
-    stream = vars(make_stream()) | {"name": "other points"}
-    own = DataView(**{each.name: stream[each.name] for each in fields(DataView)})
-    with pytest.raises(InputError, match="the stream's own data"):
-        stream_view(own, Settings(tasks=4, backbone=str(path)), 0)
+def test_groups_that_are_not_there_are_refused_in_a_line(make_npz_view) -> None:
+    with pytest.raises(InputError, match=r"tasks: got 9, .* has 4 groups .*; allowed: 2 to 4\.$"):
+        _grouped(make_npz_view, tasks=9)
+    with pytest.raises(InputError, match=r"task_by: got 'group', .* not called GROUP/CLASS"):
+        make_npz_view({"": 4}, task_by="group", tasks=2, hpo_protocol="first_task")
+    with pytest.raises(InputError, match="task_by"):
+        SCENARIO.with_settings({"task_by": "groups"})
 
 
-def test_a_backbone_for_other_inputs_is_refused(backbone) -> None:
-    path, _ = backbone
-    with pytest.raises(InputError, match=r"another shape than \[1, 8, 8\]"):
-        SCENARIO.load(DataSpec("digits"), Settings(backbone=str(path)))
-
-
-def test_other_files_are_refused(tmp_path, make_stream) -> None:
-    from trainables.trial_run import write_weights
-
-    with pytest.raises(InputError, match="cannot read the weights"):
-        make_stream(backbone=str(tmp_path / "none.safetensors"))
-    write_weights(tmp_path / "bare.safetensors", {"a": torch.zeros(1)})
-    with pytest.raises(InputError, match="is not what `automl-cl pretrain` writes"):
-        make_stream(backbone=str(tmp_path / "bare.safetensors"))
+def test_transfer_searches_on_other_data_alone(make_npz_view) -> None:
+    other = make_npz_view.write("other.npz", {"x": 2, "y": 2}, seed=1)
+    settings = {"tasks": 2, "hpo_protocol": "transfer", "transfer_data": other}
+    view = make_npz_view({"a": 1, "b": 3}, **settings)
+    data = StreamData.of(view, CPU)
+    seen = SCENARIO.in_search(data)
+    assert seen.num_classes == 4 and seen.tasks == 2
+    shown = {tuple(row) for row in seen.train.inputs.tolist()}
+    assert not shown & {tuple(row) for row in data.train.inputs.tolist()}
+    assert "streams of other.npz and nothing of data.npz" in SCENARIO.notes(view, MLP())[0]
+    with pytest.raises(InputError, match=r"examples of 'copy.npz' are also in 'data.npz'"):
+        copy = make_npz_view.write("copy.npz", {"b": 3, "a": 1})
+        make_npz_view({"a": 1, "b": 3}, **settings | {"transfer_data": copy})
+    with pytest.raises(InputError, match="transfer_data is missing"):
+        make_npz_view({"a": 1, "b": 3}, tasks=2, hpo_protocol="transfer")
+    with pytest.raises(InputError, match="hpo_protocol is dev_tasks"):
+        make_npz_view({"a": 4}, tasks=4, transfer_data=other)

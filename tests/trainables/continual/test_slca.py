@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -83,8 +85,11 @@ def test_alignment_mends_heads_that_never_met() -> None:
         logits = torch.func.functional_call(network, weights, (inputs,))
         return (logits.argmax(1) == labels).float().mean().item()
 
-    assert accuracy(network.state_dict()) < 0.6
-    assert accuracy(algorithm.deployed(network)) > 0.8
+    # The second task's logits are always the larger: half of the answers are wrong. The best
+    # there is lets through the noise of one standard deviation, three from the border.
+    best = 0.5 * (1 + math.erf(3 / math.sqrt(2)))
+    assert accuracy(network.state_dict()) <= 0.5
+    assert accuracy(algorithm.deployed(network)) > (0.5 + best) / 2, "more than half the way"
 
 
 def test_aligned_heads_answer_until_the_next_task_begins() -> None:

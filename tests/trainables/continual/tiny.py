@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trainables.continual._scenario import Settings, stream_view
+from trainables.continual._settings import Settings, stream_view
 from trainables.continual._stream import StreamView
 from trainables.data import DataView, Examples
 
@@ -38,4 +38,4 @@ def of(view: DataView, settings: Settings = SETTINGS) -> DataView:
         validation=halved(view.validation),
         classes=tuple(f"{name}{half}" for name in view.classes for half in (1, 2)),
     )
-    return stream_view(halves, settings, development_seed=0)
+    return stream_view(halves, settings, seed=0)

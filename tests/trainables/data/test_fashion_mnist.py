@@ -98,6 +98,7 @@ def test_a_missing_file_is_named(folder: Path) -> None:
         gzip.compress(bytes((0, 0, 9, 1)) + struct.pack(">I", 50) + bytes(50)),
         gzip.compress(bytes((0, 0, 8, 1)) + struct.pack(">I", 50) + bytes(50))[:-9],
     ],
+    ids=["empty", "other", "no header", "too short", "another type", "cut off"],
 )
 def test_a_damaged_file_is_named(folder: Path, content: bytes) -> None:
     path = folder / FILES[1]

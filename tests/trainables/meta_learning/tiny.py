@@ -41,6 +41,7 @@ def view_of(shape: tuple[int, ...], seed: int) -> FewShotView:
         scale=np.ones(1),
         validation_classes=tuple("vwxyz"),
         split="made up",
+        turned_classes=False,
         settings=Settings(**OWN),
     )
 

@@ -1,4 +1,4 @@
-"""FixMatch by hand: Sohn et al., NeurIPS 2020, eq. 4."""
+"""FixMatch by hand: Sohn et al., NeurIPS 2020."""
 
 from __future__ import annotations
 

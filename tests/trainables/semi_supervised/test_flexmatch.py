@@ -1,4 +1,4 @@
-"""FlexMatch by hand: Zhang et al., NeurIPS 2021, algorithm 1."""
+"""FlexMatch by hand: Zhang et al., NeurIPS 2021."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mean Teacher by hand: Tarvainen and Valpola, NeurIPS 2017, eq. 1 and 3."""
+"""Mean Teacher by hand: Tarvainen and Valpola, NeurIPS 2017."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import torch
 
 from search_spaces import InputError
 from trainables.data import DataSpec, DataView, load_view
+from trainables.models.mlp import MLP
 from trainables.scenario import load_scenario
 from trainables.semi_supervised._view import PartlyLabelled, class_balanced
 
@@ -56,10 +57,61 @@ def test_the_scenario_hides_all_but_a_few(vectors: DataView) -> None:
     assert (view.train.labels[~known] == -1).all()
     assert np.array_equal(view.train.inputs, whole.train.inputs)
     assert np.array_equal(view.validation.labels, whole.validation.labels)
-    assert view.fingerprint == whole.fingerprint
+    assert view.fingerprint != whole.fingerprint
     assert SCENARIO.with_settings({}).labels == 400
     with pytest.raises(InputError, match="labels"):
         SCENARIO.with_settings({"labels": 0})
+
+
+def load(seed: int = 5, **settings: int) -> PartlyLabelled:
+    return SCENARIO.load(DataSpec("digits", seed=seed), SCENARIO.with_settings(settings))
+
+
+def test_other_labels_are_other_data() -> None:
+    first = load(labels=100).fingerprint
+    assert first == load(labels=100).fingerprint
+    others = [load(labels=101), load(labels=100, seed=6), load(labels=100, unlabelled=300)]
+    assert len({first, *(each.fingerprint for each in others)}) == 4
+
+
+class Log:
+    def __init__(self) -> None:
+        self.openings: list[str] = []
+
+    def record_opening(self, fingerprint: str) -> int:
+        self.openings.append(fingerprint)
+        return len(self.openings)
+
+
+def test_the_test_opens_for_the_labels_it_was_searched_with_alone() -> None:
+    log, view = Log(), load(labels=100)
+    with pytest.raises(InputError, match="the test stays sealed"):
+        SCENARIO.open_test(DIGITS, SCENARIO.with_settings({"labels": 101}), log, view.fingerprint)
+    assert log.openings == []
+    test = SCENARIO.open_test(
+        DIGITS, SCENARIO.with_settings({"labels": 100}), log, view.fingerprint
+    )
+    assert len(test.inputs) == 359
+    assert log.openings == [load_view(DIGITS).fingerprint], "the same test whatever the labels"
+
+
+def test_fewer_unlabelled_inputs_can_be_asked_for() -> None:
+    whole, view = load_view(DIGITS), load(labels=100, unlabelled=300)
+    assert len(view.train) == 400 and counts(view) == [10] * 10
+    places = {row.tobytes(): place for place, row in enumerate(whole.train.inputs)}
+    rows = [places[row.tobytes()] for row in view.train.inputs]
+    assert rows == sorted(rows) and len(set(rows)) == 400
+    known = view.train.labels >= 0
+    assert np.array_equal(view.train.labels[known], whole.train.labels[rows][known])
+    same = load(labels=100)
+    assert np.array_equal(same.train.inputs[same.labelled], view.train.inputs[view.labelled])
+    with pytest.raises(InputError, match=r"unlabelled: got 5000, expected at most the 978"):
+        load(labels=100, unlabelled=5000)
+
+
+def test_the_verdict_says_how_many_labels_there_were() -> None:
+    (note,) = SCENARIO.notes(load(labels=100), MLP())
+    assert "100 of 1078 training examples" in note
 
 
 def reachable_arrays(root: object) -> list[np.ndarray]:

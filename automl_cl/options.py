@@ -1,0 +1,231 @@
+"""The command line's arguments and options: each one's type, flag and help, in one place.
+
+Commands put them into their signatures with a default of their own, so that what two commands
+share is the same in both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automl_cl import __version__
+
+TUNING = "Search"
+RUNNING = "Where it runs"
+READING = "How data is read (`describe csv` and the like list what a source takes)"
+
+MODEL_HELP = "Model, see `list models`; also MODULE:FUNCTION or hf:NAME."
+
+# What is searched.
+
+Scenario = Annotated[str, typer.Argument(help="Kind of problem, see `list scenarios`.")]
+Data = Annotated[
+    str,
+    typer.Option(
+        help="A name from `list data`; a .csv, .parquet, .arrow or .npz file; a folder of images "
+        "or of idx files; hf:NAME; or MODULE:FUNCTION."
+    ),
+]
+Noise = Annotated[
+    str, typer.Option(help="Label noise to put in: 0.4, symmetric:0.4 or asymmetric:0.4.")
+]
+Model = Annotated[str | None, typer.Option(help=f"{MODEL_HELP} Chosen by the data if not given.")]
+Labels = Annotated[int | None, typer.Option(help="Labels that a semi-supervised search may use.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="NAME=VALUE: another setting of the scenario's own; repeat it."),
+]
+
+# How data is read.
+
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(help="Column with the labels; guessed if not given.", rich_help_panel=READING),
+]
+FeatureColumns = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns to learn from, A,B,…; all others if not given.", rich_help_panel=READING
+    ),
+]
+DropColumns = Annotated[
+    str | None, typer.Option(help="Columns to leave out, A,B,….", rich_help_panel=READING)
+]
+ImageSize = Annotated[
+    str | None,
+    typer.Option(help="Make all images N x N, or HEIGHTxWIDTH.", rich_help_panel=READING),
+]
+DataOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data-option",
+        help="NAME=VALUE: another option of the data, such as missing=mean; repeat it.",
+        rich_help_panel=READING,
+    ),
+]
+
+# How it is searched.
+
+SpaceFile = Annotated[
+    str | None,
+    typer.Option(
+        help="YAML file that narrows the search space, or the preset quick.",
+        rich_help_panel=TUNING,
+    ),
+]
+Trials = Annotated[int, typer.Option(help="Trials of the search.", rich_help_panel=TUNING)]
+TrialsInAll = Annotated[
+    int | None, typer.Option(help="Search trials in all; more than there were extends the search.")
+]
+MaxEpochs = Annotated[
+    float,
+    typer.Option(
+        help="Compute cap of a trial, in epochs of the plain baseline.", rich_help_panel=TUNING
+    ),
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds of searching; start, confirmation and verdict not counted.",
+        rich_help_panel=TUNING,
+    ),
+]
+Seeds = Annotated[int, typer.Option(help="Fresh seeds of the verdict.", rich_help_panel=TUNING)]
+SearchSeed = Annotated[
+    int, typer.Option(help="Decides split, noise and proposals.", rich_help_panel=TUNING)
+]
+Fidelity = Annotated[
+    str,
+    typer.Option(
+        help="Below the last rung: prefix (one run, resumed) or compressed (shorter runs).",
+        rich_help_panel=TUNING,
+    ),
+]
+
+# Where it runs.
+
+CpusPerTrial = Annotated[float, typer.Option(help="CPUs of a trial.", rich_help_panel=RUNNING)]
+GpusPerTrial = Annotated[
+    float,
+    typer.Option(help="GPUs of a trial; 0.25 lets four share one.", rich_help_panel=RUNNING),
+]
+WorkersPerTrial = Annotated[
+    int,
+    typer.Option(
+        help="Ray Train workers of a trial, its CPUs and GPUs shared.", rich_help_panel=RUNNING
+    ),
+]
+VerdictOnInterruption = Annotated[
+    bool,
+    typer.Option(
+        "--verdict-now",
+        help="Ctrl-C ends the search alone, and what there is goes on to the verdict.",
+        rich_help_panel=TUNING,
+    ),
+]
+VerdictNow = Annotated[
+    bool,
+    typer.Option(
+        "--verdict-now", help="End the search here, and go on to the verdict with what there is."
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Ray cluster to use; without it Ray starts here.", rich_help_panel=RUNNING),
+]
+
+# Runs and files.
+
+Run = Annotated[Path, typer.Argument(help="Run folder.")]
+AnyRun = Annotated[Path, typer.Argument(help="Run folder, of a finished search or not.")]
+ReportFile = Annotated[
+    Path | None, typer.Option(help="File to write; RUN/report.html, made anew, if not given.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Write over the file that --to names.")]
+OptunaStorage = Annotated[
+    Path | None,
+    typer.Option(
+        help="Optuna storage to write or bring up to date: SQLite if it ends in .db, else "
+        "Optuna's journal; RUN/optuna.jsonl if not given."
+    ),
+]
+ExportOnly = Annotated[
+    bool, typer.Option("--export-only", help="Write the storage and open nothing.")
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; others reach it on 0.0.0.0.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
+Output = Annotated[Path | None, typer.Option(help="Run folder to make; runs/TIME-… if not given.")]
+To = Annotated[Path, typer.Option(help="File to write.")]
+Weights = Annotated[
+    bool, typer.Option("--weights", help="Write the weights beside it, as .safetensors.")
+]
+WeightsFile = Annotated[Path, typer.Option(help="File to write, as .safetensors.")]
+TunedFile = Annotated[Path, typer.Argument(help="A tuned.yaml.")]
+
+Storage = Annotated[
+    Path | None, typer.Option("--runs", help="Folder for run folders; ./runs if not given.")
+]
+OtherAddress = Annotated[
+    str | None,
+    typer.Option(
+        envvar="RAY_ADDRESS", help="Running Ray cluster to look at as well.", show_envvar=True
+    ),
+]
+Ray = Annotated[
+    bool, typer.Option("--ray/--no-ray", help="Look at Ray as well, which takes some seconds.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
+
+# One training.
+
+TrainingOutput = Annotated[
+    Path | None, typer.Option(help="Folder to make; runs/TIME-… if not given.")
+]
+OtherData = Annotated[
+    str | None, typer.Option(help="Other data; without it, what it was found on.")
+]
+DataBefore = Annotated[
+    str, typer.Option(help="Data to pre-train on, other than what comes after.")
+]
+ModelToPretrain = Annotated[str, typer.Option(help=MODEL_HELP)]
+Epochs = Annotated[int, typer.Option(help="Passes over the data.")]
+TrainingSeed = Annotated[int, typer.Option(help="Decides initialisation, order, augmentation.")]
+Sizes = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="NAME=VALUE: a size of the model, such as width=16; repeat it."),
+]
+PretrainingSeed = Annotated[int, typer.Option(help="Decides split, initialisation and order.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+
+# What there is.
+
+Kind = Annotated[
+    str,
+    typer.Argument(
+        help="algorithms, data, models, optimizers, schedules, augmentations, pacings, "
+        "scorers or scenarios."
+    ),
+]
+OfScenario = Annotated[str | None, typer.Option(help="Of this scenario only.")]
+Part = Annotated[str, typer.Argument(help="Anything that `list` shows, or `training`.")]
+
+# Of all commands.
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"automl-cl {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+    ),
+]

@@ -1,0 +1,71 @@
+"""What a search is about, as its journal notes it: so that a run can be read without its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+
+from automl_cl.journal import Event
+from automl_cl.run_folder import RunFolder
+from automl_cl.trials import TrialTable
+from search_spaces import InputError, Space, coordinates
+
+if TYPE_CHECKING:
+    from trainables.data import DataView
+    from trainables.models import Model
+    from trainables.scenario import Scenario
+
+
+def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -> dict[str, Any]:
+    """The contents of the journal's `problem` event.
+
+    Args:
+        scenario: as it is for the data.
+        view: the data, whose whole space is noted beside the one that is searched.
+        space: the narrowed space.
+        model: the one model in it.
+
+    Returns:
+        `metric`, `mode`, `baseline` and `notes` of the scenario; `arms`, each with its study's
+        `coordinates` as Optuna's JSON and the extra `information` it has or None; `space` and
+        `whole_space` as `Space.describe` tells them.
+    """
+    arms = {}
+    for name in space.options("algorithm"):
+        arm = space.only("algorithm", name)
+        ranges = coordinates(arm)
+        arms[name] = {
+            "information": scenario.extra_information(arm.default()),
+            "coordinates": {each: distribution_to_json(ranges[each]) for each in ranges},
+        }
+    return {
+        "metric": scenario.metric,
+        "mode": scenario.mode,
+        "baseline": scenario.baseline,
+        "notes": scenario.notes(view, model),
+        "arms": arms,
+        "space": space.describe(),
+        "whole_space": scenario.space(view).describe(),
+    }
+
+
+def require_problem(table: TrialTable, folder: RunFolder) -> Event:
+    """What a run's journal says that was searched.
+
+    Raises:
+        InputError: if it does not say it.
+    """
+    if table.problem is None:
+        raise InputError(
+            f"{folder.path}: its journal does not say what was searched (the run was stopped "
+            f"before that, or begun by an earlier version); first: automl-cl resume {folder.path}"
+        )
+    return table.problem
+
+
+def distributions_of(problem: Event, arm: str) -> Mapping[str, BaseDistribution]:
+    """The coordinates of an arm's study."""
+    noted = problem["arms"][arm]["coordinates"]
+    return {name: json_to_distribution(text) for name, text in noted.items()}

@@ -1,0 +1,147 @@
+"""What a report says of each arm: its counts, its compute and its best configs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from automl_cl.journal import Event
+from automl_cl.stages import FINALISTS, confirmed
+from automl_cl.tensorboard_log import flat
+from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+
+STAGES = (SEARCH, CONFIRM, VERDICT)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of an arm's best search trials.
+
+    Attributes:
+        value: at its end, by search validation.
+        confirmed: its mean over the confirmations that ended, None without any.
+        config: one level of dotted names.
+    """
+
+    number: int
+    value: float
+    confirmed: float | None
+    compute: float
+    origin: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the leaderboard.
+
+    Attributes:
+        information: what it is told that the baseline is not.
+        role: in the verdict: `baseline`, `challenger`, `secondary`, or nothing.
+        compute: by stage, in epochs of the plain baseline.
+        best: its best value in the search.
+        confirmed: the best mean confirmation of a config of it.
+        test: its config's mean on the sealed test.
+        candidates: its finalists, the best first.
+    """
+
+    name: str
+    is_baseline: bool
+    information: str | None
+    role: str
+    trials: int
+    done: int
+    stopped: int
+    running: int
+    failed: int
+    compute: Mapping[str, float]
+    best: float | None
+    confirmed: float | None
+    test: float | None
+    candidates: list[Candidate]
+
+    @property
+    def names(self) -> list[str]:
+        """Every hyperparameter that one of the candidates has, in the order of a config."""
+        return list(dict.fromkeys(name for each in self.candidates for name in each.config))
+
+
+def arms_of(table: TrialTable, problem: Event, verdict: Mapping[str, Any] | None) -> list[Arm]:
+    """All arms of the search, the best first: by confirmation, then by the search's best."""
+    sign = sign_of(problem)
+    means = {each.source.arm: each.mean for each in confirmed(table, problem["mode"])}
+    judged = {} if verdict is None else roles_of(verdict)
+    rows = [
+        _arm(name, table, problem, means.get(name), judged.get(name)) for name in problem["arms"]
+    ]
+
+    def merit(arm: Arm) -> tuple[bool, float, bool, float]:
+        by_mean, by_best = sign * (arm.confirmed or 0.0), sign * (arm.best or 0.0)
+        return (arm.confirmed is None, by_mean, arm.best is None, by_best)
+
+    return sorted(rows, key=merit)
+
+
+def sign_of(problem: Event) -> float:
+    """What a value is multiplied with so that less is better."""
+    return -1.0 if problem["mode"] == "max" else 1.0
+
+
+def ended(trials: list[Trial], sign: float) -> list[tuple[float, Trial]]:
+    """Trials with a value, the best first."""
+    found = [(trial.value, trial) for trial in trials if trial.value is not None]
+    return sorted(found, key=lambda each: (sign * each[0], each[1].number))
+
+
+def roles_of(verdict: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
+    """The role and mean of each contestant's arm; no arm has two contestants."""
+    found = {"baseline": verdict["baseline"], "challenger": verdict["challenger"]}
+    judged = {each["algorithm"]: (role, each["mean"]) for role, each in found.items() if each}
+    judged |= {each["algorithm"]: ("secondary", each["mean"]) for each in verdict["secondaries"]}
+    return judged
+
+
+def _arm(
+    name: str,
+    table: TrialTable,
+    problem: Event,
+    mean: float | None,
+    judged: tuple[str, float] | None,
+) -> Arm:
+    mine = [trial for trial in table.trials if trial.arm == name]
+    searched = [trial for trial in mine if trial.stage == SEARCH]
+    count = Counter(trial.status for trial in searched)
+    ranked = ended(searched, sign_of(problem))
+    role, test = judged if judged is not None else ("", None)
+    return Arm(
+        name=name,
+        is_baseline=name == problem["baseline"],
+        information=problem["arms"][name]["information"],
+        role=role,
+        trials=len(searched),
+        done=count["done"],
+        stopped=count["stopped"],
+        running=count["running"],
+        failed=count["failed"] + count["diverged"],
+        compute={stage: sum(t.compute for t in mine if t.stage == stage) for stage in STAGES},
+        best=ranked[0][0] if ranked else None,
+        confirmed=mean,
+        test=test,
+        candidates=[_candidate(value, trial, mine) for value, trial in ranked[:FINALISTS]],
+    )
+
+
+def _candidate(value: float, trial: Trial, mine: list[Trial]) -> Candidate:
+    repeats = [t.value for t in mine if t.stage == CONFIRM and t.source == trial.number]
+    values = [each for each in repeats if each is not None]
+    return Candidate(
+        number=trial.number,
+        value=value,
+        confirmed=fmean(values) if values else None,
+        compute=trial.compute,
+        origin=trial.origin,
+        config=flat(trial.config),
+    )

@@ -1,0 +1,273 @@
+"""What a report says, gathered from a run's journal: plain values, no figures and no markup."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl_cl import stages
+from automl_cl.journal import Event
+from automl_cl.problem import distributions_of, require_problem
+from automl_cl.report.arms import Arm, arms_of
+from automl_cl.report.curves import LearningCurves, PacingCurve, learning_curves, pacing_curves
+from automl_cl.report.importances import Importances, importances_of
+from automl_cl.report.reproduction import commands, space_file
+from automl_cl.report.space_rows import SpaceRow, space_rows
+from automl_cl.run_folder import RunFolder
+from automl_cl.rungs import Ranking, levels_of, ranking_at
+from automl_cl.spec import SearchSpec, spec_of
+from automl_cl.trials import CONFIRM, SEARCH, VERDICT, TrialTable, replayed
+from automl_cl.verdict import words
+
+FAILURES_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One contestant's difference from the baseline on the sealed test, in the metric's units."""
+
+    arm: str
+    number: int
+    role: str
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class RungRecord:
+    """How well a rung ranked, and what it was trusted with."""
+
+    level: float
+    ranking: Ranking
+    reached: int
+    stopped: int
+
+    @property
+    def name(self) -> str:
+        """The rung in words."""
+        return f"{self.level:.3g} epoch" + ("" if self.level == 1 else "s")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A training that failed or diverged."""
+
+    number: int
+    arm: str
+    stage: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a report says.
+
+    Attributes:
+        title: scenario and data.
+        run: the run folder.
+        state: how far the search has come, in words; None once there is a verdict on all of it.
+        verdict: what `verdict.json` holds; None before the first.
+        sentences: that verdict in words.
+        earlier: the reasons of the verdicts before it.
+        contrasts: the challenger, then the secondaries.
+        fair_share: the search's compute divided by the number of arms.
+        begun, ended: times of the journal's first and last event, UTC.
+        seeds: what each of the seeds was for, and which.
+        failures: the first of them; `failed` counts all.
+    """
+
+    title: str
+    run: Path
+    spec: SearchSpec
+    problem: Event
+    state: str | None
+    verdict: Mapping[str, Any] | None
+    sentences: list[str]
+    earlier: list[str]
+    contrasts: list[Contrast]
+    arms: list[Arm]
+    best: int | None
+    learning: LearningCurves
+    pacings: list[PacingCurve]
+    importances: list[Importances]
+    fair_share: float
+    rungs: list[RungRecord]
+    space: list[SpaceRow]
+    notes: list[str]
+    seeds: list[tuple[str, str]]
+    versions: Mapping[str, str]
+    commands: list[str]
+    space_file: str
+    failures: list[Failure]
+    failed: int
+    counts: Mapping[str, int]
+    begun: str
+    ended: str
+    seconds: float
+
+
+def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:
+    """Gathers a report from a run's journal.
+
+    Raises:
+        InputError: if the journal does not begin with a search, or does not say what about.
+    """
+    spec, table = spec_of(events, folder), replayed(events)
+    problem = require_problem(table, folder)
+    judged = _judged(table)
+    verdict = None if judged is None else judged["verdict"]
+    arms = arms_of(table, problem, verdict)
+    best = _best(arms, verdict)
+    searched = table.of_stage(SEARCH)
+    failures = _failures(table)
+    return Findings(
+        title=f"{spec.scenario} on {Path(spec.data).name}",
+        run=folder.path,
+        spec=spec,
+        problem=problem,
+        state=state_of(table, spec, problem),
+        verdict=verdict,
+        sentences=[] if verdict is None else words(verdict),
+        earlier=[e["verdict"]["reason"] for e in table.verdicts if e is not judged],
+        contrasts=[] if verdict is None else _contrasts(verdict),
+        arms=arms,
+        best=best,
+        learning=learning_curves(table, problem, spec.max_epochs, best),
+        pacings=pacing_curves(arms, table),
+        importances=[
+            importances_of(
+                arm.name,
+                [trial for trial in searched if trial.arm == arm.name],
+                distributions_of(problem, arm.name),
+            )
+            for arm in arms
+        ],
+        fair_share=sum(trial.compute for trial in searched) / len(arms),
+        rungs=_rungs(table, spec),
+        space=space_rows(problem["space"], problem["whole_space"]),
+        notes=_notes(problem, arms),
+        seeds=_seeds(table, spec),
+        versions=events[0].get("versions", {}),
+        commands=commands(spec, [e["trials"] for e in events if e["event"] == "extend"]),
+        space_file=space_file(spec),
+        failures=failures[:FAILURES_SHOWN],
+        failed=len(failures),
+        counts={stage: len(table.of_stage(stage)) for stage in (SEARCH, CONFIRM, VERDICT)},
+        begun=_time(events[0]),
+        ended=_time(events[-1]),
+        seconds=sum(trial.seconds for trial in table.trials),
+    )
+
+
+def state_of(table: TrialTable, spec: SearchSpec, problem: Event) -> str | None:
+    """How far a run has come, in words, or None once its verdict is there."""
+    plan = table.plan
+    if plan is not None:
+        if table.verdict_of(plan) is not None:
+            return None
+        ended = [t for t in table.of_stage(VERDICT) if t.status != "running"]
+        due = len(stages.verdict_repeats(table, plan))
+        return f"training for the verdict: {len(ended)} trainings ended, {due} are due"
+    searched, mode = table.of_stage(SEARCH), problem["mode"]
+    if not searched:
+        return f"searching: none of {table.budget} trials has begun"
+    # Confirmations from before an extension do not say that its search is over.
+    before = max((trial.number for trial in table.of_stage(VERDICT)), default=-1)
+    confirming = any(trial.number > before for trial in table.of_stage(CONFIRM))
+    open_still = len(searched) < table.budget and not confirming
+    if open_still or any(trial.status == "running" for trial in searched):
+        ended = [trial for trial in searched if trial.status != "running"]
+        return f"searching: {len(ended)} of {table.budget} trials have ended"
+    due_confirmations = stages.confirmations(table, mode, spec.seed)
+    left = len(stages.missing(table, due_confirmations)) + len(table.running())
+    if left:
+        count = len(due_confirmations)
+        return f"confirming: {count - left} of {count} trainings have ended"
+    try:
+        stages.verdict_plan(table, problem["baseline"], mode)
+    except stages.VerdictImpossible as impossible:
+        return f"no verdict can come of it: {impossible}"
+    return "confirmed; the verdict's trainings have not begun"
+
+
+def _judged(table: TrialTable) -> Event | None:
+    """The verdict on the present budget, or else the last there was."""
+    judged = None if table.plan is None else table.verdict_of(table.plan)
+    return judged or (table.verdicts[-1] if table.verdicts else None)
+
+
+def _best(arms: Sequence[Arm], verdict: Mapping[str, Any] | None) -> int | None:
+    """The recommended search trial; before a verdict, the best arm's best candidate."""
+    if verdict is not None:
+        number: int = verdict[verdict["recommended"]]["trial"]
+        return number
+    return next((arm.candidates[0].number for arm in arms if arm.candidates), None)
+
+
+def _contrasts(verdict: Mapping[str, Any]) -> list[Contrast]:
+    entries = [("secondary", each) for each in verdict["secondaries"]]
+    if verdict["challenger"] is not None:
+        entries.insert(0, ("challenger", verdict["challenger"]))
+    return [
+        Contrast(
+            arm=each["algorithm"],
+            number=each["trial"],
+            role=role,
+            difference=each["difference"],
+            low=each["ci95"][0],
+            high=each["ci95"][1],
+            p_value=each["p_value"],
+        )
+        for role, each in entries
+    ]
+
+
+def _rungs(table: TrialTable, spec: SearchSpec) -> list[RungRecord]:
+    found = []
+    searched = table.of_stage(SEARCH)
+    for level in levels_of(spec.max_epochs, spec.max_epochs)[:-1]:
+        here = [
+            (trial, rung)
+            for trial in searched
+            for rung in trial.rungs
+            if abs(rung.level - level) <= 1e-9 * level and rung.level < trial.horizon
+        ]
+        stopped = sum(rung.decision == "stopped" for _, rung in here)
+        found.append(RungRecord(level, ranking_at(level, searched), len(here), stopped))
+    return found
+
+
+def _failures(table: TrialTable) -> list[Failure]:
+    return [
+        Failure(t.number, t.arm, t.stage, t.status, t.reason or "no reason was told")
+        for t in table.trials
+        if t.status in ("failed", "diverged")
+    ]
+
+
+def _notes(problem: Event, arms: Sequence[Arm]) -> list[str]:
+    told = [
+        f"{arm.name} has extra information ({arm.information}): it is never recommended."
+        for arm in arms
+        if arm.information is not None
+    ]
+    return [*problem["notes"], *told]
+
+
+def _seeds(table: TrialTable, spec: SearchSpec) -> list[tuple[str, str]]:
+    found = [("split, noise and proposals", str(spec.seed))]
+    for stage, purpose in ((CONFIRM, "confirmation"), (VERDICT, "verdict")):
+        seeds = dict.fromkeys(trial.seed for trial in table.of_stage(stage))
+        if seeds:
+            found.append((purpose, ", ".join(map(str, seeds))))
+    return found
+
+
+def _time(event: Event) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["time"]))

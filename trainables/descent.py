@@ -1,0 +1,153 @@
+"""What learners share that train one network with one optimizer."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from trainables.learner import DeviceData, Learner, State
+from trainables.models import Model
+from trainables.optimizers import Optimizer
+from trainables.randomness import derive_seed, permutation, seed_cpu
+from trainables.schedules import Schedule
+from trainables.training import Training
+
+
+class HasState(Protocol):
+    """An algorithm; everything in it that changes is in `state`."""
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """Tensors on the training device."""
+        ...
+
+
+class Sections(Protocol):
+    """The sections of a config that such a learner needs."""
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """How weights are changed."""
+        ...
+
+    @property
+    def schedule(self) -> Schedule:
+        """How the learning rate moves."""
+        ...
+
+    @property
+    def training(self) -> Training:
+        """Length, batch size, and which weights count."""
+        ...
+
+    @property
+    def model(self) -> Model:
+        """What is trained."""
+        ...
+
+
+class DescentLearner(Learner):
+    """Holds network, optimizer, order and best epoch; what a step is, subclasses say.
+
+    Args:
+        sections: the config.
+        data: as in `Learner`.
+        examples: how many there are to train on.
+        seed: as in `Learner`.
+        device: as in `Learner`.
+    """
+
+    algorithm: HasState
+
+    def __init__(
+        self, sections: Sections, data: DeviceData, examples: int, seed: int, device: torch.device
+    ) -> None:
+        super().__init__(data, seed, device)
+        self.sections = sections
+        self.batch_size = min(sections.training.batch_size, examples)
+        self.order = torch.empty(0, dtype=torch.int64, device=device)
+        self.best: dict[str, Tensor] = {}
+        self.best_merit = self._candidate = -math.inf
+        self.model = self._new_model()
+        self.optimizer = sections.optimizer.build(self.model.parameters())
+
+    def _new_model(self) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            seed_cpu(derive_seed(self.seed, "initialisation"))
+            return self.build().to(self.device)
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """The network that is trained; weights come from torch's generator."""
+
+    @abstractmethod
+    def metrics_of(self, weights: dict[str, Tensor]) -> dict[str, float]:
+        """Validation metrics under some weights."""
+
+    @abstractmethod
+    def merit_of(self, metrics: dict[str, float]) -> float:
+        """What the best epoch has most of."""
+
+    def open_epoch(self) -> None:
+        """Validates the epoch that is over, if the best one is wanted."""
+        if self.sections.training.selection == "best" and self.epoch > 0:
+            self._candidate = self.merit_of(self.metrics_of(self.current_weights()))
+
+    def epoch_paid(self) -> None:
+        if self._candidate > self.best_merit:
+            self.best_merit = self._candidate
+            self.best = {k: v.clone() for k, v in self.current_weights().items()}
+
+    def shuffled(self, count: int, needed: int, purpose: str = "order") -> Tensor:
+        """Places below `count` for this epoch: shuffled passes until there are `needed`."""
+        passes = [
+            permutation(count, derive_seed(self.seed, purpose, self.epoch, repeat))
+            for repeat in range(-(-needed // count))
+        ]
+        return torch.cat(passes)[:needed].to(self.device)
+
+    def descend(self, loss: Tensor) -> None:
+        """One step of the optimizer on a loss of the whole batch."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.ranks.sum_gradients(self.model.parameters())
+        self.sections.schedule.apply(self.optimizer, self.progress)
+        self.optimizer.step()
+
+    def current_weights(self) -> dict[str, Tensor]:
+        """The weights that would count if this were the last step."""
+        return self.model.state_dict()
+
+    def weights(self) -> dict[str, Tensor]:
+        return self.best or self.current_weights()
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        self.best = {}
+        self.model.load_state_dict(weights)
+
+    def measure(self) -> dict[str, float]:
+        return self.metrics_of(self.weights())
+
+    def parts_state(self) -> State:
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "algorithm": dict(self.algorithm.state),
+            "order": self.order,
+            "best": self.best,
+            "best_merit": self.best_merit,
+            "candidate": self._candidate,
+        }
+
+    def load_parts_state(self, state: State) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.algorithm.state.clear()
+        self.algorithm.state.update(state["algorithm"])
+        self.order = state["order"]
+        self.best = dict(state["best"])
+        self.best_merit, self._candidate = state["best_merit"], state["candidate"]
