@@ -28,10 +28,11 @@ def search(
 
     Args:
         scenario: the kind of problem, such as `curriculum`.
-        data: a data source's name or a file.
+        data: a data source's name, a file or folder, `hf:NAME` or `module:function`.
         output: the run folder to make; None for a new one under `runs/`.
         address: of a Ray cluster; None for Ray on this machine.
-        settings: the other fields of `automl_cl.spec.SearchSpec`, such as `noise` and `trials`.
+        settings: the other fields of `automl_cl.spec.SearchSpec`, such as `noise`, `trials`,
+            `model` and `data_options` (`{"label_column": "species"}`).
 
     Raises:
         InputError: if a setting, the data or the space is wrong.

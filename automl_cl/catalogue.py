@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 from search_spaces import Part, options, unknown_name
 from search_spaces.parts import FieldType, field_types, is_family, is_part
 from search_spaces.ranges import describe_range
-from trainables.data import data_sources
+from trainables.data import data_sources, flag_of
 from trainables.scenario import load_scenario, scenario_names
 
 Entry = dict[str, str]
@@ -21,7 +22,7 @@ UNTUNED = ("data", "scenario")
 
 @dataclass(frozen=True)
 class Description:
-    """What there is to say of one thing that has a name."""
+    """What there is to say of one thing that has a name; of data, options for hyperparameters."""
 
     kind: str
     text: str
@@ -72,7 +73,7 @@ def described(name: str) -> list[Description]:
         "scenario": {each: type(load_scenario(each)) for each in scenario_names()},
     }
     more = [
-        Description(kind, inspect.getdoc(names[name]) or "", [])
+        Description(kind, inspect.getdoc(names[name]) or "", _options(names[name]))
         for kind, names in others.items()
         if name in names
     ]
@@ -101,6 +102,22 @@ def _inside(cls: type) -> Iterator[type[Part]]:
             yield hint
             for below in options(hint).values() if is_family(hint) else [hint]:
                 yield from _inside(below)
+
+
+def _options(cls: type) -> list[Entry]:
+    """The options of a data source; nothing for what is none."""
+    return [
+        {
+            "name": flag_of(field.name),
+            "default": ", ".join(map(str, default))
+            if isinstance(default, tuple)
+            else str(default),
+            "allowed": field.metadata["what"],
+        }
+        for kind in getattr(cls, "takes", ())
+        for field in dataclasses.fields(kind)
+        for default in [getattr(kind(), field.name) or ""]
+    ]
 
 
 def _entry(name: str, scenario: str, cls: type) -> Entry:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from automl_cl import options
+from automl_cl.data_flags import data_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +24,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+COLUMNS = ("hyperparameter", "default", "allowed")
+
 
 @app.callback()
 def automl_cl(version: options.Version = False) -> None:
@@ -33,6 +36,11 @@ def automl_cl(version: options.Version = False) -> None:
 def search(
     scenario: options.Scenario,
     data: options.Data,
+    label_column: options.LabelColumn = None,
+    feature_columns: options.FeatureColumns = None,
+    drop_columns: options.DropColumns = None,
+    image_size: options.ImageSize = None,
+    data_option: options.DataOption = None,
     noise: options.Noise = "none",
     model: options.Model = None,
     space: options.SpaceFile = None,
@@ -62,6 +70,9 @@ def search(
         spec = SearchSpec(
             scenario=scenario,
             data=located(data),
+            data_options=data_options(
+                label_column, feature_columns, drop_columns, image_size, data_option
+            ),
             noise=noise,
             model=model,
             space={} if space is None else dict(read_narrowing(space)),
@@ -156,6 +167,11 @@ def dashboard(
 def train(
     tuned: options.TunedFile,
     data: options.OtherData = None,
+    label_column: options.LabelColumn = None,
+    feature_columns: options.FeatureColumns = None,
+    drop_columns: options.DropColumns = None,
+    image_size: options.ImageSize = None,
+    data_option: options.DataOption = None,
     seed: options.TrainingSeed = 0,
     device: options.Device = "cpu",
     output: options.TrainingOutput = None,
@@ -163,7 +179,8 @@ def train(
     """Train a tuned config from scratch, without Ray, and write its weights."""
     from automl_cl.export import train_tuned
 
-    folder, metrics = train_tuned(tuned, data, seed, device, output)
+    given = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
+    folder, metrics = train_tuned(tuned, data, seed, device, output, given)
     typer.echo("validation: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
     typer.echo(f"written: {folder}")
 
@@ -173,6 +190,11 @@ def pretrain(
     data: options.DataBefore,
     model: options.ModelToPretrain,
     output: options.WeightsFile,
+    label_column: options.LabelColumn = None,
+    feature_columns: options.FeatureColumns = None,
+    drop_columns: options.DropColumns = None,
+    image_size: options.ImageSize = None,
+    data_option: options.DataOption = None,
     epochs: options.Epochs = 10,
     seed: options.PretrainingSeed = 0,
     sizes: options.Sizes = None,
@@ -181,8 +203,10 @@ def pretrain(
     """Train a backbone on other data, plainly and without Ray, for searches to start from."""
     from automl_cl.export import pretrain_backbone
 
-    given = _settings(None, sizes or [])
-    backbone = pretrain_backbone(data, model, output, epochs, seed, device, given)
+    given = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
+    backbone = pretrain_backbone(
+        data, model, output, epochs, seed, device, _settings(None, sizes or []), given
+    )
     typer.echo(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
     typer.echo(f"written: {output}")
 
@@ -220,11 +244,12 @@ def describe(
         for paragraph in found.text.split("\n\n"):
             console.print(" ".join(paragraph.split()), "", sep="\n", highlight=False, markup=False)
         table = Table(box=None, pad_edge=False)
-        for column in ("hyperparameter", "default", "allowed"):
-            table.add_column(column)
+        untuned = found.kind in UNTUNED
+        for column in ("option", "default", "what") if untuned else COLUMNS:
+            table.add_column(column, overflow="fold")
         for field in found.hyperparameters:
             table.add_row(field["name"], field["default"], field["allowed"])
-        if found.kind not in UNTUNED:
+        if table.rows or not untuned:
             console.print(table if table.rows else "It has no hyperparameters.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -63,6 +64,7 @@ def start(
     verbose: bool = False,
     verdict_now: bool = False,
     announce: Callable[[str], None] = say_on_stderr,
+    say: Callable[[str], None] = print,
 ) -> SearchResult:
     """Runs a search from its beginning.
 
@@ -74,6 +76,7 @@ def start(
         verbose: lets Ray's own messages through.
         verdict_now: an interruption ends the search, and what there is goes on to the verdict.
         announce: told what an interruption leads to.
+        say: told what was guessed about the data, a line at a time, before anything is trained.
 
     Raises:
         KeyboardInterrupt: if it is interrupted before there is anything to resume.
@@ -83,10 +86,13 @@ def start(
     RunFolder.require_free(output)
     with Interruption(announce) as interruption, ExitStack() as stack:
         prepared, occupied = prepare(spec), trial_resources(spec)
+        spec = prepared.spec
+        for note in prepared.view.notes:
+            say(note)
         with interruption.put_off():
             stack.enter_context(_connection(spec, address, verbose))
         slots = concurrency(occupied)
-        folder = RunFolder.create(output, f"{spec.scenario}-{Path(spec.data).stem}")
+        folder = RunFolder.create(output, f"{spec.scenario}-{_short_name(prepared.view.name)}")
         spec.write(folder.spec)
         journal = stack.enter_context(Journal.create(folder.journal))
         journal.append(
@@ -143,6 +149,11 @@ def resume(
         if verdict_now and session.closable:
             session.close_search()
         return _run(session, prepared, slots, watch, interruption)
+
+
+def _short_name(name: str) -> str:
+    """A data set's name without its suffix, as part of a folder's name."""
+    return re.sub(r"[^\w.-]+", "-", Path(name).stem)
 
 
 def versions() -> dict[str, str]:
@@ -212,7 +223,8 @@ def _run(
     interruption: Interruption,
 ) -> SearchResult:
     if session.table.problem is None:
-        session.write("problem", **problem_of(prepared.scenario, prepared.view, prepared.space))
+        about = prepared.scenario, prepared.view, prepared.space, prepared.model
+        session.write("problem", **problem_of(*about))
     folder, board = session.folder, Board(session.folder.tensorboard, session.table)
     session.observers.append(board.observe)
     if watch is not None:

@@ -120,7 +120,8 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
     }
     parts = prepared.scenario.parts_of_test(prepared.view, test)
     verdict = judge(plan, scores, session.table, prepared.scenario, parts)
-    verdict["notes"] = [*prepared.scenario.notes(prepared.view), *_ended_early(session.table)]
+    notes = prepared.scenario.notes(prepared.view, prepared.model)
+    verdict["notes"] = [*notes, *_ended_early(session.table)]
     session.write("verdict", plan=plan, verdict=verdict)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,16 +81,23 @@ def _copy_weights(source: Path, to: Path, tuned: Tuned) -> None:
 
 
 def about(view: DataView) -> dict[str, str]:
-    """What somebody who loads the weights has to know: how inputs were scaled, and the classes."""
+    """What has to be known with the weights: how inputs were read and scaled, and classes."""
     return {
         "input_mean": json.dumps(view.mean.ravel().tolist()),
         "input_scale": json.dumps(view.scale.ravel().tolist()),
         "classes": json.dumps(view.classes),
+        "data_options": json.dumps(view.options),
     }
 
 
 def train_tuned(
-    path: Path, data: str | None, seed: int, device: str, output: Path | None
+    path: Path,
+    data: str | None,
+    seed: int,
+    device: str,
+    output: Path | None,
+    options: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = print,
 ) -> tuple[Path, dict[str, float]]:
     """Trains a tuned config and writes its weights, metrics and config to a new folder.
 
@@ -107,7 +114,9 @@ def train_tuned(
     RunFolder.require_free(output)
     _require_from_to("--seed", seed, 0, LARGEST_SEED)
     _require_device(device)
-    fitted = tuned.fit(data, seed, device)
+    fitted = tuned.fit(data, seed, device, options)
+    for note in fitted.view.notes:
+        say(note)
     folder = RunFolder.create(output, f"train-{tuned.config['algorithm']['name']}").path
     write_weights(folder / "weights.safetensors", fitted.learner.weights(), about(fitted.view))
     result = {"seed": seed, "compute": fitted.compute, "validation": fitted.metrics}
@@ -123,7 +132,9 @@ def pretrain_backbone(
     epochs: int,
     seed: int,
     device: str,
-    sizes: Mapping[str, Any],
+    sizes: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = print,
 ) -> Backbone:
     """Trains a model's backbone on data and writes it to a file.
 
@@ -143,8 +154,8 @@ def pretrain_backbone(
     _require_from_to("--epochs", epochs, 1, 10_000)
     _require_from_to("--seed", seed, 0, LARGEST_SEED)
     _require_device(device)
-    spec = DataSpec(located(data), seed=seed)
-    backbone = pretrain(spec, model, epochs, seed, torch.device(device), sizes)
+    spec = DataSpec(located(data), seed=seed, options=options or {})
+    backbone = pretrain(spec, model, epochs, seed, torch.device(device), sizes, say)
     write_backbone(output, backbone)
     return backbone
 

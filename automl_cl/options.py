@@ -15,6 +15,9 @@ from automl_cl import __version__
 
 TUNING = "Search"
 RUNNING = "Where it runs"
+READING = "How data is read (`describe csv` and the like list what a source takes)"
+
+MODEL_HELP = "Model, see `list models`; also MODULE:FUNCTION or hf:NAME."
 
 # What is searched.
 
@@ -22,19 +25,46 @@ Scenario = Annotated[str, typer.Argument(help="Kind of problem, see `list scenar
 Data = Annotated[
     str,
     typer.Option(
-        help="A name from `list data`, a .npz or .parquet file, or a folder of idx files."
+        help="A name from `list data`; a .csv, .parquet, .arrow or .npz file; a folder of images "
+        "or of idx files; hf:NAME; or MODULE:FUNCTION."
     ),
 ]
 Noise = Annotated[
     str, typer.Option(help="Label noise to put in: 0.4, symmetric:0.4 or asymmetric:0.4.")
 ]
-Model = Annotated[
-    str | None, typer.Option(help="Model, see `list models`; chosen by the data if not given.")
-]
+Model = Annotated[str | None, typer.Option(help=f"{MODEL_HELP} Chosen by the data if not given.")]
 Labels = Annotated[int | None, typer.Option(help="Labels that a semi-supervised search may use.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="NAME=VALUE: another setting of the scenario's own; repeat it."),
+]
+
+# How data is read.
+
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(help="Column with the labels; guessed if not given.", rich_help_panel=READING),
+]
+FeatureColumns = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns to learn from, A,B,…; all others if not given.", rich_help_panel=READING
+    ),
+]
+DropColumns = Annotated[
+    str | None, typer.Option(help="Columns to leave out, A,B,….", rich_help_panel=READING)
+]
+ImageSize = Annotated[
+    str | None,
+    typer.Option(help="Make all images N x N, or HEIGHTxWIDTH.", rich_help_panel=READING),
+]
+DataOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data-option",
+        help="NAME=VALUE: another option of the data, such as missing=mean; repeat it.",
+        rich_help_panel=READING,
+    ),
 ]
 
 # How it is searched.
@@ -160,7 +190,7 @@ OtherData = Annotated[
 DataBefore = Annotated[
     str, typer.Option(help="Data to pre-train on, other than what comes after.")
 ]
-ModelToPretrain = Annotated[str, typer.Option(help="Model, see `list models`.")]
+ModelToPretrain = Annotated[str, typer.Option(help=MODEL_HELP)]
 Epochs = Annotated[int, typer.Option(help="Passes over the data.")]
 TrainingSeed = Annotated[int, typer.Option(help="Decides initialisation, order, augmentation.")]
 Sizes = Annotated[

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from automl_cl.spec import SearchSpec
-from search_spaces import Float, InputError, Space, narrowed, unknown_name
-from trainables.data import DataSpec, DataView, data_sources
+from search_spaces import (
+    Config,
+    Float,
+    InputError,
+    Space,
+    from_config,
+    narrowed,
+    options,
+    to_config,
+)
+from trainables import data as sources
+from trainables.data import DataSpec, DataView
+from trainables.models import Model, find_model
 from trainables.scenario import Scenario, load_scenario, scenario_names
 
 SHORTEST = 0.25
@@ -25,22 +35,27 @@ class Prepared:
     view: DataView
     space: Space
 
+    @property
+    def model(self) -> Model:
+        """The one model of the space."""
+        # The family is abstract; its config names one of its models.
+        model: Model = from_config(Model, self.space.default()["model"], "model")
+        return model
+
 
 def located(data: str) -> str:
-    """A file or folder by its absolute path, so that a run can be resumed from anywhere."""
-    path = Path(data).expanduser()
-    named = not data or data.replace("_", "-") in data_sources()
-    named |= any(data in load_scenario(each).own_data() for each in scenario_names())
-    return str(path.absolute()) if not named and path.exists() else data
+    """Data by an address that means the same in any working directory."""
+    own = any(data in load_scenario(each).own_data() for each in scenario_names())
+    return data if own else sources.located(data)
 
 
 def data_spec(spec: SearchSpec) -> DataSpec:
     """What data a search is on."""
-    return DataSpec(source=spec.data, noise=spec.noise, seed=spec.seed)
+    return DataSpec(spec.data, noise=spec.noise, seed=spec.seed, options=spec.data_options)
 
 
 def prepare(spec: SearchSpec) -> Prepared:
-    """Loads what a spec names.
+    """Loads what a spec names; what was guessed about the data is certain in what it returns.
 
     Raises:
         InputError: for a scenario, data source, model or space that is not there or not right.
@@ -53,8 +68,13 @@ def prepare(spec: SearchSpec) -> Prepared:
         )
     settings, data = scenario.with_settings(spec.settings, spec.data), data_spec(spec)
     view = scenario.load(data, settings)
+    spec = replace(spec, data_options=view.options)
+    data = data_spec(spec)
     scenario = scenario.for_view(view)
-    return Prepared(spec, scenario, settings, data, view, _space(spec, scenario, view))
+    space = _space(spec, scenario, view)
+    prepared = Prepared(spec, scenario, settings, data, view, space)
+    scenario.check_model(prepared.model, view)
+    return prepared
 
 
 def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
@@ -64,10 +84,11 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     searched down to a quarter of the cap.
     """
     whole = scenario.space(view)
-    model = scenario.default_model(view) if spec.model is None else spec.model
-    _require_suitable(model, whole.options("model"), scenario, view)
+    model = find_model(scenario.default_model(view) if spec.model is None else spec.model)
+    _require_suitable(model, whole.options("model"), view)
     cap = spec.max_epochs
-    cut = narrowed(whole, {"model": model, "training.epochs": {"high": cap, "default": cap}})
+    cut = narrowed(whole, {"model": _named(model)})
+    cut = narrowed(cut, {"training.epochs": {"high": cap, "default": cap}})
     try:
         space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
     except InputError as error:
@@ -79,13 +100,17 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     return scenario.tunable(space, view)
 
 
-def _require_suitable(model: str, suitable: list[str], scenario: Scenario, view: DataView) -> None:
-    if model in suitable:
-        return
-    known = Space.of(scenario.recipe).options("model")
-    if model not in known:
-        raise unknown_name(f"model for inputs of shape {view.input_shape}", model, suitable)
-    raise InputError(
-        f"--model: '{model}' does not suit inputs of shape {list(view.input_shape)}; "
-        f"allowed: {', '.join(suitable)}."
-    )
+def _named(model: Model) -> Config:
+    """What a model's name alone decides of its config; sizes stay what the space has them at."""
+    plain = to_config(type(model)())
+    return {k: v for k, v in to_config(model).items() if k == "name" or v != plain[k]}
+
+
+def _require_suitable(model: Model, suitable: list[str], view: DataView) -> None:
+    if model.part_name() not in suitable:
+        kinds = options(Model)  # type: ignore[type-abstract]
+        raise InputError(
+            f"--model: '{model.full_name}' does not suit inputs of shape "
+            f"{list(view.input_shape)}; allowed: "
+            f"{', '.join(sorted(kinds[name].names() for name in suitable))}."
+        )

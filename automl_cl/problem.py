@@ -14,16 +14,18 @@ from search_spaces import InputError, Space, coordinates
 
 if TYPE_CHECKING:
     from trainables.data import DataView
+    from trainables.models import Model
     from trainables.scenario import Scenario
 
 
-def problem_of(scenario: Scenario, view: DataView, space: Space) -> dict[str, Any]:
+def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -> dict[str, Any]:
     """The contents of the journal's `problem` event.
 
     Args:
         scenario: as it is for the data.
         view: the data, whose whole space is noted beside the one that is searched.
         space: the narrowed space.
+        model: the one model in it.
 
     Returns:
         `metric`, `mode`, `baseline` and `notes` of the scenario; `arms`, each with its study's
@@ -42,7 +44,7 @@ def problem_of(scenario: Scenario, view: DataView, space: Space) -> dict[str, An
         "metric": scenario.metric,
         "mode": scenario.mode,
         "baseline": scenario.baseline,
-        "notes": scenario.notes(view),
+        "notes": scenario.notes(view, model),
         "arms": arms,
         "space": space.describe(),
         "whole_space": scenario.space(view).describe(),

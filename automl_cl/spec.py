@@ -23,9 +23,11 @@ class SearchSpec:
 
     Attributes:
         scenario: the kind of problem.
-        data: a data source's name or a file.
+        data: a data source's name, a file or folder, or another address.
+        data_options: how it is to be read, such as `label_column`; once it has been read, guesses
+            are made certain here.
         noise: label noise put into training and validation labels, such as `0.4`.
-        model: a model's name; None for the scenario's choice.
+        model: a model's name, MODULE:FUNCTION or hf:NAME; None for the scenario's choice.
         space: a mapping that narrows the search space.
         settings: what only this scenario has.
         trials: trials in the search, confirmation and verdict not counted.
@@ -62,6 +64,7 @@ class SearchSpec:
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     workers_per_trial: int = 1
+    data_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._number("trials", int, 1, 1_000_000)
@@ -84,7 +87,7 @@ class SearchSpec:
                 raise InputError(f"{_flag(name)}: got {getattr(self, name)!r}, expected a name.")
         if self.model is not None and not isinstance(self.model, str):
             raise InputError(f"--model: got {self.model!r}, expected a name.")
-        for name in ("space", "settings"):
+        for name in ("space", "settings", "data_options"):
             value = getattr(self, name)
             if not isinstance(value, Mapping):
                 raise InputError(f"{_flag(name)}: got {value!r}, expected a mapping.")

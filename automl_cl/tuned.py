@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_cl.run_folder import write_whole
 from search_spaces import Config, InputError, Part, from_config, read_yaml, to_yaml, unknown_name
-from trainables.data import DataSpec, DataView
+from trainables.data import DataSpec, DataView, carried_over, flag_of
 from trainables.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:
@@ -158,15 +158,27 @@ class Tuned:
         algorithm: Part = self.recipe().algorithm
         return algorithm
 
-    def view(self, source: str | None = None) -> DataView:
+    def view(
+        self, source: str | None = None, options: Mapping[str, Any] | None = None
+    ) -> DataView:
         """The data it was found on, or, from another source, clean data split the same way.
+
+        Args:
+            source: other data. It is read as the data it was found on, if it is of that kind: the
+                same columns, categories and classes.
+            options: how the other data is to be read where that differs.
 
         Raises:
             InputError: if the data cannot be read, or is not what it was found on.
         """
         if source is not None:
-            spec = DataSpec(source, seed=self.data.get("seed", 0))
+            spec = DataSpec(
+                source, seed=self.data.get("seed", 0), options=self._carried(source, options or {})
+            )
             return self._scenario().load(spec, self._settings(source))
+        if options:
+            given = ", ".join(map(flag_of, options))
+            raise InputError(f"{given}: how data is read can be said of other data only: --data.")
         view = self._scenario().load(self._data_spec(), self._settings(self.data["source"]))
         found_on = self.data.get("fingerprint", view.fingerprint)
         if view.fingerprint != found_on:
@@ -176,6 +188,12 @@ class Tuned:
             )
         return view
 
+    def _carried(self, source: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """How other data is read: as what it was found on, but for the given."""
+        if source in self._scenario().own_data():
+            return dict(given)
+        return carried_over(self._data_spec() if self.data else None, given, source)
+
     def _data_spec(self) -> DataSpec:
         """What data it was found on, as the user would say it."""
         other = ("fingerprint", "settings")
@@ -184,13 +202,21 @@ class Tuned:
     def _settings(self, source: str) -> Any:
         return self._scenario().with_settings(self.data.get("settings", {}), source)
 
-    def fit(self, source: str | None = None, seed: int = 0, device: str = "cpu") -> Fitted:
+    def fit(
+        self,
+        source: str | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+        options: Mapping[str, Any] | None = None,
+    ) -> Fitted:
         """Trains the config from scratch, here, without Ray.
 
         Args:
-            source: a data source's name or a file; None for the data it was found on.
+            source: a data source's name, a file or another address; None for the data it was
+                found on.
             seed: decides initialisation, order and augmentation.
             device: where to train.
+            options: how other data is to be read, as for `view`.
 
         Raises:
             InputError: if the data cannot be read, a part of the config does not suit it, or the
@@ -198,8 +224,9 @@ class Tuned:
         """
         import torch
 
-        place, view = torch.device(device), self.view(source)
+        place, view = torch.device(device), self.view(source, options)
         _require_suitable(self.recipe(), view)
+        self._scenario().check_model(self.recipe().model, view)
         data = self._scenario().on_device(view, place)
         learner = self._scenario().learner(self.config, data, seed, place)
         horizon = self.config["training"]["epochs"]

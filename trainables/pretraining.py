@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from search_spaces import InputError, from_config, option
 from search_spaces.parts import hyperparameters
 from trainables.data import DataSpec, hashes_of, load_view
-from trainables.models import Model
+from trainables.models import Model, check_model, find_model
 from trainables.randomness import derive_seed, permutation, seed_cpu
 from trainables.scoring import evaluating, logits_of
 from trainables.tensors import TensorView
@@ -32,7 +32,7 @@ class Backbone:
     """A model without its classifier.
 
     Attributes:
-        model: the model's name.
+        model: the name of the model's kind.
         sizes: the model's fields.
         weights: by name in the model.
         mean: what was taken off each raw input, broadcastable to [n, ...].
@@ -57,15 +57,25 @@ class Backbone:
         Raises:
             InputError: if it is one.
         """
-        if model.part_name() != self.model or sizes_of(model) != self.sizes:
+        if model != self._model:
             raise InputError(
-                f"model: got {model}, but the backbone is a {self.model} of sizes {self.sizes}; "
+                f"model: got {model}, but the backbone is a {self.name} of sizes {self.sizes}; "
                 "leave the model as it is, or pre-train another backbone."
             )
 
     def built(self, input_shape: Sequence[int]) -> tuple[nn.Module, int]:
         """A network of its sizes without its weights, and how many features it gives."""
-        return _model(self.model, self.sizes).build_backbone(input_shape)
+        return self._model.build_backbone(input_shape)
+
+    @property
+    def name(self) -> str:
+        """The model's name on the command line."""
+        return self._model.full_name
+
+    @property
+    def _model(self) -> Model:
+        kind = option(Model, self.model)  # type: ignore[type-abstract]
+        return _sized(kind, self.sizes, self.model)
 
 
 def pretrain(
@@ -75,17 +85,31 @@ def pretrain(
     seed: int,
     device: torch.device,
     sizes: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = print,
 ) -> Backbone:
     """Trains a model with AdamW and a cosine schedule, and gives its backbone.
 
+    Args:
+        data: what to train on.
+        model: the model's name on the command line.
+        epochs: passes over the data.
+        seed: decides initialisation and order.
+        device: where to train.
+        sizes: fields of the model; those not given are at their defaults.
+        say: told what was guessed about the data, a line at a time, before anything is trained.
+
     Raises:
         InputError: if data or model are not there or do not suit each other, or the model has no
-            such size.
+            such size or cannot be trained.
     """
+    named = find_model(model)
+    chosen = _sized(type(named), sizes_of(named) | dict(sizes or {}), model)
     view = load_view(data)
-    chosen = _model(model, sizes or {})
+    for note in view.notes:
+        say(note)
     if not chosen.suits(view.input_shape):
         raise InputError(f"--model: '{model}' does not suit inputs of {list(view.input_shape)}.")
+    check_model(chosen, view.input_shape, view.num_classes)
     tensors = TensorView.of(view, device)
     with torch.random.fork_rng():
         seed_cpu(derive_seed(seed, "pre-training"))
@@ -96,20 +120,19 @@ def pretrain(
         logits = logits_of(network, tensors.validation)
     accuracy = (logits.argmax(1) == tensors.validation.labels).float().mean().item()
     return Backbone(
-        model=model,
+        model=chosen.part_name(),
         sizes=sizes_of(chosen),
         weights=backbone.state_dict(),
         mean=torch.from_numpy(view.mean),
         scale=torch.from_numpy(view.scale),
         data=view.name,
-        examples=hashes_of(data, sealed=False),
+        examples=hashes_of(replace(data, options=view.options), sealed=False),
         accuracy=accuracy,
     )
 
 
-def _model(name: str, sizes: Mapping[str, Any]) -> Model:
-    chosen = option(Model, name)  # type: ignore[type-abstract]
-    model: Model = from_config(chosen, sizes_of(chosen()) | dict(sizes), f"sizes of {name}")
+def _sized(kind: type[Model], sizes: Mapping[str, Any], name: str) -> Model:
+    model: Model = from_config(kind, dict(sizes), f"sizes of {name}")
     return model
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from search_spaces import Config, Part, Space, from_config, unknown_name
 from trainables.data import DataSpec, DataView, OpeningLog, load_view, open_test
 from trainables.learner import DeviceData, Learner
+from trainables.models import Model, check_model
 from trainables.ranks import ALONE, Ranks
 from trainables.tensors import TensorExamples, TensorView
 
@@ -103,9 +104,10 @@ class Scenario(ABC):
         """Items [n] of which the verdict also tells the metric by themselves, by what they are."""
         return {}
 
-    def notes(self, view: DataView) -> list[str]:
-        """Sentences that a verdict on this data must not be read without."""
-        return []
+    def notes(self, view: DataView, model: Model) -> list[str]:
+        """Sentences that a verdict on this data, with this model, must not be read without."""
+        start = model.starts_from
+        return [f"Every network started from {start}."] if start else []
 
     def items_on_device(self, items: Any, device: torch.device, ranks: Ranks = ALONE) -> Any:
         """Test items as a learner scores them."""
@@ -118,6 +120,14 @@ class Scenario(ABC):
     def default_model(self, view: DataView) -> str:
         """The model that is used where none is named."""
         return "mlp"
+
+    def check_model(self, model: Model, view: DataView) -> None:
+        """Tries a model on two inputs of some data.
+
+        Raises:
+            InputError: if it cannot be trained on it, or lacks what the algorithms need.
+        """
+        check_model(model, view.input_shape, view.num_classes)
 
     @abstractmethod
     def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:

@@ -10,6 +10,7 @@ from typing import Any
 
 from automl_cl.spec import SearchSpec
 from search_spaces import InputError, parse_yaml, to_yaml
+from trainables.data import flag_of
 
 SPACE_FILE = "space.yaml"
 
@@ -44,6 +45,9 @@ def _option(name: str, value: Any) -> Iterator[str]:
     flag = "--" + name.replace("_", "-")
     if name == "space":
         yield from (flag, SPACE_FILE)
+    elif name == "data_options":
+        for key, each in value.items():
+            yield from _data_option(key, each)
     elif isinstance(value, Mapping):
         for key, each in value.items():
             yield from ("--set", f"{key}={_as_yaml(each)}")
@@ -54,6 +58,13 @@ def _option(name: str, value: Any) -> Iterator[str]:
             yield from (flag, str(each))
     else:
         yield from (flag, f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def _data_option(name: str, value: Any) -> list[str]:
+    if not isinstance(value, str):
+        return ["--data-option", f"{name}={json.dumps(value)}"]
+    flag, _, other = flag_of(name).partition(" ")
+    return [flag, f"{other}={value}" if other else value]
 
 
 def _as_yaml(value: Any) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from automl_cl import preparation
 from automl_cl.journal import Journal
@@ -53,9 +56,17 @@ def test_a_call_that_cannot_be_parsed(
         ("--noise", "nan", ["--noise", "nan"]),
         ("--noise", "symetric:0.2", ["--noise", "Did you mean 'symmetric'?"]),
         ("--noise", "", ["--noise"]),
-        ("--model", "mpl", ["model", "Did you mean 'mlp'?", "Allowed: mlp"]),
-        ("--model", "cnn", ["--model", "'cnn' does not suit", "[4]", "allowed: mlp"]),
-        ("--model", "", ["model", "''", "Allowed: mlp"]),
+        (
+            "--model",
+            "mpl",
+            ["model", "Did you mean 'mlp'?", "Allowed: MODULE:FUNCTION, cnn, hf:NAME"],
+        ),
+        (
+            "--model",
+            "cnn",
+            ["--model", "'cnn' does not suit", "[4]", "allowed: MODULE:FUNCTION, mlp"],
+        ),
+        ("--model", "", ["model", "''", "Allowed: MODULE:FUNCTION"]),
         ("--trials", 0, ["--trials", "0", "from 1 to"]),
         ("--trials", -1, ["--trials", "-1", "from 1 to"]),
         ("--seeds", 1, ["--seeds", "1", "from 2 to 1000"]),
@@ -117,12 +128,12 @@ def test_a_place_that_cannot_be_written_to(
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("digts", ["'digts'", "Did you mean 'digits'?", "*.npz, *.parquet, digits"]),
+        ("digts", ["'digts'", "Did you mean 'digits'?", "*.npz, *.parquet", "hf:NAME"]),
         ("absent.npz", ["'absent.npz'", "no such file"]),
         ("absent.parquet", ["'absent.parquet'", "no such file"]),
         ("folder.npz", ["folder.npz'", "no such file"]),
-        (".", ["unknown data", "Allowed: *.npz"]),
-        ("table.csv", ["table.csv'", "Allowed: *.npz"]),
+        (".", ["no images found", "one folder of images for each class"]),
+        ("table.xlsx", ["table.xlsx'", "Allowed: *.arrow"]),
         ("text.npz", ["text.npz'", "NumPy archive"]),
         ("text.parquet", ["text.parquet'", "Parquet"]),
         ("d" * 300 + ".npz", ["ddd", "name too long"]),
@@ -133,7 +144,7 @@ def test_data_that_cannot_be_found_or_read(
     refused: Refused, tuned: Tuned, tmp_path: Path, data: str, words: list[str]
 ) -> None:
     (tmp_path / "folder.npz").mkdir()
-    for name in ("table.csv", "text.npz", "text.parquet"):
+    for name in ("table.xlsx", "text.npz", "text.parquet"):
         (tmp_path / name).write_text("1, 2\n")
     refused("search", "curriculum", "--data", data, words=words)
     tuned.write(tmp_path / "tuned.yaml")
@@ -162,6 +173,129 @@ def test_data_that_cannot_be_used(
     pq.write_table(pa.table(columns), tmp_path / "mine.parquet")
     for path in (archive, tmp_path / "mine.parquet"):
         refused("search", "curriculum", "--data", path, words=[path.name, *words])
+
+
+TABLE = "\n".join(["a,b,kind", *(f"{x},{-x},{'ab'[i % 2]}" for i, x in enumerate(RANDOM[:, 0]))])
+MINE = """
+import torch
+def load(): return [[0.0, 1.0]] * 20, [0, 1] * 10
+def broken(): return {}["x"]
+def three(): return 1, 2, 3
+def wide(shape, classes):
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(shape[0], classes + 1))
+def nothing(shape, classes): pass
+"""
+
+
+def write_own_things(folder: Path) -> None:
+    """A table, images and a module of the user's own, and damaged ones of each."""
+    tables = {
+        "t.csv": TABLE,
+        "semicolon.csv": TABLE.replace(",", ";"),
+        "missing.csv": TABLE.replace("\n", "\n,1,a\n", 1),
+        "unlabelled.csv": TABLE + "\n1,2,",
+        "one.csv": TABLE.replace(",b\n", ",a\n"),
+        "twice.csv": TABLE.replace("a,b,kind", "a,a,kind"),
+        "ragged.csv": TABLE + "\n1,2,3,a",
+        "text.csv": TABLE.replace("a,b,kind", "a,kind,b").replace("-", "minus "),
+        "empty.csv": "",
+        "head.csv": "a,b,kind\n",
+    }
+    for name, text in tables.items():
+        (folder / name).write_text(text)
+    (folder / "latin.csv").write_bytes(TABLE.replace("kind", "Größe").encode("latin-1"))
+    (folder / "zipped.csv.gz").write_bytes(b"no zip")
+    (folder / "t.arrow").write_text("hello")
+    for root in ("ragged", "corrupt", "single", "loose"):
+        for name in ("cat", "dog")[: 1 if root == "single" else 2]:
+            (folder / root / name).mkdir(parents=True)
+            for number in range(5):
+                side = 9 if (root, name, number) == ("ragged", "dog", 3) else 8
+                Image.new("L", (side, side)).save(folder / root / name / f"{number}.png")
+    (folder / "corrupt" / "dog" / "2.png").write_text("no image")
+    Image.new("L", (8, 8)).save(folder / "loose" / "stray.png")
+    (folder / "nothing").mkdir()
+    (folder / "bad_input_module.py").write_text(MINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["t.csv", "--label-column", "knd"], ["'knd'", "Did you mean 'kind'?", "a, b, kind"]),
+        (["t.csv", "--feature-columns", "a,c"], ["'c'", "--feature-columns", "a, b, kind"]),
+        (["t.csv", "--feature-columns", "a,a"], ["--feature-columns", "'a' is named twice"]),
+        (["t.csv", "--feature-columns", ""], ["--feature-columns", "a name is empty"]),
+        (["t.csv", "--drop-columns", "bb"], ["'bb'", "--drop-columns", "Did you mean 'b'?"]),
+        (["t.csv", "--drop-columns", "a,b"], ["at least one feature", "'kind'"]),
+        (["t.csv", "--label-column", "a", "--drop-columns", "a"], ["'a' is the label column"]),
+        (["t.csv", "--label-column", "a"], ["column 'a'", "whole numbers or strings"]),
+        (["t.csv", "--image-size", "8"], ["--image-size is nothing", "--label-column"]),
+        (["t.csv", "--data-option", "missing"], ["--data-option", "'missing'", "NAME=VALUE"]),
+        (["t.csv", "--data-option", "mising=mean"], ["'mising'", "Did you mean 'missing'?"]),
+        (["t.csv", "--data-option", "missing=zero"], ["missing", "'zero'", "mean, refuse"]),
+        (["t.csv", "--data-option", "separator=;"], ["separator ';'", "one column only"]),
+        (["t.csv", "--data-option", "separator=ab"], ["separator", "'ab'", "semicolon"]),
+        (["t.csv", "--data-option", "encoding=klingon"], ["encoding", "'klingon'", "utf-8"]),
+        (["t.csv", "--data-option", "categories={a: 3"], ["categories", "not valid YAML"]),
+        (["t.csv", "--label-column", "b", "--data-option", "label_column=a"], ["given twice"]),
+        (["missing.csv"], ["column 'a'", "1 of 51", "row 0", "--drop-columns", "missing=mean"]),
+        (["unlabelled.csv"], ["column 'kind' (guessed", "1 labels are missing", "row 50"]),
+        (["one.csv"], ["column 'kind'", "class 'b' has 1 examples", "at least 5"]),
+        (["twice.csv"], ["several columns are called 'a'"]),
+        (["ragged.csv"], ["Expected 3 columns, got 4"]),
+        (["text.csv"], ["column 'a'", "text with 50 different values", "text=hash"]),
+        (["empty.csv"], ["the file is empty"]),
+        (["head.csv"], ["no rows"]),
+        (["latin.csv"], ["line 1", "encoding=latin-1"]),
+        (["zipped.csv.gz"], ["zipped.csv.gz", "gzip"]),
+        (["t.arrow"], ["t.arrow", "Arrow table"]),
+        (["absent.csv"], ["absent.csv", "no such file"]),
+        (["digits", "--label-column", "y"], ["--label-column", "'digits' takes no options"]),
+        (["ragged"], ["2 sizes", "8x8 (9), 9x9 (1)", "3.png", "--image-size 8"]),
+        (["ragged", "--image-size", "big"], ["--image-size", "'big'", "HEIGHTxWIDTH"]),
+        (["ragged", "--label-column", "y"], ["--label-column is nothing", "--image-size"]),
+        (["corrupt"], ["dog/2.png", "cannot be read as an image"]),
+        (["single"], ["every label is 'cat'", "two classes"]),
+        (["loose"], ["stray.png", "outside the folders of the classes"]),
+        (["nothing"], ["no images found", "one folder of images for each class"]),
+        (["hf:"], ["hf:NAME"]),
+        (["bad_input_modul:load"], ["'bad_input_modul'", "Did you mean 'bad_input_module'?"]),
+        (["bad_input_module:lod"], ["'lod'", "Did you mean 'load'?"]),
+        (["bad_input_module:broken"], ["bad_input_module.py:4", "KeyError: 'x'"]),
+        (["bad_input_module:three"], ["a tuple of 3", "expected (x, y)"]),
+        (["t.csv", "--model", "bad_input_module:wide"], ["[2, 3]", "logits of shape [2, 2]"]),
+        (["t.csv", "--model", "bad_input_module:nothing"], ["NoneType", "torch.nn.Module"]),
+        (["t.csv", "--model", "bad_input_module:wid"], ["'wid'", "Did you mean 'wide'?"]),
+        (["t.csv", "--model", "hf:nobody/nothing"], ["does not suit inputs of shape [2]"]),
+    ],
+)
+def test_data_and_models_of_ones_own(
+    refused: Refused,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: list[str],
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "bad_input_module", raising=False)
+    write_own_things(tmp_path)
+    refused("search", "curriculum", "--data", *arguments, words=words)
+
+
+def test_how_data_is_read_for_a_tuned_config(
+    refused: Refused, tuned: Tuned, tmp_path: Path
+) -> None:
+    write_own_things(tmp_path)
+    options = {"label_column": "kind", "feature_columns": ["a", "b"], "classes": ["a", "b"]}
+    data = {"source": str(tmp_path / "t.csv"), "options": options}
+    dataclasses.replace(tuned, data=data).write(tmp_path / "tuned.yaml")
+    (tmp_path / "other.csv").write_text(TABLE.replace("kind", "sort"))
+    (tmp_path / "more.csv").write_text(TABLE.replace(",b", ",c").replace("c,kind", "b,kind"))
+    train = ("train", "tuned.yaml", "--data")
+    refused(*train, "other.csv", words=["other.csv", "no column 'kind'", "a, b, sort"])
+    refused(*train, "more.csv", words=["more.csv", "class 'c'", "chosen before, a, b"])
+    refused("train", "tuned.yaml", "--label-column", "b", words=["--label-column", "--data"])
 
 
 @pytest.mark.parametrize(
@@ -381,7 +515,7 @@ def test_weights_that_are_gone(refused: Refused, run_folder: Path) -> None:
         ("--seed", 10**20, ["--seed", str(10**20)]),
         ("--output", "backbone.txt", ["--output", "backbone.txt", ".safetensors"]),
         ("--output", "", ["--output", "is there already"]),
-        ("--model", "nope", ["'nope'", "Allowed: cnn, mlp"]),
+        ("--model", "nope", ["'nope'", "Allowed: MODULE:FUNCTION, cnn, hf:NAME, mlp"]),
         ("--device", "tpu", ["--device", "'tpu'"]),
     ],
 )

@@ -52,7 +52,7 @@ def test_a_horizon_of_ones_own(given: Any, expected: Float | None) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"model": "mpl"}, "'mpl'. Did you mean 'mlp'? Allowed: cnn, mlp"),
+        ({"model": "mpl"}, "'mpl'. Did you mean 'mlp'? Allowed: MODULE:FUNCTION, cnn,"),
         ({"space": {"training.epochs": {"high": 31}}}, "training.epochs.high: got 31, expected"),
         ({"space": {"algorithm": "superlos"}}, "'superlos'. Did you mean 'superloss'?"),
         ({"noise": "1.5"}, "--noise"),

@@ -79,7 +79,7 @@ def replaced(config: Config, path: str, value: Any) -> Config:
 def wrong_values(node: Leaf | Fixed) -> list[Any]:
     """Values of another type, and outside the range, if there is one."""
     if isinstance(node, Fixed):
-        return [[], None, "7" if node.type is not str else 7, not isinstance(node.value, bool)]
+        return [[], None, "7" if node.type is not str else 7, 7 if node.type is bool else True]
     if isinstance(node.allowed, Categorical):
         return [[], None, "no such choice", 17]
     allowed = node.allowed

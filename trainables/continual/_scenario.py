@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from search_spaces import Config, Part, Space, from_config, narrowed, option
+from search_spaces import Config, InputError, Part, Space, from_config, narrowed, option
 from trainables.continual._continual import Continual
 from trainables.continual._learner import ContinualLearner
 from trainables.continual._recipe import Recipe
@@ -17,7 +17,7 @@ from trainables.continual._settings import Settings, drawn_classes, load_stream,
 from trainables.continual._stream import StreamData, StreamView
 from trainables.data import DataSpec, DataView, Examples, OpeningLog, load_view, open_test
 from trainables.learner import DeviceData, Learner
-from trainables.models import Model
+from trainables.models import Model, check_model, ends_in_linear
 from trainables.randomness import derive_seed
 from trainables.ranks import ALONE, Ranks
 from trainables.scenario import Scenario
@@ -80,7 +80,7 @@ class ContinualScenario(Scenario):
         seen = [number for task in view.development for number in task]
         return {"of classes that no trial of the search saw": ~np.isin(items.labels, seen)}
 
-    def notes(self, view: DataView) -> list[str]:
+    def notes(self, view: DataView, model: Model) -> list[str]:
         assert isinstance(view, StreamView)
         tasks = f"The {view.tasks} tasks have {view.num_classes // view.tasks} classes each."
         if view.groups:
@@ -89,9 +89,9 @@ class ContinualScenario(Scenario):
                 f"The {view.tasks} tasks are groups of classes, of {min(sizes)} to {max(sizes)} "
                 f"classes, {view.tasks} of {view.groups_in_all} groups drawn by the data's seed."
             )
-        start = "no pre-trained backbone"
+        start = model.starts_from or "no pre-trained backbone"
         if view.pretrained is not None:
-            start = f"a {view.pretrained.model} backbone pre-trained on {view.pretrained.data}"
+            start = f"a {view.pretrained.name} backbone pre-trained on {view.pretrained.data}"
         start = f"Every learner started from {start}; memory: {view.memory} examples."
         return [f"hpo_protocol {view.hpo_protocol}: {_protocol(view)}", tasks, start]
 
@@ -110,9 +110,19 @@ class ContinualScenario(Scenario):
     def default_model(self, view: DataView) -> str:
         """The backbone's; else a CNN for images of more than 256 values, and an MLP."""
         if isinstance(view, StreamView) and view.pretrained is not None:
-            return view.pretrained.model
+            return view.pretrained.name
         images = len(view.input_shape) == 3 and math.prod(view.input_shape) > SMALL
         return "cnn" if images else "mlp"
+
+    def check_model(self, model: Model, view: DataView) -> None:
+        network = check_model(model, view.input_shape, view.num_classes)
+        with torch.random.fork_rng(devices=[]):
+            model.build_backbone(view.input_shape)
+        if not ends_in_linear(network, view.input_shape):
+            raise InputError(
+                f"--model {model.full_name}: its last torch.nn.Linear is not its last layer, and "
+                "continual learning puts the heads of the tasks in place of that."
+            )
 
     def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:
         recipe = from_config(Recipe, config)

@@ -198,7 +198,7 @@ def _backbone(file: str, view: StreamView, data: DataSpec) -> Backbone:
     shapes = {name: value.shape for name, value in built.state_dict().items()}
     if shapes != {name: value.shape for name, value in backbone.weights.items()}:
         raise InputError(
-            f"{where} is a {backbone.model} for inputs of another shape than "
+            f"{where} is a {backbone.name} for inputs of another shape than "
             f"{list(view.input_shape)}."
         )
     return backbone

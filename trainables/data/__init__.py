@@ -15,7 +15,8 @@ from trainables.data._classes import (
 from trainables.data._examples import DataView, Examples
 from trainables.data._groups import class_groups
 from trainables.data._loading import OpeningLog, hashes_of, load_view, open_test
-from trainables.data._registry import data_sources
+from trainables.data._options import flag_of
+from trainables.data._registry import carried_over, data_sources, located
 from trainables.data._spec import DataSpec
 
 __all__ = [
@@ -26,11 +27,14 @@ __all__ = [
     "Examples",
     "OpeningLog",
     "SealedClasses",
+    "carried_over",
     "class_groups",
     "data_sources",
+    "flag_of",
     "hashes_of",
     "load_class_view",
     "load_view",
+    "located",
     "open_test",
     "open_test_classes",
 ]

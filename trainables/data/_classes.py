@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from search_spaces.errors import InputError, unknown_name
 from trainables.data._examples import DataView, Examples
 from trainables.data._groups import class_groups
-from trainables.data._inputs import canonical_inputs
+from trainables.data._inputs import canonical_inputs, filled
 from trainables.data._labels import encode_labels
 from trainables.data._loading import OpeningLog, fingerprint_of
 from trainables.data._noise import Noise
@@ -125,6 +125,8 @@ class _Parts:
     turned_classes: bool
     name: str
     fingerprint: str
+    options: dict[str, Any]
+    notes: tuple[str, ...]
 
 
 def load_class_view(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) -> ClassView:
@@ -161,6 +163,8 @@ def load_class_view(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = 
         validation_classes=parts.validation.names,
         split=parts.split,
         turned_classes=parts.turned_classes,
+        options=parts.options,
+        notes=parts.notes,
     )
 
 
@@ -186,50 +190,63 @@ def open_test_classes(
 def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) -> _Parts:
     if spec.noise != "none":
         raise InputError(f"--noise: got '{spec.noise}'; data split by class takes none.")
-    source = find_source(spec.source, others)
+    source = find_source(spec.source, spec.options, others)
     raw = source.load()
-    labels, names = encode_labels(raw.examples, raw.class_names)
-    known = _Classes(canonical_inputs(raw.examples), labels, names)
+    labels, names = encode_labels(raw.examples, raw.class_names, raw.classes)
+    known = _Classes(canonical_inputs(raw.examples, raw.missing_as_mean), labels, names)
+    new = _new_classes(raw, known)
     rng = np.random.default_rng(spec.seed)
-    way = _way(raw, names, wanted.name, source.name)
+    way = _way(raw, known, new, wanted.name, source.name)
     if raw.class_split is not None and way == raw.class_split.name:
-        train, validation, test, split = _as_published(raw, known, raw.class_split)
+        train, validation, test, split = _as_published(known, new, raw.class_split)
     else:
-        train, validation, test, split = _drawn(raw, known, way, wanted, source.name, rng)
+        train, validation, test, split = _drawn(known, new, way, wanted, source.name, rng)
     if wanted.training_classes:
         kept = rng.permutation(len(train.names))[: wanted.training_classes]
         train = train.only(sorted(int(c) for c in kept))
+    if raw.missing_as_mean:
+        stored = train.inputs
+        train, validation, test = (
+            replace(part, inputs=filled(part.inputs, stored)) for part in (train, validation, test)
+        )
     digest = f"{fingerprint_of(raw, spec.seed, Noise())} {wanted} {way}"
     parts = _Parts(
-        train,
-        validation,
-        test,
-        split,
-        raw.turned_classes,
-        source.name,
-        hashlib.sha256(digest.encode()).hexdigest()[:16],
+        train=train,
+        validation=validation,
+        test=test,
+        split=split,
+        turned_classes=raw.turned_classes,
+        name=source.name,
+        fingerprint=hashlib.sha256(digest.encode()).hexdigest()[:16],
+        options=raw.resolved(names),
+        notes=raw.notes,
     )
     _check(parts, wanted)
     return parts
 
 
-def _way(raw: RawData, names: tuple[str, ...], asked: str, data: str) -> str:
-    """The name of the split to make."""
-    published = [raw.class_split.name] if raw.class_split is not None else []
-    groups = [raw.class_groups] if _grouped(names) else []
-    allowed = [*published, *groups, _SINGLE]
+def _way(raw: RawData, known: _Classes, new: _Classes | None, asked: str, data: str) -> str:
+    """The name of the split to make.
+
+    A published split of classes that are not all there is made only if it is asked for by name,
+    and then refused with the class that is missing.
+    """
+    published = [] if raw.class_split is None else [raw.class_split]
+    groups = [raw.class_groups] if _grouped(known.names) else []
     if asked == DEFAULT:
-        return allowed[0]
+        there = {*known.names, *(new.names if new else ())}
+        whole = [each.name for each in published if there.issuperset(each.validation + each.test)]
+        return [*whole, *groups, _SINGLE][0]
+    allowed = [*(each.name for each in published), *groups, _SINGLE]
     if asked not in allowed:
         raise unknown_name(f"split of '{data}'", asked, [DEFAULT, *allowed])
     return asked
 
 
 def _as_published(
-    raw: RawData, known: _Classes, split: PublishedClassSplit
+    known: _Classes, new: _Classes | None, split: PublishedClassSplit
 ) -> tuple[_Classes, _Classes, _Classes, str]:
     """Training, validation and test of a published split, and what it is called."""
-    new = _new_classes(raw, known)
     whole = known if new is None else known.and_also(new)
     validation, test = (whole.named(part, split.name) for part in (split.validation, split.test))
     taken = {*split.validation, *split.test}
@@ -239,15 +256,14 @@ def _as_published(
 
 
 def _drawn(
-    raw: RawData,
     known: _Classes,
+    test: _Classes | None,
     way: str,
     wanted: ClassSplit,
     data: str,
     rng: np.random.Generator,
 ) -> tuple[_Classes, _Classes, _Classes, str]:
     """Training, validation and test drawn by the generator, and what the split is called."""
-    test = _new_classes(raw, known)
     together = {} if way == _SINGLE else class_groups(known.names)
     groups = list(together.values()) or [[c] for c in range(len(known.names))]
     order = [int(group) for group in rng.permutation(len(groups))]
@@ -270,7 +286,7 @@ def _new_classes(raw: RawData, known: _Classes) -> _Classes | None:
     labels, names = encode_labels(raw.official_test, raw.class_names)
     if set(names) & set(known.names):
         return None
-    inputs = canonical_inputs(raw.official_test)
+    inputs = canonical_inputs(raw.official_test, raw.missing_as_mean)
     if inputs.shape[1:] != known.inputs.shape[1:]:
         raise InputError(
             f"{raw.official_test.inputs_name}: one test input has shape {list(inputs.shape[1:])}, "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,8 @@ class DataView:
         fingerprint: 16 hex digits that differ for other data, another split or other noise.
         mean: what was taken off each raw input, broadcastable to [n, ...].
         scale: what it was then divided by, likewise.
+        options: the data options with which it is loaded again, guesses made certain.
+        notes: sentences on what was guessed or left out in loading.
     """
 
     train: Examples
@@ -45,6 +49,8 @@ class DataView:
     fingerprint: str
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+    options: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def num_classes(self) -> int:

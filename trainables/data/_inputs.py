@@ -13,8 +13,12 @@ from trainables.data._source import RawExamples
 _CHANNELS = (1, 3, 4)
 
 
-def canonical_inputs(raw: RawExamples) -> NDArray[Any]:
+def canonical_inputs(raw: RawExamples, may_miss: bool = False) -> NDArray[Any]:
     """The inputs as [n, features] or [n, channels, height, width], of the type they came in.
+
+    Args:
+        raw: the examples.
+        may_miss: whether NaN is a value that is missing, and no mistake.
 
     Raises:
         InputError: no rows, not numbers, values that are not finite, another number of rows than
@@ -35,16 +39,29 @@ def canonical_inputs(raw: RawExamples) -> NDArray[Any]:
             f"{name}: {len(inputs)} inputs but {len(raw.labels)} labels ({raw.labels_name}); "
             "there must be one label for each input."
         )
-    _check_finite(raw)
+    _check_finite(raw, may_miss)
     return _channels_first(inputs, name)
 
 
-def _check_finite(raw: RawExamples) -> None:
+def filled(inputs: NDArray[Any], train: NDArray[Any]) -> NDArray[Any]:
+    """The inputs with the mean of the training part in place of each missing value.
+
+    Args:
+        inputs: [n, features]; NaN is a value that is missing.
+        train: the training part's inputs, [m, features].
+    """
+    missing = np.isnan(inputs)
+    count = np.maximum(np.sum(~np.isnan(train), axis=0), 1)
+    return np.where(missing, np.nansum(train, axis=0) / count, inputs)
+
+
+def _check_finite(raw: RawExamples, may_miss: bool) -> None:
     if raw.inputs.dtype.kind != "f":
         return
     # Finite as float32, which is what learners get: 1e300 is infinite there.
     with np.errstate(over="ignore"):
-        bad = ~np.isfinite(raw.inputs.astype(np.float32, copy=False))
+        values = raw.inputs.astype(np.float32, copy=False)
+    bad = np.isinf(values) if may_miss else ~np.isfinite(values)
     if not bad.any():
         return
     row, *place = (int(index) for index in np.unravel_index(bad.argmax(), bad.shape))

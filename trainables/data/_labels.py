@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,28 @@ _MOST_NAMED = 20  # of classes, in a message
 
 
 def encode_labels(
-    raw: RawExamples, class_names: tuple[str, ...] | None
+    raw: RawExamples, class_names: tuple[str, ...] | None, classes: tuple[str, ...] = ()
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Class numbers [n] from 0, in the sorted order of the labels, and the name of each class.
+    """Class numbers [n] from 0, and the name of each class.
+
+    Args:
+        raw: the examples.
+        class_names: the name of class i, for labels that are numbers.
+        classes: the classes that there have to be; without them, those that there are, in the
+            sorted order of the labels.
 
     Raises:
-        InputError: labels that are missing or no class labels, fewer than two classes, or a class
-            with too few examples to be split.
+        InputError: labels that are missing or no class labels, fewer than two classes, a class
+            with too few examples to be split, or other classes than there have to be.
     """
     names, codes = _named(raw, class_names)
+    if classes:
+        names, codes = classes, _renumbered(raw, names, codes, classes)
     if len(names) < 2:
         raise InputError(
             f"{raw.labels_name}: every label is '{names[0]}'; at least two classes are needed."
         )
-    counts = np.bincount(codes)
+    counts = np.bincount(codes, minlength=len(names))
     rarest = int(counts.argmin())
     if counts[rarest] < _FEWEST_PER_CLASS:
         raise InputError(
@@ -37,6 +46,24 @@ def encode_labels(
             f"to split; every class needs at least {_FEWEST_PER_CLASS}."
         )
     return codes, names
+
+
+def _renumbered(
+    raw: RawExamples, names: tuple[str, ...], codes: NDArray[np.int64], classes: tuple[str, ...]
+) -> NDArray[np.int64]:
+    for name in names:
+        if name not in classes:
+            raise InputError(
+                f"{raw.labels_name}: class '{name}' is not one of those chosen before, "
+                f"{shortened(classes)}; --label-column or --data-option classes name others."
+            )
+    return np.array([classes.index(name) for name in names], dtype=np.int64)[codes]
+
+
+def shortened(names: Sequence[str], most: int = _MOST_NAMED) -> str:
+    """Names with commas, not all of them if they are many."""
+    listed = ", ".join(map(str, names[:most]))
+    return f"{listed}, … ({len(names)} in all)" if len(names) > most else listed
 
 
 def encode_test_labels(
@@ -50,10 +77,9 @@ def encode_test_labels(
     names, codes = _named(raw, class_names)
     unseen = [name for name in names if name not in classes]
     if unseen:
-        more = f", … ({len(classes)} in all)" if len(classes) > _MOST_NAMED else ""
         raise InputError(
             f"{raw.labels_name}: the test has class '{unseen[0]}', which the training part has "
-            f"not; the training classes are: {', '.join(classes[:_MOST_NAMED])}{more}."
+            f"not; the training classes are: {shortened(classes)}."
         )
     return np.array([classes.index(name) for name in names], dtype=np.int64)[codes]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from search_spaces.errors import InputError
 from trainables.data._content import content_hashes
 from trainables.data._examples import DataView, Examples
-from trainables.data._inputs import canonical_inputs
+from trainables.data._inputs import canonical_inputs, filled
 from trainables.data._labels import encode_labels, encode_test_labels
 from trainables.data._noise import Noise, corrupt, parse_noise
 from trainables.data._registry import find_source
@@ -53,6 +53,8 @@ class _Split:
     name: str
     fingerprint: str
     noise_rng: np.random.Generator
+    options: dict[str, Any]
+    notes: tuple[str, ...]
 
     def standardization(self, wanted: bool) -> Standardization:
         inputs = self.train.inputs
@@ -85,6 +87,8 @@ def load_view(spec: DataSpec, standardised: bool = True) -> DataView:
         fingerprint=split.fingerprint,
         mean=standardization.mean,
         scale=standardization.scale,
+        options=split.options,
+        notes=split.notes,
     )
 
 
@@ -132,30 +136,35 @@ def hashes_of(spec: DataSpec, sealed: bool) -> NDArray[np.uint64]:
 
 
 def _load_split(spec: DataSpec) -> _Split:
-    source = find_source(spec.source)
+    source = find_source(spec.source, spec.options)
     raw = source.load()
     split_seed, noise_seed = np.random.SeedSequence(spec.seed).spawn(2)
-    inputs = canonical_inputs(raw.examples)
-    labels, classes = encode_labels(raw.examples, raw.class_names)
+    inputs = canonical_inputs(raw.examples, raw.missing_as_mean)
+    labels, classes = encode_labels(raw.examples, raw.class_names, raw.classes)
     examples = _Part(inputs, labels)
     test = _official_test(raw, inputs.shape[1:], classes)
     shares = (3, 1, 1) if test is None else (4, 1)
-    parts = stratified_split(labels, shares, np.random.default_rng(split_seed))
+    rows = stratified_split(labels, shares, np.random.default_rng(split_seed))
+    parts = [*map(examples.take, rows), *([] if test is None else [test])]
+    if raw.missing_as_mean:
+        parts = [_Part(filled(each.inputs, parts[0].inputs), each.labels) for each in parts]
     return _Split(
-        train=examples.take(parts[0]),
-        validation=examples.take(parts[1]),
-        test=examples.take(parts[2]) if test is None else test,
+        train=parts[0],
+        validation=parts[1],
+        test=parts[2],
         classes=classes,
         name=source.name,
         fingerprint=fingerprint_of(raw, spec.seed, parse_noise(spec.noise)),
         noise_rng=np.random.default_rng(noise_seed),
+        options=raw.resolved(classes),
+        notes=raw.notes,
     )
 
 
 def _official_test(raw: RawData, shape: tuple[int, ...], classes: tuple[str, ...]) -> _Part | None:
     if raw.official_test is None:
         return None
-    inputs = canonical_inputs(raw.official_test)
+    inputs = canonical_inputs(raw.official_test, raw.missing_as_mean)
     if inputs.shape[1:] != shape:
         raise InputError(
             f"{raw.official_test.inputs_name}: one test input has shape {list(inputs.shape[1:])}, "

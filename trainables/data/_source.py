@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
+from trainables.data._options import read_options
+
+Options = TypeVar("Options")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +60,16 @@ class RawData:
         examples: everything, or the official training part where there is an official test.
         official_test: the test examples that the data set's makers set aside.
         class_names: the name of class i, for labels that are numbers from 0.
-        class_split: a published division of all classes, the official test's among them.
+        class_split: a published division of all classes, the official test's among them; of no use
+            by itself where some that it names are missing.
         class_groups: what the groups of classes called GROUP/CLASS are.
         turned_classes: whether few-shot learning by custom takes each class turned by 90, 180
             and 270 degrees for three classes more.
+        classes: the classes that there have to be, in their order; empty if any will do.
+        options: the options with which this very data is loaded again, guesses made certain. With
+            a key `classes` in it, the classes that are found are put there.
+        notes: sentences on what was guessed or left out.
+        missing_as_mean: whether values that are missing become the training part's mean.
     """
 
     examples: RawExamples
@@ -68,28 +78,68 @@ class RawData:
     class_split: PublishedClassSplit | None = None
     class_groups: str = "groups"
     turned_classes: bool = False
+    classes: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    missing_as_mean: bool = False
+
+    def resolved(self, classes: tuple[str, ...]) -> dict[str, Any]:
+        """The options, with the classes that were found if they belong there."""
+        found = dict(self.options)
+        return {**found, "classes": list(classes)} if "classes" in found else found
 
 
 class Source(ABC):
     """One data source; a module of this package holds exactly one, named like the module.
 
     Args:
-        path: where the user says the data is; a named source can do without.
+        address: where the user says the data is; a named source can do without.
+        options: how it is to be read.
+
+    Attributes:
+        takes: the dataclasses whose fields are this source's options.
+        last_resort: whether it is asked only about what no other source claims.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path
+    takes: ClassVar[tuple[type, ...]] = ()
+    last_resort: ClassVar[bool] = False
+
+    def __init__(self, address: str = "", options: Mapping[str, Any] | None = None) -> None:
+        self.address = address
+        self.path = Path(address).expanduser() if address else None
+        self._given = dict(options or {})
+        self._options = read_options(self.takes, self._given, self.name)
+
+    def _chosen(self, kind: type[Options]) -> Options:
+        """The options of one of the kinds that it takes."""
+        chosen: Options = self._options[kind]
+        return chosen
 
     @property
     def name(self) -> str:
         """What the data set is called in reports."""
-        module = type(self).__module__.rpartition(".")[2]
-        return self.path.name if self.path else module.replace("_", "-")
+        return self.path.name if self.path else self.module_name()
 
     @classmethod
-    def claims(cls, path: Path) -> bool:
-        """Whether this source is the one to load `path`."""
+    def module_name(cls) -> str:
+        """The name of the source itself."""
+        return cls.__module__.rpartition(".")[2].replace("_", "-")
+
+    @classmethod
+    def addresses(cls) -> str:
+        """How the addresses look that it claims, for messages."""
+        return cls.module_name()
+
+    @classmethod
+    def claims(cls, address: str) -> bool:
+        """Whether this source is the one to load what is at `address`."""
         return False
+
+    @classmethod
+    def located(cls, address: str) -> str:
+        """The same address, but one that means the same in any working directory."""
+        path = Path(address).expanduser()
+        return str(path.absolute()) if path.exists() else address
 
     @abstractmethod
     def load(self) -> RawData:
@@ -103,20 +153,21 @@ class Source(ABC):
 class FileSource(Source):
     """A source that reads any file with a certain suffix."""
 
-    suffix: ClassVar[str]
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._file = path
+    suffixes: ClassVar[tuple[str, ...]]
 
     @classmethod
-    def claims(cls, path: Path) -> bool:
-        return path.suffix.lower() == cls.suffix
+    def addresses(cls) -> str:
+        return ", ".join(f"*{suffix}" for suffix in cls.suffixes)
+
+    @classmethod
+    def claims(cls, address: str) -> bool:
+        return address.lower().endswith(cls.suffixes)
 
     def load(self) -> RawData:
-        if not self._file.is_file():
-            raise InputError(f"data file '{self._file}': there is no such file.")
-        return self._read(self._file)
+        assert self.path is not None
+        if not self.path.is_file():
+            raise InputError(f"data file '{self.path}': there is no such file.")
+        return self._read(self.path)
 
     @abstractmethod
     def _read(self, path: Path) -> RawData:

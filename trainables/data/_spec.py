@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from search_spaces.errors import InputError, unknown_name
@@ -15,9 +15,10 @@ class DataSpec:
     """The user's choice of data; the same spec always gives the same split and noise.
 
     Attributes:
-        source: a named source such as `digits`, or the path of a data file.
+        source: a named source such as `digits`, the path of a file or folder, or another address.
         noise: label noise: `none`, a rate, `symmetric:RATE` or `asymmetric:RATE`.
         seed: decides the split and the noise.
+        options: how the source is to be read, such as `label_column`; the rest is guessed.
 
     Raises:
         InputError: a field has the wrong type or a value that is not allowed.
@@ -26,6 +27,7 @@ class DataSpec:
     source: str
     noise: str = "none"
     seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str) or not self.source.strip():
@@ -37,8 +39,10 @@ class DataSpec:
         parse_noise(self.noise)
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise InputError(f"data seed: expected a whole number >= 0, got {self.seed!r}.")
+        if not isinstance(self.options, Mapping):
+            raise InputError(f"data options: expected a mapping, got {self.options!r}.")
 
-    def to_dict(self) -> dict[str, str | int]:
+    def to_dict(self) -> dict[str, Any]:
         """The spec as plain values that YAML and JSON can hold."""
         return asdict(self)
 
@@ -51,7 +55,7 @@ class DataSpec:
         """
         if not isinstance(values, Mapping):
             raise InputError(f"data: expected a mapping with a 'source', got {values!r}.")
-        allowed = [field.name for field in fields(cls)]
+        allowed = [each.name for each in fields(cls)]
         for key in values:
             if key not in allowed:
                 raise unknown_name("key in data", key, allowed)

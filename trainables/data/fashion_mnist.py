@@ -42,8 +42,8 @@ class FashionMnist(Source):
     """
 
     @classmethod
-    def claims(cls, path: Path) -> bool:
-        return any((path / name).is_file() for name in _FILES)
+    def claims(cls, address: str) -> bool:
+        return _holds_files(Path(address).expanduser())
 
     def load(self) -> RawData:
         folder = self.path or _find_folder()
@@ -60,11 +60,15 @@ class FashionMnist(Source):
         )
 
 
+def _holds_files(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _FILES)
+
+
 def _find_folder() -> Path:
     root = os.environ.get("AUTOML_CL_DATA")
     roots = [*([Path(root)] if root else []), Path("data"), Path("../shared/data")]
     for folder in (place / _FOLDER for place in roots):
-        if FashionMnist.claims(folder):
+        if _holds_files(folder):
             return folder
     raise InputError(
         f"data '{_FOLDER}': none of its files found in $AUTOML_CL_DATA/{_FOLDER} (AUTOML_CL_DATA "

@@ -25,7 +25,7 @@ class Npz(FileSource):
     labels, targets or classes for y; each may end in `_train`, and in `_test` for the test.
     """
 
-    suffix = ".npz"
+    suffixes = (".npz",)
 
     def _read(self, path: Path) -> RawData:
         try:

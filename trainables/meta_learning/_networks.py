@@ -41,3 +41,13 @@ def squared_distances(points: Tensor, centres: Tensor) -> Tensor:
     products = points @ centres.transpose(1, 2)
     norms = points.square().sum(2)[..., None] + centres.square().sum(2)[:, None]
     return norms - 2.0 * products
+
+
+def normalised_alone(network: nn.Module) -> nn.Module:
+    """The network with layer normalisation over each image in place of batch normalisation."""
+    for name, layer in network.named_children():
+        if isinstance(layer, nn.BatchNorm2d):
+            setattr(network, name, nn.GroupNorm(1, layer.num_features))
+        else:
+            normalised_alone(layer)
+    return network

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
 
 from search_spaces import Config, InputError, Space, from_config, narrowed, option
 from trainables.data import DataSpec, DataView, OpeningLog
 from trainables.learner import Learner
 from trainables.meta_learning._learner import EpisodicLearner
 from trainables.meta_learning._meta_learner import MetaLearner
+from trainables.meta_learning._networks import normalised_alone
 from trainables.meta_learning._problems import Classification, Regression
 from trainables.meta_learning._recipe import Recipe
 from trainables.meta_learning._settings import Settings, SinusoidSettings
@@ -27,8 +30,10 @@ from trainables.meta_learning._views import (
     load_tasks,
     open_test_tasks,
 )
+from trainables.models import Model, check_model
 from trainables.ranks import ALONE, Ranks
 from trainables.scenario import Scenario
+from trainables.user_code import own_fault
 
 SMALL = 256
 
@@ -57,9 +62,9 @@ class MetaLearning(Scenario):
     def settings_for(self, source: str) -> type:
         return SinusoidSettings if source == SINUSOID else Settings
 
-    def notes(self, view: DataView) -> list[str]:
+    def notes(self, view: DataView, model: Model) -> list[str]:
         assert isinstance(view, FewShotView | SinusoidView)
-        return view.notes()
+        return [*view.about_tasks(), *super().notes(view, model)]
 
     def load(self, data: DataSpec, settings: Settings | SinusoidSettings) -> DataView:
         return load_tasks(data, settings)
@@ -114,6 +119,25 @@ class MetaLearning(Scenario):
         """A CNN for images of more than 256 values, else an MLP."""
         images = len(view.input_shape) == 3 and math.prod(view.input_shape) > SMALL
         return "cnn" if images else "mlp"
+
+    def check_model(self, model: Model, view: DataView) -> None:
+        network = check_model(model, view.input_shape, view.num_classes)
+        what = f"--model {model.full_name}"
+        if not isinstance(network, nn.Sequential) or not isinstance(network[-1], nn.Linear):
+            raise InputError(
+                f"{what}: meta-learning needs a torch.nn.Sequential that ends in a "
+                f"torch.nn.Linear, whose inputs are the features; got {type(network).__name__}."
+            )
+        network, inputs = normalised_alone(network), torch.zeros(2, 3, *view.input_shape)
+        weights: dict[str, Tensor] = dict(network.named_parameters())
+
+        def outputs(inputs: Tensor) -> Tensor:
+            return functional_call(network, weights, (inputs,))
+
+        try:
+            vmap(outputs, randomness="different")(inputs)
+        except Exception as error:
+            raise own_fault(f"{what}: under torch.func.vmap, which maml needs", error) from error
 
     def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:
         recipe: Recipe = from_config(Recipe, config)

@@ -18,6 +18,7 @@ from trainables.data import (
     DataView,
     Examples,
     OpeningLog,
+    flag_of,
     load_class_view,
     open_test_classes,
 )
@@ -83,7 +84,7 @@ class FewShotView(ClassView):
         """Different classes to train on, those made by rotation among them."""
         return len(self.classes) * self.rotations
 
-    def notes(self) -> list[str]:
+    def about_tasks(self) -> list[str]:
         """What a verdict on its tasks must not be read without."""
         size = self.settings
         turned = ", each class turned by quarters making three more" if self.rotations > 1 else ""
@@ -140,7 +141,7 @@ class SinusoidView(DataView):
         """There are none to tell apart."""
         return 1
 
-    def notes(self) -> list[str]:
+    def about_tasks(self) -> list[str]:
         """What a verdict on its tasks must not be read without."""
         size = self.settings
         return [f"Tasks: sinusoids of {size.shots} labelled points, {size.queries} to predict."]
@@ -223,6 +224,9 @@ def _rotations(settings: Settings, customary: bool, input_shape: tuple[int, ...]
 def _sinusoids(data: DataSpec, settings: SinusoidSettings) -> SinusoidView:
     if data.noise != "none":
         raise InputError(f"--noise: got '{data.noise}'; sinusoids have no labels to flip.")
+    if data.options:
+        given = ", ".join(map(flag_of, data.options))
+        raise InputError(f"{given}: data '{SINUSOID}' takes no options.")
     nothing = Examples(np.empty((0, 1), np.float32), np.empty(0, np.int64))
     return SinusoidView(
         train=nothing,

@@ -12,6 +12,7 @@ from torch.func import functional_call, grad, vmap
 from search_spaces import Categorical, Float, Int
 from trainables.meta_learning._episodes import Labelled, Tasks
 from trainables.meta_learning._meta_learner import MetaLearner, TrainingStep
+from trainables.meta_learning._networks import normalised_alone
 from trainables.meta_learning._problems import Classification, Problem
 from trainables.models import Model
 
@@ -95,13 +96,3 @@ class MAML(MetaLearner):
                 name: each - self.inner_lr * gradients[name] for name, each in parameters.items()
             }
         return parameters
-
-
-def normalised_alone(network: nn.Module) -> nn.Module:
-    """The network with layer normalisation over each image in place of batch normalisation."""
-    for name, layer in network.named_children():
-        if isinstance(layer, nn.BatchNorm2d):
-            setattr(network, name, nn.GroupNorm(1, layer.num_features))
-        else:
-            normalised_alone(layer)
-    return network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import nn
 
@@ -12,9 +12,36 @@ from search_spaces import InputError, Part
 
 
 class Model(Part, ABC):
-    """An architecture's sizes, and how to build it. Sizes are not searched, only fixed."""
+    """An architecture's sizes, and how to build it. Sizes are not searched, only fixed.
+
+    Some models stand for whatever has a name of a certain form. Their fields hold that name.
+    """
 
     kind: ClassVar[str] = "model"
+
+    @classmethod
+    def names(cls) -> str:
+        """How the names look that it claims, for messages."""
+        return cls.part_name()
+
+    @classmethod
+    def named(cls, name: str) -> Self | None:
+        """The model of this kind that a name on the command line stands for, or None.
+
+        Raises:
+            InputError: the name is of the right form, but what it names is not there.
+        """
+        return cls() if name == cls.part_name() else None
+
+    @property
+    def full_name(self) -> str:
+        """The name that stands for this very model on the command line."""
+        return self.part_name()
+
+    @property
+    def starts_from(self) -> str:
+        """Which weights it starts from, in words; nothing if all are drawn anew."""
+        return ""
 
     @abstractmethod
     def build(self, input_shape: Sequence[int], num_classes: int) -> nn.Module:
@@ -33,7 +60,7 @@ class Model(Part, ABC):
         linear = [(name, m) for name, m in network.named_modules() if isinstance(m, nn.Linear)]
         if not linear:
             raise InputError(
-                f"model: '{self.part_name()}' ends in no linear layer to put heads in place of."
+                f"model: '{self.full_name}' ends in no linear layer to put heads in place of."
             )
         name, last = linear[-1]
         network.set_submodule(name, nn.Identity())

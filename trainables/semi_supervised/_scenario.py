@@ -11,6 +11,7 @@ from search_spaces import Config, InputError, Int, from_config
 from trainables.classification import ClassificationScenario
 from trainables.data import DataSpec, DataView, Examples, OpeningLog, load_view, open_test
 from trainables.learner import Learner
+from trainables.models import Model
 from trainables.semi_supervised._learner import SemiSupervisedLearner
 from trainables.semi_supervised._recipe import Recipe
 from trainables.semi_supervised._semi_supervised import SemiSupervised
@@ -60,12 +61,13 @@ class SemiSupervisedScenario(ClassificationScenario):
         # Which labels are known makes no other test: openings are counted by the split.
         return open_test(data, log, whole.fingerprint)
 
-    def notes(self, view: DataView) -> list[str]:
+    def notes(self, view: DataView, model: Model) -> list[str]:
         assert isinstance(view, PartlyLabelled)
         count = len(view.labelled)
         return [
             f"{count} of {len(view.train)} training examples had a label; configs were chosen by "
-            f"{len(view.validation)} validation labels."
+            f"{len(view.validation)} validation labels.",
+            *super().notes(view, model),
         ]
 
     def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:

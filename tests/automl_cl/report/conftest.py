@@ -65,7 +65,7 @@ class Writer:
             for place, number in enumerate(contestants(plan))
         }
         verdict = judge(plan, scores, session.table, scenario)
-        verdict["notes"] = scenario.notes(self.prepared.view)
+        verdict["notes"] = scenario.notes(self.prepared.view, self.prepared.model)
         session.write("verdict", plan=plan, verdict=verdict)
 
     def _ask(self, number: int) -> None:
@@ -146,7 +146,8 @@ def write_run_at(
         fingerprint = prepared.view.fingerprint
         journal.append("search", spec=spec.to_dict(), data=fingerprint, versions=versions)
         session = Session(spec, folder, journal, prepared.scenario, prepared.space)
-        problem = problem_of(prepared.scenario, prepared.view, prepared.space)
+        about = prepared.scenario, prepared.view, prepared.space, prepared.model
+        problem = problem_of(*about)
         session.write("problem", **problem)
         writer = Writer(session, prepared)
         if until != "begun":

@@ -118,6 +118,17 @@ SPECS = [
         space={"algorithm": ["superloss"], "optimizer.lr": {"low": 1e-4, "log": True}},
         settings={"name": "1e5", "text": "a b", "list": [1, 2], "on": True},
     ),
+    SearchSpec(
+        "curriculum",
+        "animals.csv",
+        data_options={
+            "label_column": "the animal",
+            "feature_columns": ["size, in m", "colour"],
+            "header": "no",
+            "categories": {"colour": ["blue", "it's"]},
+            "classes": ["ant", "bee"],
+        },
+    ),
 ]
 
 

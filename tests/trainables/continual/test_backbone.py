@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from automl_cl.preparation import prepare
+from automl_cl.spec import SearchSpec
 from search_spaces import InputError, narrowed
 from trainables.continual._scenario import SCENARIO
 from trainables.continual._stream import StreamData, StreamView
 from trainables.continual.slca import SLCA
 from trainables.data import DataSpec
 from trainables.data._content import content_hashes
+from trainables.models import find_model
 from trainables.pretraining import pretrain, read_backbone, write_backbone
 
 CPU = torch.device("cpu")
@@ -87,7 +92,7 @@ def test_learners_start_from_it_and_scale_inputs_as_it_does(write, pretrained) -
     assert SCENARIO.default_model(view) == "mlp"
     assert space.options("model") == ["mlp"]
     assert config["model"]["width"] == 32, "its sizes are the backbone's"
-    assert "pre-trained on other.npz" in SCENARIO.notes(view)[2]
+    assert "pre-trained on other.npz" in SCENARIO.notes(view, find_model("mlp"))[2]
 
 
 def test_a_model_of_another_size_is_refused(write, pretrained) -> None:
@@ -205,3 +210,60 @@ def test_other_files_are_refused(write, tmp_path: Path) -> None:
 def test_a_size_that_the_model_does_not_have_is_refused(write) -> None:
     with pytest.raises(InputError, match=r"'widht'. Did you mean 'width'"):
         pretrain(DataSpec(write("a.npz", images(1))), "mlp", 1, 0, CPU, {"widht": 3})
+
+
+OWN = """
+from torch import nn
+
+def net(shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(25, 8), nn.ReLU(), nn.Linear(8, classes))
+
+def other(shape, classes):
+    return net(shape, classes)
+"""
+
+
+def test_a_backbone_of_ones_own_model_is_found_again_from_anywhere(
+    write, pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_backbone.py").write_text(OWN)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    path = pretrained(write("other.npz", images(1)), "own_backbone:net")
+    own = write("own.npz", images(2))
+    monkeypatch.chdir("/")
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each != str(tmp_path)])
+    sys.modules.pop("own_backbone")
+    spec = SearchSpec("continual", own, settings={"tasks": 4, "backbone": path})
+    prepared = prepare(spec)
+    assert prepared.model.full_name == "own_backbone:net"
+    assert "a own_backbone:net backbone" in SCENARIO.notes(prepared.view, prepared.model)[2]
+    with pytest.raises(InputError, match=r"own_backbone:other.* but the backbone is a own_back"):
+        prepare(replace(spec, model="own_backbone:other"))
+    sys.modules.pop("own_backbone")
+
+
+def test_a_search_from_a_backbone_has_its_sizes(write, pretrained) -> None:
+    path = pretrained(write("other.npz", images(1)), width=32, depth=1)
+    settings = {"tasks": 4, "backbone": path}
+    for model in (None, "mlp"):
+        found = prepare(
+            SearchSpec("continual", write("own.npz", images(2)), model=model, settings=settings)
+        )
+        assert found.space.default()["model"] == {
+            "name": "mlp",
+            "width": 32,
+            "depth": 1,
+            "dropout": 0.0,
+        }
+
+
+def test_what_was_guessed_about_its_data_is_said(write, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    lines = [f"{a},{b},{'xy'[n % 2]}" for n, (a, b) in enumerate(rows)]
+    (tmp_path / "a.csv").write_text("\n".join(["a,b,kind", *lines]))
+    said: list[str] = []
+    spec = DataSpec(str(tmp_path / "a.csv"), options={"drop_columns": "b"})
+    found = pretrain(spec, "mlp", 1, 0, CPU, say=said.append)
+    assert any("'kind' (guessed" in note for note in said)
+    assert len(found.examples) == 48 and found.weights["1.weight"].shape[1] == 1

@@ -15,6 +15,7 @@ from trainables.continual import Continual
 from trainables.continual._learner import ContinualLearner
 from trainables.continual._scenario import SCENARIO
 from trainables.continual._stream import Stream, StreamData
+from trainables.models.mlp import MLP
 from trainables.trial_run import TrialRequest, TrialRun
 
 CPU = torch.device("cpu")
@@ -100,7 +101,7 @@ def test_a_request_says_which_of_the_two_a_trial_is(make_stream, tmp_path, searc
     ],
 )
 def test_what_a_verdict_is_not_to_be_read_without(make_stream, protocol: str, said: str) -> None:
-    first, tasks, start = SCENARIO.notes(make_stream(hpo_protocol=protocol))
+    first, tasks, start = SCENARIO.notes(make_stream(hpo_protocol=protocol), MLP())
     assert first.startswith(f"hpo_protocol {protocol}: ") and said in first
     assert "4 tasks have 2 classes each" in tasks
     assert "no pre-trained backbone" in start
@@ -199,7 +200,7 @@ def test_tasks_may_be_groups_of_unequal_size(make_npz_view) -> None:
         assert len({view.classes[number].partition("/")[0] for number in task}) == 1
     assert len({data.tasks_of(seed) for seed in range(100)}) > 15
     assert data.tasks_of(3) == data.tasks_of(3)
-    assert "groups of classes, of 1 to 4 classes, 4 of 4 groups" in SCENARIO.notes(view)[1]
+    assert "groups of classes, of 1 to 4 classes, 4 of 4 groups" in SCENARIO.notes(view, MLP())[1]
 
 
 def test_as_many_groups_are_drawn_as_there_are_tasks_by_the_datas_seed(make_npz_view) -> None:
@@ -270,7 +271,7 @@ def test_transfer_searches_on_other_data_alone(make_npz_view) -> None:
     assert seen.num_classes == 4 and seen.tasks == 2
     shown = {tuple(row) for row in seen.train.inputs.tolist()}
     assert not shown & {tuple(row) for row in data.train.inputs.tolist()}
-    assert "streams of other.npz and nothing of data.npz" in SCENARIO.notes(view)[0]
+    assert "streams of other.npz and nothing of data.npz" in SCENARIO.notes(view, MLP())[0]
     with pytest.raises(InputError, match=r"examples of 'copy.npz' are also in 'data.npz'"):
         copy = make_npz_view.write("copy.npz", {"b": 3, "a": 1})
         make_npz_view({"a": 1, "b": 3}, **settings | {"transfer_data": copy})

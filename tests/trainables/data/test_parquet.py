@@ -119,15 +119,19 @@ def without(values: np.ndarray, row: int) -> list[Any]:
 
 
 SHORT = [*ROWS.tolist()[:6], [1.0], *ROWS.tolist()[7:]]
+NAMES = [f"x{i}" for i in range(40)]
 TENSOR = pa.fixed_shape_tensor(pa.float64(), [3])
 
 
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"a": A, "name": ["x"] * 40, "label": Y}, ["column 'name'", "string", "numbers"]),
+        ({"a": A, "name": NAMES, "label": Y}, ["column 'name'", "'x0'", "text=hash"]),
         ({"a": A, "v": ROWS.tolist(), "label": Y}, ["column 'v'", "list", "one single column"]),
-        ({"a": without(A, 5), "label": Y}, ["1 values", "row 5, column 'a'"]),
+        (
+            {"a": without(A, 5), "label": Y},
+            ["column 'a'", "1 of 40 values", "row 5", "missing=mean"],
+        ),
         ({"v": SHORT, "label": Y}, ["column 'v'", "3 in row 0 and 1 in row 6"]),
         ({"v": without(ROWS, 4), "label": Y}, ["column 'v'", "row 4"]),
         (
@@ -147,8 +151,8 @@ TENSOR = pa.fixed_shape_tensor(pa.float64(), [3])
         ({"label": Y}, ["at least one feature", "found: label"]),
         ({}, ["at least one feature", "found: none"]),
         ({"a": A[:0], "label": Y[:0]}, ["empty"]),
-        ({"v": pa.array([], pa.list_(pa.int64())), "label": Y[:0]}, ["column 'v'", "empty"]),
-        ({"v": pa.array([], TENSOR), "label": Y[:0]}, ["column 'v'", "empty"]),
+        ({"v": pa.array([], pa.list_(pa.int64())), "label": Y[:0]}, ["(v, label)", "empty"]),
+        ({"v": pa.array([], TENSOR), "label": Y[:0]}, ["(v, label)", "empty"]),
     ],
 )
 def test_bad_tables_are_named(

@@ -34,8 +34,9 @@ def test_digits_are_8x8_images_in_ten_classes() -> None:
     [
         ("digitz", ["digitz", "Did you mean 'digits'", "fashion-mnist", "*.npz", "*.parquet"]),
         ("fashionmnist", ["Did you mean 'fashion-mnist'"]),
-        ("table.csv", ["table.csv", "*.npz", "*.parquet"]),
-        ("npz", ["path", "*.npz"]),
+        ("table.xlsx", ["table.xlsx", "*.npz", "*.csv", "hf:NAME", "MODULE:FUNCTION"]),
+        ("npz", ["place", "*.npz"]),
+        ("hugging-face", ["place", "hf:NAME"]),
         ("nowhere/absent.npz", ["nowhere/absent.npz", "no such file"]),
         ("absent.PARQUET", ["absent.PARQUET", "no such file"]),
     ],

@@ -138,11 +138,14 @@ def test_opening_is_the_only_public_way_to_a_test() -> None:
         "Examples",
         "OpeningLog",
         "SealedClasses",
+        "carried_over",
         "class_groups",
         "data_sources",
+        "flag_of",
         "hashes_of",  # gives numbers, from which no example can be had
         "load_class_view",
         "load_view",
+        "located",
         "open_test",
         "open_test_classes",
     ]

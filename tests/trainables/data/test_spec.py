@@ -9,8 +9,10 @@ from trainables.data import DataSpec
 
 
 def test_round_trip_through_plain_values() -> None:
-    spec = DataSpec("digits", noise="asymmetric:0.2", seed=7)
-    assert spec.to_dict() == {"source": "digits", "noise": "asymmetric:0.2", "seed": 7}
+    options = {"label_column": "species", "feature_columns": ["a", "b"]}
+    spec = DataSpec("iris.csv", noise="asymmetric:0.2", seed=7, options=options)
+    values = {"source": "iris.csv", "noise": "asymmetric:0.2", "seed": 7, "options": options}
+    assert spec.to_dict() == values
     assert DataSpec.from_dict(spec.to_dict()) == spec
 
 

@@ -15,6 +15,7 @@ from trainables.data import ClassSplit, DataSpec, open_test_classes
 from trainables.data._omniglot import find_file
 from trainables.data._vinyals import vinyals_split
 from trainables.meta_learning._views import FewShotView
+from trainables.models.mlp import MLP
 from trainables.scenario import load_scenario
 
 SCENARIO = load_scenario("meta_learning")
@@ -141,9 +142,21 @@ def test_omniglots_alphabets_stay_together_and_its_evaluation_set_is_sealed(omni
 
 def test_a_split_whose_classes_are_not_there_is_refused(omniglot) -> None:
     with pytest.raises(InputError, match="split 'vinyals': its class 'Armenian/character01'"):
-        SCENARIO.load(omniglot, settings())
+        SCENARIO.load(omniglot, settings(split="vinyals"))
     with pytest.raises(InputError, match=r"split of 'omniglot' 'vinyal'. Did you mean 'vinyals'"):
         SCENARIO.load(omniglot, settings(split="vinyal"))
+
+
+def test_unless_it_is_asked_for_another_one_is_taken(omniglot) -> None:
+    view = SCENARIO.load(omniglot, settings())
+    assert view.split.startswith("by whole alphabets")
+    assert view.classes == SCENARIO.load(omniglot, by_alphabet()).classes
+    assert any("by whole alphabets" in note for note in SCENARIO.notes(view, MLP()))
+
+
+def test_sinusoids_take_no_options_of_data() -> None:
+    with pytest.raises(InputError, match="--label-column: data 'sinusoid' takes no options"):
+        SCENARIO.load(DataSpec("sinusoid", options={"label_column": "y"}), points())
 
 
 @pytest.mark.parametrize("split", ["vinyals", "groups"])
@@ -187,7 +200,7 @@ def test_vinyals_split_of_the_real_omniglot(real_omniglot: DataSpec) -> None:
         *tested.classes,
     }
     assert len(view.train) == 20 * 1028 and len(tested.inputs) == 20 * 423
-    notes = " ".join(SCENARIO.notes(view))
+    notes = " ".join(SCENARIO.notes(view, MLP()))
     assert "vinyals" in notes and "1028/172/423" in notes and "42-45 are in the test" in notes
 
 

@@ -11,6 +11,7 @@ import torch
 
 from search_spaces import InputError
 from trainables.data import DataSpec, DataView, load_view
+from trainables.models.mlp import MLP
 from trainables.scenario import load_scenario
 from trainables.semi_supervised._view import PartlyLabelled, class_balanced
 
@@ -109,7 +110,7 @@ def test_fewer_unlabelled_inputs_can_be_asked_for() -> None:
 
 
 def test_the_verdict_says_how_many_labels_there_were() -> None:
-    (note,) = SCENARIO.notes(load(labels=100))
+    (note,) = SCENARIO.notes(load(labels=100), MLP())
     assert "100 of 1078 training examples" in note
 
 

@@ -1,0 +1,38 @@
+"""What the command line's options of data come to, the same for every command with `--data`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def data_options(
+    label_column: str | None,
+    feature_columns: str | None,
+    drop_columns: str | None,
+    image_size: str | None,
+    others: list[str] | None,
+) -> dict[str, Any]:
+    """The options that were given, by name.
+
+    Raises:
+        InputError: one is not of the form NAME=VALUE, or given twice.
+    """
+    from search_spaces import InputError, parse_yaml
+
+    flags = {
+        "label_column": label_column,
+        "feature_columns": feature_columns,
+        "drop_columns": drop_columns,
+        "image_size": image_size,
+    }
+    found: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+    for each in others or []:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise InputError(f"--data-option: got '{each}', expected NAME=VALUE.")
+        if name in found:
+            raise InputError(f"--data-option: '{name}' is given twice.")
+        # Anything but text comes as YAML, such as {"size": [S, M, L]}; `no` must not become False.
+        yaml = value.startswith(("{", "["))
+        found[name] = parse_yaml(value, f"--data-option {name}") if yaml else value
+    return found

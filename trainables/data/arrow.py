@@ -1,0 +1,43 @@
+"""Arrow tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, final
+
+from trainables.data._images import ImageOptions
+from trainables.data._source import FileSource, RawData, unreadable
+from trainables.data._table import TableOptions, read_tables
+
+_FILE_MAGIC = b"ARROW1"
+
+
+@final
+class Arrow(FileSource):
+    """A table in Arrow's IPC format, FILE.arrow or FILE.feather (version 2), file or stream.
+
+    Columns are as in a Parquet table.
+    """
+
+    suffixes = (".arrow", ".feather")
+    takes = (TableOptions, ImageOptions)
+
+    def _read(self, path: Path) -> RawData:
+        options, images = self._chosen(TableOptions), self._chosen(ImageOptions)
+        return read_tables([_read_table(path)], [f"'{path}'"], options, images)
+
+
+def _read_table(path: Path) -> Any:
+    import pyarrow
+    from pyarrow import ipc
+
+    try:
+        with pyarrow.memory_map(str(path)) as content:
+            whole = content.read(len(_FILE_MAGIC)) == _FILE_MAGIC
+            content.seek(0)
+            with (ipc.open_file if whole else ipc.open_stream)(content) as reader:
+                table = reader.read_all()
+                table.validate(full=True)
+                return table
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise unreadable(path, error, "an Arrow table (IPC file or stream)") from error

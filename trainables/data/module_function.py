@@ -1,0 +1,135 @@
+"""Data that a function of the user's own loads."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.errors import InputError, unknown_name
+from trainables.data._options import option, text
+from trainables.data._source import RawData, RawExamples, Source
+from trainables.user_code import ADDRESSES, UserFunction, is_address
+
+_KEYS = ("x", "y", "x_test", "y_test", "classes")
+_EXPECTED = "(x, y), or a dict or dataclass with x, y and perhaps x_test, y_test and classes"
+
+
+@dataclass(frozen=True)
+class PlaceOptions:
+    """Where the module is."""
+
+    folder: str = option("", text, "the folder to import the module from; found if not given")
+
+
+@final
+class ModuleFunction(Source):
+    """What a function of your own returns: --data MODULE:FUNCTION, such as my_data:load.
+
+    The function is called without arguments and returns (x, y), or a dict or dataclass with x, y
+    and, if there are, x_test and y_test (the sealed test) and classes (the name of class i). x is
+    [n, features], or images [n, height, width], [n, channels, height, width] or
+    [n, height, width, channels]; y is [n], whole numbers or strings. Whatever NumPy makes an array
+    of will do, CPU tensors of torch too. The module is looked for in the working directory and on
+    PYTHONPATH. The function is called more than once, and must return the same each time.
+    """
+
+    takes = (PlaceOptions,)
+    last_resort = True
+
+    @classmethod
+    def addresses(cls) -> str:
+        return ADDRESSES
+
+    @classmethod
+    def claims(cls, address: str) -> bool:
+        return is_address(address)
+
+    @property
+    def name(self) -> str:
+        return self.address
+
+    def load(self) -> RawData:
+        function = UserFunction(self.address, self._chosen(PlaceOptions).folder, "--data")
+        data, again = (_read(function(), f"--data {self.address}") for _ in range(2))
+        if _digest(data) != _digest(again):
+            raise InputError(
+                f"--data {self.address}: returned other data when it was called a second time; "
+                "what it draws at random needs a seed, or the split would mean nothing."
+            )
+        folder = function.folder
+        return dataclasses.replace(data, options={"folder": folder} if folder else {})
+
+
+def _read(returned: Any, where: str) -> RawData:
+    given = _as_mapping(returned, where)
+    for key in given:
+        if key not in _KEYS:
+            raise unknown_name(f"key in what {where} returned:", key, _KEYS)
+    values = {key: value for key, value in given.items() if value is not None}
+    for key, partner in (("x", "y"), ("y", "x"), ("x_test", "y_test"), ("y_test", "x_test")):
+        if key not in values and (partner in values or key == "x"):
+            raise InputError(f"{where} returned no '{key}'; expected {_EXPECTED}.")
+    classes = values.get("classes")
+    return RawData(
+        _examples(values, "x", "y", where),
+        _examples(values, "x_test", "y_test", where) if "x_test" in values else None,
+        None if classes is None else _class_names(classes, values["y"], where),
+    )
+
+
+def _as_mapping(returned: Any, where: str) -> dict[str, Any]:
+    if isinstance(returned, Mapping):
+        return {str(key): value for key, value in returned.items()}
+    if dataclasses.is_dataclass(returned) and not isinstance(returned, type):
+        return {each.name: getattr(returned, each.name) for each in dataclasses.fields(returned)}
+    if isinstance(returned, tuple | list) and len(returned) == 2:
+        return {"x": returned[0], "y": returned[1]}
+    kind = type(returned).__name__
+    if isinstance(returned, tuple | list):
+        kind = f"a {kind} of {len(returned)}"
+    raise InputError(f"{where} returned {kind}; expected {_EXPECTED}.")
+
+
+def _examples(values: Mapping[str, Any], inputs: str, labels: str, where: str) -> RawExamples:
+    return RawExamples(
+        _array(values[inputs], f"{where}, {inputs}"),
+        _array(values[labels], f"{where}, {labels}"),
+        f"{where}, {inputs}",
+        f"{where}, {labels}",
+    )
+
+
+def _array(value: Any, where: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{where}: no array can be made of it: {reason}") from error
+    if array.dtype.kind == "O" and array.ndim == 1 and all(isinstance(v, str) for v in array):
+        return array.astype(np.str_)  # how pandas keeps text
+    if array.dtype.kind == "O":
+        raise InputError(f"{where}: expected numbers, got objects such as {type(value).__name__}.")
+    return array
+
+
+def _class_names(classes: Any, labels: Any, where: str) -> tuple[str, ...] | None:
+    if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+        raise InputError(f"{where}, classes: expected a list of names, got {classes!r}.")
+    if _array(labels, f"{where}, y").dtype.kind not in "iu":
+        raise InputError(f"{where}, classes: name classes of labels that are whole numbers only.")
+    return tuple(classes)
+
+
+def _digest(data: RawData) -> str:
+    digest = hashlib.sha256()
+    for part in (data.examples, data.official_test):
+        for array in () if part is None else (part.inputs, part.labels):
+            digest.update(f"{array.dtype.str} {array.shape} ".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
