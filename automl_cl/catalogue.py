@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,13 @@ def entries(kind: str, scenario: str | None = None) -> list[Entry]:
             if f"{base.kind}s" == kind:
                 found |= {(name, o): _entry(o, name, cls) for o, cls in options(base).items()}
     return list(found.values())
+
+
+def markdown_table(found: Sequence[Entry]) -> str:
+    """Entries as a Markdown table, such as the README's table of algorithms."""
+    lines = ["| name | scenario | what |", "|---|---|---|"]
+    lines += [f"| `{each['name']}` | {each['scenario']} | {each['what']} |" for each in found]
+    return "\n".join(lines)
 
 
 def described(name: str) -> list[Description]:

@@ -215,12 +215,16 @@ def pretrain(
 def list_(
     kind: options.Kind,
     scenario: options.OfScenario = None,
+    markdown: options.AsMarkdown = False,
 ) -> None:
     """List what there is to choose from."""
     from rich.table import Table
 
-    from automl_cl.catalogue import entries
+    from automl_cl.catalogue import entries, markdown_table
 
+    if markdown:
+        typer.echo(markdown_table(entries(kind, scenario)))
+        return
     table = Table(box=None, pad_edge=False)
     for column in ("name", "scenario", "what"):
         table.add_column(column, no_wrap=column != "what")

@@ -209,6 +209,7 @@ Kind = Annotated[
         "scorers or scenarios."
     ),
 ]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]
 OfScenario = Annotated[str | None, typer.Option(help="Of this scenario only.")]
 Part = Annotated[str, typer.Argument(help="Anything that `list` shows, or `training`.")]
 

@@ -1,4 +1,4 @@
-"""The README's example, run as it stands."""
+"""The README: its example, run as it stands, and its table of algorithms."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from automl_cl.catalogue import entries, markdown_table
 from automl_cl.tuned import Tuned
 from search_spaces import to_config
 from trainables.curriculum._recipe import Recipe
@@ -46,3 +47,7 @@ def test_it_teaches(algorithm: object, tmp_path: Path, monkeypatch: pytest.Monke
     model = torch.nn.Sequential(torch.nn.Linear(4, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))
     namespace["teach"](model, inputs, labels)  # type: ignore[operator]
     assert (model(inputs).argmax(1) == labels).float().mean() > 0.8
+
+
+def test_the_table_of_algorithms_is_the_one_that_the_command_prints() -> None:
+    assert markdown_table(entries("algorithms")) in README.read_text()
