@@ -140,7 +140,8 @@ def _reason(verdict: Verdict, wins: bool) -> str:
         )
     if wins:
         return f"This {name} config beats this tuned baseline config on this data: {against}."
-    return f"Nothing beats the tuned baseline here; the nearest is a {name} config: {against}."
+    nearest = f"{'an' if name[0] in 'aeiou' else 'a'} {name} config"
+    return f"Nothing beats the tuned baseline here; the nearest is {nearest}: {against}."
 
 
 def _part(verdict: Verdict, what: str, items: int) -> str:
