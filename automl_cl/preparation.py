@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl_cl.objectives import objectives_of
 from automl_cl.spec import SearchSpec
 from search_spaces import Float, InputError, Space, narrowed, unknown_name
 from trainables.data import DataSpec, DataView, data_sources
 from trainables.scenario import Scenario, load_scenario, scenario_names
 
 SHORTEST = 0.25
+EXTRAS = 0.2
+"""Of what a trial may cost, left by default for what is not training, such as evaluations."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ def located(data: str) -> str:
 
 def data_spec(spec: SearchSpec) -> DataSpec:
     """What data a search is on."""
-    return DataSpec(source=spec.data, noise=spec.noise, seed=spec.seed)
+    seed = spec.seed if spec.split_seed is None else spec.split_seed
+    return DataSpec(source=spec.data, noise=spec.noise, seed=seed)
 
 
 def prepare(spec: SearchSpec) -> Prepared:
@@ -54,6 +58,7 @@ def prepare(spec: SearchSpec) -> Prepared:
     settings, data = scenario.with_settings(spec.settings, spec.data), data_spec(spec)
     view = scenario.load(data, settings)
     scenario = scenario.for_view(view)
+    objectives_of(scenario.metric, scenario.secondary, spec.objectives)  # refuses unknown names
     return Prepared(spec, scenario, settings, data, view, _space(spec, scenario, view))
 
 
@@ -66,8 +71,10 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     whole = scenario.space(view)
     model = scenario.default_model(view) if spec.model is None else spec.model
     _require_suitable(model, whole.options("model"), scenario, view)
-    cap = spec.max_epochs
-    cut = narrowed(whole, {"model": model, "training.epochs": {"high": cap, "default": cap}})
+    cap = default = spec.cap
+    if spec.max_compute is not None:
+        default = min(spec.max_epochs, (1 - EXTRAS) * spec.max_compute)
+    cut = narrowed(whole, {"model": model, "training.epochs": {"high": cap, "default": default}})
     try:
         space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
     except InputError as error:

@@ -26,9 +26,9 @@ def problem_of(scenario: Scenario, view: DataView, space: Space) -> dict[str, An
         space: the narrowed space.
 
     Returns:
-        `metric`, `mode`, `baseline` and `notes` of the scenario; `arms`, each with its study's
-        `coordinates` as Optuna's JSON and the extra `information` it has or None; `space` and
-        `whole_space` as `Space.describe` tells them.
+        `metric`, `mode`, `baseline`, `secondary` and `notes` of the scenario; `arms`, each with
+        its study's `coordinates` as Optuna's JSON and the extra `information` it has or None;
+        `space` and `whole_space` as `Space.describe` tells them.
     """
     arms = {}
     for name in space.options("algorithm"):
@@ -42,6 +42,7 @@ def problem_of(scenario: Scenario, view: DataView, space: Space) -> dict[str, An
         "metric": scenario.metric,
         "mode": scenario.mode,
         "baseline": scenario.baseline,
+        "secondary": dict(scenario.secondary),
         "notes": scenario.notes(view),
         "arms": arms,
         "space": space.describe(),
