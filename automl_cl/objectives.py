@@ -123,18 +123,27 @@ def on_front(costs: Sequence[Sequence[float]]) -> list[bool]:
 
 
 def pareto_front(
-    trials: Sequence[Trial], metric: Objective, objectives: Sequence[Objective]
+    trials: Sequence[Trial], mode: str, objectives: Sequence[Objective]
 ) -> list[Trial]:
     """The finished search trials that no other beats in the metric and all objectives together.
+
+    Args:
+        trials: of any stage.
+        mode: of the metric, `max` or `min`.
+        objectives: what is set against it.
 
     Returns:
         Those on the front, the best by the metric first.
     """
-    done = [trial for trial in trials if trial.stage == SEARCH and trial.value is not None]
-    chosen = [metric, *objectives]
-    fronts = on_front([[each.cost(trial) for each in chosen] for trial in done])
-    front = [trial for trial, is_on in zip(done, fronts, strict=True) if is_on]
-    return sorted(front, key=lambda trial: ([each.cost(trial) for each in chosen], trial.number))
+    sign = -1.0 if mode == "max" else 1.0
+    costs = {
+        trial.number: [sign * trial.value, *(each.cost(trial) for each in objectives)]
+        for trial in trials
+        if trial.stage == SEARCH and trial.value is not None
+    }
+    on = dict(zip(costs, on_front(list(costs.values())), strict=True))
+    front = [trial for trial in trials if on.get(trial.number)]
+    return sorted(front, key=lambda trial: (costs[trial.number], trial.number))
 
 
 def scalarised(costs: Sequence[Sequence[float]], weights: Sequence[float]) -> list[float]:

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from automl_cl.journal import Event
-from automl_cl.objectives import WITHOUT_ANY, Objective, objectives_of, pareto_front
+from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
 from automl_cl.stages import missing, verdict_repeats
 from automl_cl.tally import ArmTally, Tally
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
@@ -266,10 +266,9 @@ def arms_table(table: TrialTable, scenario: Scenario) -> Text:
 
 def front_table(table: TrialTable, scenario: Scenario, names: Sequence[str]) -> Text:
     """The Pareto front of the metric and objectives: one row a trial, the best ones first."""
-    metric = Objective(scenario.metric, scenario.mode)
     chosen = objectives_of(scenario.metric, scenario.secondary, names or WITHOUT_ANY)
-    front = pareto_front(table.of_stage(SEARCH), metric, chosen)
-    about = " and ".join([scenario.metric, *(each.name for each in chosen)]).replace("_", " ")
+    front = pareto_front(table.of_stage(SEARCH), scenario.mode, chosen)
+    about = ", ".join([scenario.metric, *(each.name for each in chosen)]).replace("_", " ")
     words = f"{len(front)} trials are" if len(front) != 1 else "1 trial is"
     headline = _line(f"{words} on the Pareto front of {about}")
     if not names or not front:

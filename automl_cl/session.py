@@ -18,7 +18,7 @@ from typing import Any
 from automl_cl import stages
 from automl_cl.allocator import next_arm
 from automl_cl.journal import Event, Journal
-from automl_cl.objectives import WITHOUT_ANY, Objective, objectives_of, pareto_front
+from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
 from automl_cl.proposals import Proposals
 from automl_cl.run_folder import RunFolder
 from automl_cl.samplers import Sampler
@@ -245,7 +245,7 @@ class Session:
         """The finished search trials that nothing beats in the metric and all objectives."""
         mine = self.scenario
         objectives = self.objectives or objectives_of(mine.metric, {}, WITHOUT_ANY)
-        return pareto_front(self.table.trials, Objective(mine.metric, mine.mode), objectives)
+        return pareto_front(self.table.trials, mine.mode, objectives)
 
     def _make_plan(self) -> Event:
         """Writes down who is put to the test. The same again is not put to it again."""

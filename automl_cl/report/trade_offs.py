@@ -11,7 +11,6 @@ from automl_cl.objectives import (
     WITHOUT_ANY,
     Objective,
     objectives_of,
-    on_front,
     pareto_front,
 )
 from automl_cl.spec import SearchSpec
@@ -85,27 +84,26 @@ class TradeOffs:
 def trade_offs_of(trials: Sequence[Trial], problem: Event, spec: SearchSpec) -> TradeOffs:
     """The trade-offs among search trials."""
     metric, secondary = problem["metric"], problem.get("secondary", {})
-    own = Objective(metric, problem["mode"])
+    mode = problem["mode"]
     chosen = objectives_of(metric, secondary, spec.objectives or WITHOUT_ANY)
-    front = pareto_front(trials, own, chosen)
+    front = pareto_front(trials, mode, chosen)
     shown = objectives_of(metric, secondary, spec.objectives or COSTS)
     done = [trial for trial in trials if trial.value is not None]
     rows = [
         Row(trial.number, trial.arm, trial.value or 0.0, [e.words(trial) for e in chosen])
         for trial in front[:MOST_ROWS]
     ]
-    axes = [_axis(done, own, each) for each in shown]
+    axes = [_axis(done, mode, each) for each in shown]
     axes = [axis for axis in axes if len({dot.cost for dot in axis.dots}) > 1]
     return TradeOffs([each.name for each in chosen], rows, len(front), axes)
 
 
-def _axis(done: Sequence[Trial], metric: Objective, objective: Objective) -> Axis:
-    known = [(trial, cost) for trial in done if (cost := objective.of(trial)) is not None]
-    fronts = on_front([[metric.cost(trial), objective.cost(trial)] for trial, _ in known])
-    return Axis(
-        objective,
-        [
-            Dot(trial.number, trial.arm, trial.value or 0.0, float(cost), is_on)
-            for (trial, cost), is_on in zip(known, fronts, strict=True)
-        ],
-    )
+def _axis(done: Sequence[Trial], mode: str, objective: Objective) -> Axis:
+    known = {trial.number: cost for trial in done if (cost := objective.of(trial)) is not None}
+    front = {trial.number for trial in pareto_front(done, mode, [objective])}
+    dots = [
+        Dot(t.number, t.arm, t.value or 0.0, known[t.number], t.number in front)
+        for t in done
+        if t.number in known
+    ]
+    return Axis(objective, dots)
