@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from automl_cl.trials import SEARCH, Trial
+from automl_cl.trials import BROKEN, SEARCH, Trial
 
 EVERYBODY = 0.4
 
@@ -23,7 +23,8 @@ def next_arm(
         arms: all arms, the baseline among them.
         baseline: the plain baseline's arm.
         trials: the trials so far. Running ones count with the compute they may spend, and so do
-            those that failed or diverged: an arm that fails at once would get all trials.
+            those that failed, diverged or were infeasible: an arm that fails at once would get
+            all trials.
         spent: the share of the search's budget that is spent.
         mode: `max` or `min`.
     """
@@ -42,7 +43,7 @@ def next_arm(
 
 def _compute(trials: Sequence[Trial], arm: str) -> float:
     return sum(
-        trial.horizon if trial.status in ("running", "failed", "diverged") else trial.compute
+        trial.horizon if trial.status in ("running", *BROKEN) else trial.compute
         for trial in trials
         if trial.arm == arm
     )

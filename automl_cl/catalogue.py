@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from automl_cl.samplers import Sampler
+from automl_cl.schedulers import Scheduler
 from search_spaces import Part, options, unknown_name
 from search_spaces.parts import FieldType, field_types, is_family, is_part
 from search_spaces.ranges import describe_range
@@ -18,6 +20,9 @@ Entry = dict[str, str]
 
 UNTUNED = ("data", "scenario")
 """Kinds whose members are no parts of a config."""
+
+OF_SEARCHES: tuple[type[Part], ...] = (Sampler, Scheduler)
+"""Families of which a search has one member, whatever its scenario."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Description:
 def kinds() -> list[str]:
     """Everything that can be listed."""
     found = {f"{base.kind}s" for name in scenario_names() for base in _families(name)}
+    found |= {f"{base.kind}s" for base in OF_SEARCHES}
     return sorted(found | {"data", "scenarios"})
 
 
@@ -52,6 +58,9 @@ def entries(kind: str, scenario: str | None = None) -> list[Entry]:
         return found_data
     if kind == "scenarios":
         return [_entry(name, name, type(load_scenario(name))) for name in scenarios]
+    for base in OF_SEARCHES:
+        if f"{base.kind}s" == kind:
+            return [_entry(name, "any", cls) for name, cls in options(base).items()]
     found: dict[tuple[str, str], Entry] = {}
     for name in scenarios:
         for base in _families(name):
@@ -91,7 +100,9 @@ def described(name: str) -> list[Description]:
 
 
 def _parts() -> Iterator[type[Part]]:
-    """Every part that a config can hold: the options of all families, and what has none."""
+    """Every part: the options of all families, and what has none."""
+    for family in OF_SEARCHES:
+        yield from options(family).values()
     for scenario in scenario_names():
         for base in _inside(load_scenario(scenario).recipe):
             yield from options(base).values() if is_family(base) else [base]

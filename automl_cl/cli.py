@@ -24,8 +24,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-COLUMNS = ("hyperparameter", "default", "allowed")
-
 
 @app.callback()
 def automl_cl(version: options.Version = False) -> None:
@@ -49,9 +47,16 @@ def search(
     trials: options.Trials = 100,
     max_epochs: options.MaxEpochs = 30.0,
     time_limit: options.TimeLimit = None,
+    total_compute: options.TotalCompute = None,
+    max_compute: options.MaxCompute = None,
+    max_memory: options.MaxMemory = None,
+    objective: options.Objectives = None,
     seeds: options.Seeds = 10,
     seed: options.SearchSeed = 0,
     fidelity: options.Fidelity = "prefix",
+    scheduler: options.Scheduler = "trusted_rungs",
+    sampler: options.Sampler = "forest",
+    prior_share: options.PriorShare = 0.0,
     cpus_per_trial: options.CpusPerTrial = 1.0,
     gpus_per_trial: options.GpusPerTrial = 0.0,
     workers_per_trial: options.WorkersPerTrial = 1,
@@ -63,6 +68,7 @@ def search(
     """Search, confirm, judge on the sealed test, and write [bold]tuned.yaml[/]."""
     with _when_interrupted("stopped before the search began; nothing was written"):
         from automl_cl.driver import start
+        from automl_cl.limits import bytes_of
         from automl_cl.preparation import located
         from automl_cl.spec import SearchSpec
         from search_spaces import read_narrowing
@@ -80,15 +86,22 @@ def search(
             trials=trials,
             max_epochs=max_epochs,
             time_limit=time_limit,
+            total_compute=total_compute,
+            max_compute=max_compute,
+            max_memory=None if max_memory is None else bytes_of(max_memory, "--max-memory"),
+            objectives=objective or [],
             seeds=seeds,
             seed=seed,
             fidelity=fidelity,
+            scheduler=scheduler,
+            sampler=sampler,
+            prior_share=prior_share,
             cpus_per_trial=cpus_per_trial,
             gpus_per_trial=gpus_per_trial,
             workers_per_trial=workers_per_trial,
         )
         console = _console()
-        with _progress(console, spec.scenario, time_limit) as progress:
+        with _progress(console, spec.scenario) as progress:
             watch, announce = progress.watch, progress.announce
             result = start(spec, output, address, watch, verbose, verdict_now, announce)
     _report(console, result)
@@ -98,6 +111,8 @@ def search(
 def resume(
     run: options.Run,
     trials: options.TrialsInAll = None,
+    total_compute: options.TotalComputeInAll = None,
+    time_limit: options.TimeLimitAnew = None,
     address: options.Address = None,
     verdict_now: options.VerdictNow = False,
     verbose: options.Verbose = False,
@@ -112,9 +127,79 @@ def resume(
         folder = RunFolder.existing(run)
         spec = spec_of(read_events(folder.journal), folder)
         console = _console()
-        with _progress(console, spec.scenario, spec.time_limit) as progress:
+        with _progress(console, spec.scenario) as progress:
             watch, announce = progress.watch, progress.announce
-            result = driver.resume(run, trials, address, watch, verbose, verdict_now, announce)
+            result = driver.resume(
+                run,
+                trials,
+                address,
+                watch,
+                verbose,
+                verdict_now,
+                announce,
+                total_compute,
+                time_limit,
+            )
+    _report(console, result)
+
+
+@app.command()
+def fork(
+    run: options.AnyRun,
+    output: options.Output = None,
+    space: options.SpaceFile = None,
+    trials: options.OtherTrials = None,
+    max_epochs: options.OtherMaxEpochs = None,
+    time_limit: options.TimeLimit = None,
+    total_compute: options.TotalCompute = None,
+    max_compute: options.MaxCompute = None,
+    max_memory: options.MaxMemory = None,
+    objective: options.Objectives = None,
+    seeds: options.OtherSeeds = None,
+    seed: options.OtherSearchSeed = None,
+    fidelity: options.OtherFidelity = None,
+    scheduler: options.OtherScheduler = None,
+    sampler: options.OtherSampler = None,
+    prior_share: options.OtherPriorShare = None,
+    cpus_per_trial: options.OtherCpusPerTrial = None,
+    gpus_per_trial: options.OtherGpusPerTrial = None,
+    workers_per_trial: options.OtherWorkersPerTrial = None,
+    address: options.Address = None,
+    verdict_now: options.VerdictOnInterruption = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Begin a new search with what another one has found; options not given are as there."""
+    with _when_interrupted("stopped before the search began; nothing was written"):
+        from automl_cl.driver import start
+        from automl_cl.fork import Fork
+        from search_spaces import read_narrowing
+
+        given = {
+            "space": None if space is None else dict(read_narrowing(space)),
+            "trials": trials,
+            "max_epochs": max_epochs,
+            "time_limit": time_limit,
+            "total_compute": total_compute,
+            "max_compute": max_compute,
+            "max_memory": max_memory,
+            "objectives": objective,
+            "seeds": seeds,
+            "seed": seed,
+            "fidelity": fidelity,
+            "scheduler": scheduler,
+            "sampler": sampler,
+            "prior_share": prior_share,
+            "cpus_per_trial": cpus_per_trial,
+            "gpus_per_trial": gpus_per_trial,
+            "workers_per_trial": workers_per_trial,
+        }
+        new = Fork.of(run, given)
+        console = _console()
+        with _progress(console, new.spec.scenario) as progress:
+            watch, announce = progress.watch, progress.announce
+            result = start(
+                new.spec, output, address, watch, verbose, verdict_now, announce, fork=new
+            )
     _report(console, result)
 
 
@@ -240,7 +325,7 @@ def describe(
     """Say what one of them is, with its hyperparameters, defaults and ranges."""
     from rich.table import Table
 
-    from automl_cl.catalogue import UNTUNED, described
+    from automl_cl.catalogue import OF_SEARCHES, UNTUNED, described
 
     console = _console()
     for found in described(name):
@@ -248,13 +333,15 @@ def describe(
         for paragraph in found.text.split("\n\n"):
             console.print(" ".join(paragraph.split()), "", sep="\n", highlight=False, markup=False)
         table = Table(box=None, pad_edge=False)
+        chosen_once = found.kind in {base.kind for base in OF_SEARCHES}
         untuned = found.kind in UNTUNED
-        for column in ("option", "default", "what") if untuned else COLUMNS:
+        what = "option" if untuned else "setting" if chosen_once else "hyperparameter"
+        for column in (what, "default", "what" if untuned else "allowed"):
             table.add_column(column, overflow="fold")
         for field in found.hyperparameters:
             table.add_row(field["name"], field["default"], field["allowed"])
         if table.rows or not untuned:
-            console.print(table if table.rows else "It has no hyperparameters.")
+            console.print(table if table.rows else f"It has no {what}s.")
 
 
 @app.command()
@@ -310,20 +397,22 @@ def _settings(labels: int | None, given: list[str]) -> dict[str, object]:
     return found
 
 
-def _progress(console: Console, scenario: str, time_limit: float | None) -> Progress:
+def _progress(console: Console, scenario: str) -> Progress:
     from automl_cl.progress import Progress
     from trainables.scenario import load_scenario
 
-    return Progress(console, load_scenario(scenario), time_limit)
+    return Progress(console, load_scenario(scenario))
 
 
 def _report(console: Console, result: SearchResult) -> None:
     """Prints the leaderboard, the verdict and where the results are."""
-    from automl_cl.progress import arms_table
+    from automl_cl.progress import arms_table, front_table
     from automl_cl.verdict import words
 
     console.print("")
     console.print(arms_table(result.table, result.scenario))
+    console.print("")
+    console.print(front_table(result.table, result.scenario, result.objectives))
     console.print(f"\nreport: {result.folder.report}", highlight=False, soft_wrap=True)
     console.print("")
     if result.verdict is None:

@@ -36,6 +36,7 @@ STATES = {
     "stopped": TrialState.PRUNED,
     "failed": TrialState.FAIL,
     "diverged": TrialState.FAIL,
+    "infeasible": TrialState.FAIL,
     "running": TrialState.RUNNING,
     "paused": TrialState.RUNNING,
 }
@@ -257,8 +258,10 @@ def _update(storage: BaseStorage, before: FrozenTrial, told: FrozenTrial) -> Non
 
 
 def _times(events: Sequence[Event]) -> Times:
-    """When each trial was asked for and last heard of."""
-    found: dict[int, tuple[float, float]] = {}
+    """When each trial was asked for and last heard of; a fork's have been there from its start."""
+    begun = events[0]["time"]
+    taken_over = (events[0].get("fork") or {"trials": []})["trials"]
+    found = {trial["number"]: (begun, begun) for trial in taken_over}
     for event in events:
         if "number" in event:
             begun, _ = found.get(event["number"], (event["time"], 0.0))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from automl_cl.execution import conclude, train, trial_resources
+from automl_cl.fork import Fork
 from automl_cl.interruption import Interruption, say_on_stderr
 from automl_cl.journal import Event, Journal
 from automl_cl.preparation import Prepared, prepare
@@ -47,6 +48,7 @@ class SearchResult:
         table: all trials.
         verdict: what `verdict.json` holds; None if the run was interrupted before.
         lacking: what there was too little of, if a verdict was asked for before its time.
+        objectives: what the Pareto front is about besides the metric, if the search named any.
     """
 
     folder: RunFolder
@@ -54,6 +56,40 @@ class SearchResult:
     table: TrialTable
     verdict: Verdict | None
     lacking: str | None = None
+    objectives: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Extension:
+    """By what a search is made longer; None leaves a budget as it is.
+
+    Attributes:
+        trials: search trials in all.
+        total_compute: compute of the search in all, in epochs of the plain baseline.
+        time_limit: seconds of searching, counted anew after a verdict.
+    """
+
+    trials: int | None = None
+    total_compute: float | None = None
+    time_limit: float | None = None
+
+    def fields(self) -> dict[str, float]:
+        """What is given, as the journal's `extend` event holds it."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def check(self, spec: SearchSpec, table: TrialTable) -> None:
+        """Refuses what would make the search shorter, or no search may have."""
+        if self.trials is not None and self.trials < table.budget:
+            raise InputError(
+                f"--trials: got {self.trials}, expected at least the {table.budget} so far."
+            )
+        before = table.total_compute or 0.0
+        if self.total_compute is not None and self.total_compute < before:
+            raise InputError(
+                f"--total-compute: got {self.total_compute:g}, expected at least the {before:g} "
+                "so far."
+            )
+        replace(spec, **self.fields())  # type: ignore[arg-type]
 
 
 def start(
@@ -65,6 +101,7 @@ def start(
     verdict_now: bool = False,
     announce: Callable[[str], None] = say_on_stderr,
     say: Callable[[str], None] = print,
+    fork: Fork | None = None,
 ) -> SearchResult:
     """Runs a search from its beginning.
 
@@ -77,6 +114,7 @@ def start(
         verdict_now: an interruption ends the search, and what there is goes on to the verdict.
         announce: told what an interruption leads to.
         say: told what was guessed about the data, a line at a time, before anything is trained.
+        fork: whose spec it is, if another search's trials are taken over.
 
     Raises:
         KeyboardInterrupt: if it is interrupted before there is anything to resume.
@@ -89,6 +127,7 @@ def start(
         spec = prepared.spec
         for note in prepared.view.notes:
             say(note)
+        taken = {} if fork is None else {"fork": fork.taken_over(prepared)}
         with interruption.put_off():
             stack.enter_context(_connection(spec, address, verbose))
         slots = concurrency(occupied)
@@ -101,6 +140,7 @@ def start(
             space=prepared.space.fingerprint(),
             data=prepared.view.fingerprint,
             versions=versions(),
+            **taken,
         )
         session = _session(prepared, folder, journal, verdict_now)
         return _run(session, prepared, slots, watch, interruption)
@@ -114,6 +154,8 @@ def resume(
     verbose: bool = False,
     verdict_now: bool = False,
     announce: Callable[[str], None] = say_on_stderr,
+    total_compute: float | None = None,
+    time_limit: float | None = None,
 ) -> SearchResult:
     """Takes a run up again where its journal ends, or extends one that has ended.
 
@@ -125,26 +167,29 @@ def resume(
         verbose: as for `start`.
         verdict_now: ends the search, if it is not over, and goes on to the verdict.
         announce: as for `start`.
+        total_compute: compute of the search in all; None for as much as was wanted.
+        time_limit: seconds of searching, counted anew after a verdict; None for as before.
 
     Raises:
         KeyboardInterrupt: if it is interrupted before it has begun again.
         InputError: if it is no run folder, its journal is damaged, its data or space has changed,
-            `trials` is fewer than there have been, or there is too little for a verdict now.
+            an extension is none, or there is too little for a verdict now.
     """
-    folder = RunFolder.existing(path)
+    folder, extension = RunFolder.existing(path), Extension(trials, total_compute, time_limit)
     with Interruption(announce) as interruption, ExitStack() as stack:
         journal = stack.enter_context(Journal.open(folder.journal))
         spec = spec_of(journal.events, folder)
         prepared, occupied = prepare(spec), trial_resources(spec)
         _same_as_before(journal.events[0], prepared)
-        _check_extension(spec, journal.events, trials)
+        table = replayed(journal.events)
+        extension.check(spec, table)
         if verdict_now:
-            _check_verdict_now(prepared, journal.events, trials, path)
+            _check_verdict_now(prepared, table, extension, path)
         with interruption.put_off():
             stack.enter_context(_connection(spec, address, verbose))
         slots = concurrency(occupied)
-        if trials is not None:
-            journal.append("extend", trials=trials)
+        if extension.fields():
+            journal.append("extend", **extension.fields())
         session = _session(prepared, folder, journal, verdict_now)
         if verdict_now and session.closable:
             session.close_search()
@@ -183,23 +228,13 @@ def _same_as_before(first: Event, prepared: Prepared) -> None:
         )
 
 
-def _check_extension(spec: SearchSpec, events: list[Event], trials: int | None) -> None:
-    if trials is None:
-        return
-    table = replayed(events)
-    if trials < table.budget:
-        raise InputError(f"--trials: got {trials}, expected at least the {table.budget} so far.")
-    replace(spec, trials=trials)  # refuses what no search may have
-
-
 def _check_verdict_now(
-    prepared: Prepared, events: list[Event], trials: int | None, path: Path
+    prepared: Prepared, table: TrialTable, extension: Extension, path: Path
 ) -> None:
-    if trials is not None:
-        raise InputError(
-            "--verdict-now ends the search and --trials extends it: give one of them."
-        )
-    lacking = shortfall(replayed(events), prepared.scenario.baseline)
+    for name in extension.fields():
+        flag = "--" + name.replace("_", "-")
+        raise InputError(f"--verdict-now ends the search and {flag} extends it: give one of them.")
+    lacking = shortfall(table, prepared.scenario.baseline)
     if lacking is not None:
         raise InputError(
             f"--verdict-now: {lacking}, which is too little for a verdict; go on searching with: "
@@ -251,13 +286,21 @@ def _carry_out(
     finally:
         with interruption.answered_by(lambda: None, lambda: "stopping"):
             if session.error is None:
-                write_trials(folder.trials, session.table)
+                write_trials(folder.trials, session.table, {t.number for t in session.front()})
                 board.write_missing()
     plan = session.table.plan
     judged = None if plan is None else session.table.verdict_of(plan)
+    result = SearchResult(
+        folder,
+        prepared.scenario,
+        session.table,
+        None,
+        session.lacking,
+        prepared.spec.objectives,
+    )
     if not session.complete or judged is None:
-        return SearchResult(folder, prepared.scenario, session.table, None, session.lacking)
+        return result
     verdict: Verdict = judged["verdict"]
     write_whole(folder.verdict, json.dumps(verdict, indent=2) + "\n")
     Tuned.of_search(prepared, session.table, verdict, versions()).write(folder.tuned)
-    return SearchResult(folder, prepared.scenario, session.table, verdict)
+    return replace(result, verdict=verdict, lacking=None)

@@ -113,10 +113,16 @@ class Journal:
             fingerprint: identifies the split.
 
         Returns:
-            How many times this split's test has been opened in this journal, this time included.
+            How many times this split's test has been opened in this journal, this time included,
+            and in those that its search was forked from.
         """
         with self._mutex:
             earlier = sum(
+                event["fork"]["openings"]
+                for event in self._events[:1]
+                if event.get("fork") and event["data"] == fingerprint
+            )
+            earlier += sum(
                 event["event"] == "open_test" and event["fingerprint"] == fingerprint
                 for event in self._events
             )

@@ -67,7 +67,7 @@ DataOption = Annotated[
     ),
 ]
 
-# How it is searched.
+# How it is searched. Of what a fork can change there is a second form: None is as it was.
 
 SpaceFile = Annotated[
     str | None,
@@ -76,16 +76,17 @@ SpaceFile = Annotated[
         rich_help_panel=TUNING,
     ),
 ]
-Trials = Annotated[int, typer.Option(help="Trials of the search.", rich_help_panel=TUNING)]
+_TRIALS = typer.Option(help="Trials of the search.", rich_help_panel=TUNING)
+Trials = Annotated[int, _TRIALS]
+OtherTrials = Annotated[int | None, _TRIALS]
 TrialsInAll = Annotated[
     int | None, typer.Option(help="Search trials in all; more than there were extends the search.")
 ]
-MaxEpochs = Annotated[
-    float,
-    typer.Option(
-        help="Compute cap of a trial, in epochs of the plain baseline.", rich_help_panel=TUNING
-    ),
-]
+_MAX_EPOCHS = typer.Option(
+    help="Compute cap of a trial, in epochs of the plain baseline.", rich_help_panel=TUNING
+)
+MaxEpochs = Annotated[float, _MAX_EPOCHS]
+OtherMaxEpochs = Annotated[float | None, _MAX_EPOCHS]
 TimeLimit = Annotated[
     float | None,
     typer.Option(
@@ -93,31 +94,84 @@ TimeLimit = Annotated[
         rich_help_panel=TUNING,
     ),
 ]
-Seeds = Annotated[int, typer.Option(help="Fresh seeds of the verdict.", rich_help_panel=TUNING)]
-SearchSeed = Annotated[
-    int, typer.Option(help="Decides split, noise and proposals.", rich_help_panel=TUNING)
-]
-Fidelity = Annotated[
-    str,
+TotalCompute = Annotated[
+    float | None,
     typer.Option(
-        help="Below the last rung: prefix (one run, resumed) or compressed (shorter runs).",
+        help="Compute of the whole search, in epochs of the plain baseline; then nothing begins.",
         rich_help_panel=TUNING,
     ),
 ]
+MaxCompute = Annotated[
+    float | None,
+    typer.Option(
+        help="Most that a trial may cost in all, in epochs; beyond it a trial is infeasible.",
+        rich_help_panel=TUNING,
+    ),
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        help="Most memory that a trial may take, such as 1.5GB; beyond it it is infeasible.",
+        rich_help_panel=TUNING,
+    ),
+]
+Objectives = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--objective",
+        help="Look for trade-offs of the metric with this too, such as compute; repeat it.",
+        rich_help_panel=TUNING,
+    ),
+]
+_SCHEDULER = typer.Option(
+    help="Which trials go on from rung to rung, see `list schedulers`.",
+    rich_help_panel=TUNING,
+)
+Scheduler = Annotated[str, _SCHEDULER]
+OtherScheduler = Annotated[str | None, _SCHEDULER]
+_SAMPLER = typer.Option(help="What proposes, see `list samplers`.", rich_help_panel=TUNING)
+Sampler = Annotated[str, _SAMPLER]
+OtherSampler = Annotated[str | None, _SAMPLER]
+_PRIOR_SHARE = typer.Option(
+    help="Share of proposals near the published config or the best so far, up to 0.7.",
+    rich_help_panel=TUNING,
+)
+PriorShare = Annotated[float, _PRIOR_SHARE]
+OtherPriorShare = Annotated[float | None, _PRIOR_SHARE]
+TotalComputeInAll = Annotated[
+    float | None, typer.Option(help="Compute of the search in all, in epochs; extends it.")
+]
+TimeLimitAnew = Annotated[
+    float | None, typer.Option(help="Seconds of searching; after a verdict they count anew.")
+]
+_SEEDS = typer.Option(help="Fresh seeds of the verdict.", rich_help_panel=TUNING)
+Seeds = Annotated[int, _SEEDS]
+OtherSeeds = Annotated[int | None, _SEEDS]
+_SEARCH_SEED = typer.Option(help="Decides split, noise and proposals.", rich_help_panel=TUNING)
+SearchSeed = Annotated[int, _SEARCH_SEED]
+OtherSearchSeed = Annotated[int | None, _SEARCH_SEED]
+_FIDELITY = typer.Option(
+    help="Below the last rung: prefix (one run, resumed) or compressed (shorter runs).",
+    rich_help_panel=TUNING,
+)
+Fidelity = Annotated[str, _FIDELITY]
+OtherFidelity = Annotated[str | None, _FIDELITY]
 
 # Where it runs.
 
-CpusPerTrial = Annotated[float, typer.Option(help="CPUs of a trial.", rich_help_panel=RUNNING)]
-GpusPerTrial = Annotated[
-    float,
-    typer.Option(help="GPUs of a trial; 0.25 lets four share one.", rich_help_panel=RUNNING),
-]
-WorkersPerTrial = Annotated[
-    int,
-    typer.Option(
-        help="Ray Train workers of a trial, its CPUs and GPUs shared.", rich_help_panel=RUNNING
-    ),
-]
+_CPUS_PER_TRIAL = typer.Option(help="CPUs of a trial.", rich_help_panel=RUNNING)
+CpusPerTrial = Annotated[float, _CPUS_PER_TRIAL]
+OtherCpusPerTrial = Annotated[float | None, _CPUS_PER_TRIAL]
+_GPUS_PER_TRIAL = typer.Option(
+    help="GPUs of a trial; 0.25 lets four share one.", rich_help_panel=RUNNING
+)
+GpusPerTrial = Annotated[float, _GPUS_PER_TRIAL]
+OtherGpusPerTrial = Annotated[float | None, _GPUS_PER_TRIAL]
+_WORKERS_PER_TRIAL = typer.Option(
+    help="Ray Train workers of a trial, its CPUs and GPUs shared.", rich_help_panel=RUNNING
+)
+WorkersPerTrial = Annotated[int, _WORKERS_PER_TRIAL]
+OtherWorkersPerTrial = Annotated[int | None, _WORKERS_PER_TRIAL]
 VerdictOnInterruption = Annotated[
     bool,
     typer.Option(
@@ -206,7 +260,7 @@ Kind = Annotated[
     str,
     typer.Argument(
         help="algorithms, data, models, optimizers, schedules, augmentations, pacings, "
-        "scorers or scenarios."
+        "scorers, scenarios, schedulers or samplers."
     ),
 ]
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from automl_cl.objectives import objectives_of
 from automl_cl.spec import SearchSpec
 from search_spaces import (
     Config,
@@ -22,6 +23,8 @@ from trainables.models import Model, find_model
 from trainables.scenario import Scenario, load_scenario, scenario_names
 
 SHORTEST = 0.25
+EXTRAS = 0.2
+"""Of what a trial may cost, left by default for what is not training, such as evaluations."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ def located(data: str) -> str:
 
 def data_spec(spec: SearchSpec) -> DataSpec:
     """What data a search is on."""
-    return DataSpec(spec.data, noise=spec.noise, seed=spec.seed, options=spec.data_options)
+    seed = spec.seed if spec.split_seed is None else spec.split_seed
+    return DataSpec(spec.data, noise=spec.noise, seed=seed, options=spec.data_options)
 
 
 def prepare(spec: SearchSpec) -> Prepared:
@@ -71,6 +75,7 @@ def prepare(spec: SearchSpec) -> Prepared:
     spec = replace(spec, data_options=view.options)
     data = data_spec(spec)
     scenario = scenario.for_view(view)
+    objectives_of(scenario.metric, scenario.secondary, spec.objectives)  # refuses unknown names
     space = _space(spec, scenario, view)
     prepared = Prepared(spec, scenario, settings, data, view, space)
     scenario.check_model(prepared.model, view)
@@ -86,9 +91,11 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     whole = scenario.space(view)
     model = find_model(scenario.default_model(view) if spec.model is None else spec.model)
     _require_suitable(model, whole.options("model"), view)
-    cap = spec.max_epochs
+    cap = default = spec.cap
+    if spec.max_compute is not None:
+        default = min(spec.max_epochs, (1 - EXTRAS) * spec.max_compute)
     cut = narrowed(whole, {"model": _named(model)})
-    cut = narrowed(cut, {"training.epochs": {"high": cap, "default": cap}})
+    cut = narrowed(cut, {"training.epochs": {"high": cap, "default": default}})
     try:
         space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
     except InputError as error:

@@ -28,9 +28,9 @@ def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -
         model: the one model in it.
 
     Returns:
-        `metric`, `mode`, `baseline` and `notes` of the scenario; `arms`, each with its study's
-        `coordinates` as Optuna's JSON and the extra `information` it has or None; `space` and
-        `whole_space` as `Space.describe` tells them.
+        `metric`, `mode`, `baseline`, `secondary` and `notes` of the scenario; `arms`, each with
+        its study's `coordinates` as Optuna's JSON and the extra `information` it has or None;
+        `space` and `whole_space` as `Space.describe` tells them.
     """
     arms = {}
     for name in space.options("algorithm"):
@@ -44,6 +44,7 @@ def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -
         "metric": scenario.metric,
         "mode": scenario.mode,
         "baseline": scenario.baseline,
+        "secondary": dict(scenario.secondary),
         "notes": scenario.notes(view, model),
         "arms": arms,
         "space": space.describe(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from time import strftime
 from types import TracebackType
 
@@ -15,6 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from automl_cl.journal import Event
+from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
 from automl_cl.stages import missing, verdict_repeats
 from automl_cl.tally import ArmTally, Tally
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
@@ -26,6 +28,8 @@ KEPT_EVENTS = 5
 FEWEST_ARMS = 3
 LINES_BESIDES = 8  # two of numbers, the best, two blank, two of headers, one for the cursor
 NARROW = 75
+WIDEST = 1000
+FRONT_ROWS = 8
 
 
 class Progress:
@@ -34,11 +38,10 @@ class Progress:
     Args:
         console: where to.
         scenario: names metric and mode.
-        time_limit: the search's, in seconds.
     """
 
-    def __init__(self, console: Console, scenario: Scenario, time_limit: float | None) -> None:
-        self.console, self.scenario, self.time_limit = console, scenario, time_limit
+    def __init__(self, console: Console, scenario: Scenario) -> None:
+        self.console, self.scenario = console, scenario
         self.started = time.monotonic()
         self.table: TrialTable | None = None
         self.tally: Tally | None = None
@@ -158,15 +161,31 @@ class Progress:
         return f"{name}: {what} {asked:,} of {wanted:,}"
 
     def _time(self) -> str:
-        assert self.table is not None and self.tally is not None
+        assert self.tally is not None
         passed = duration(time.monotonic() - self.started)
         stage = self._last_stage()
-        left = self._pace.left(self.tally.wanted(stage) - self.tally.by_stage[stage].total())
-        if left is None or self._stage_name() == OPENING:
+        more = self.tally.wanted(stage) - self.tally.by_stage[stage].total()
+        budgets = {"trials": self._pace.left(more)}
+        if stage == SEARCH:
+            budgets |= self._limits()
+        known = {name: left for name, left in budgets.items() if left is not None}
+        if not known or budgets["trials"] is None or self._stage_name() == OPENING:
             return passed
-        if stage == SEARCH and self.time_limit is not None:
-            left = min(left, max(0.0, self.time_limit - self.table.searched_for(time.time())))
-        return f"{passed}, about {duration(left)} of {STAGE_NAMES[stage]} left"
+        first = min(known, key=lambda name: known[name])
+        words = f"{passed}, about {duration(known[first])} of {STAGE_NAMES[stage]} left"
+        return words if first == "trials" else f"{words} (then the {first} is spent)"
+
+    def _limits(self) -> dict[str, float | None]:
+        """Seconds until the search's time and compute are spent; None where that is not known."""
+        assert self.table is not None and self.tally is not None
+        found: dict[str, float | None] = {}
+        if self.table.time_limit is not None:
+            searched = self.table.searched_for(time.time())
+            found["time"] = max(0.0, self.table.time_limit - searched)
+        if self.table.total_compute is not None:
+            more = self.table.total_compute - self.tally.searched
+            found["compute"] = self._pace.left_of_compute(max(0.0, more), self.tally.searched)
+        return found
 
     def _best(self) -> str:
         assert self.tally is not None
@@ -208,6 +227,7 @@ class Pace:
         self._stage = ""
         self._since = 0.0
         self._asked = 0
+        self._compute = 0.0
 
     def count(self, event: Event, tally: Tally) -> None:
         """Takes in an event."""
@@ -215,6 +235,7 @@ class Pace:
             return
         if event["stage"] != self._stage:
             self._stage, self._since, self._asked = event["stage"], time.monotonic(), 0
+            self._compute = tally.searched
         self._asked += 1
 
     def left(self, more: int) -> float | None:
@@ -222,6 +243,11 @@ class Pace:
         if self._asked <= 5 or more <= 0:
             return None
         return (time.monotonic() - self._since) / self._asked * more
+
+    def left_of_compute(self, more: float, searched: float) -> float | None:
+        """Seconds until so much more compute is spent; None while nothing has been."""
+        spent = searched - self._compute
+        return (time.monotonic() - self._since) / spent * more if spent > 0 else None
 
 
 def duration(seconds: float) -> str:
@@ -238,12 +264,36 @@ def arms_table(table: TrialTable, scenario: Scenario) -> Text:
     return Text("\n").join([*_arms(arms, scenario, len(arms)), Text("* the baseline", "italic")])
 
 
-def _arms(arms: list[ArmTally], scenario: Scenario, fitting: int, width: int = 1000) -> list[Text]:
+def front_table(table: TrialTable, scenario: Scenario, names: Sequence[str]) -> Text:
+    """The Pareto front of the metric and objectives: one row a trial, the best ones first."""
+    chosen = objectives_of(scenario.metric, scenario.secondary, names or WITHOUT_ANY)
+    front = pareto_front(table.of_stage(SEARCH), scenario.mode, chosen)
+    about = ", ".join([scenario.metric, *(each.name for each in chosen)]).replace("_", " ")
+    words = f"{len(front)} trials are" if len(front) != 1 else "1 trial is"
+    headline = _line(f"{words} on the Pareto front of {about}")
+    if not names or not front:
+        return headline
+    rows = [["algorithm", "trial", scenario.metric, *(each.name for each in chosen)]]
+    for trial in front[:FRONT_ROWS]:
+        value = "" if trial.value is None else f"{trial.value:.4f}"
+        readings = [each.words(trial) for each in chosen]
+        rows.append([trial.arm, f"{trial.number}", value, *readings])
+    lines = [headline, *_aligned(rows, WIDEST)]
+    if len(front) > FRONT_ROWS:
+        lines.append(_line(f"… and {len(front) - FRONT_ROWS} more", "dim"))
+    return Text("\n").join(lines)
+
+
+def _arms(
+    arms: list[ArmTally], scenario: Scenario, fitting: int, width: int = WIDEST
+) -> list[Text]:
     """The leaderboard, cut to so many rows; the baseline is never cut away."""
     narrow = width < NARROW
     running = any(mine.by_status["running"] for mine in arms)
     confirmed = any(mine.mean is not None for mine in arms)
-    statuses = ["done"] if narrow else ["done", "stopped", "failed", *["running"] * running]
+    infeasible = any(mine.by_status["infeasible"] for mine in arms)
+    more = [*["infeasible"] * infeasible, *["running"] * running]
+    statuses = ["done"] if narrow else ["done", "stopped", "failed", *more]
     header = ["algorithm", "trials", *statuses, "compute", f"best {scenario.metric}"]
     rows = [header + ["confirmed"] * confirmed]
     kept = _fitting(arms, scenario.baseline, fitting)

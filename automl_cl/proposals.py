@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from automl_cl.objectives import Objective, scalarised
 from automl_cl.samplers import Sampler, Told
-from automl_cl.trials import Trial
+from automl_cl.trials import BROKEN, Rung, Trial
 from search_spaces import FlatSpace, Point
 from trainables.seeds import derive_seed
 
@@ -27,12 +29,15 @@ class Proposals:
         sampler: what proposes once there is something to learn from.
         prior_share: the share of proposals near the published config or, as often as that one is
             not the best any more, near the best so far (PriorBand, Mallik et al. 2023).
+        objectives: where there are any, every other model proposal is for a trade-off of the
+            metric with them.
     """
 
     space: FlatSpace
     default: Point
     sampler: Sampler
     prior_share: float = 0.0
+    objectives: Sequence[Objective] = ()
 
     def next(
         self, trials: Sequence[Trial], number: int, seed: int, mode: str
@@ -46,9 +51,10 @@ class Proposals:
             mode: `max` or `min`.
 
         Returns:
-            The point and its origin: `default`, `random`, `prior`, `incumbent` or `model`.
+            The point and its origin: `default`, `random`, `prior`, `incumbent`, `model`
+            or `trade-off`.
         """
-        if not trials:
+        if all(trial.origin == "fork" for trial in trials):
             return self.default, "default"
         if not self.space.ranges:
             return {}, "random"
@@ -59,8 +65,10 @@ class Proposals:
             return self._near_the_known(standings(trials, mode), rng)
         if chance < self.prior_share + RANDOM_SHARE or shown < FEWEST_POINTS:
             return self.space.draw(rng), "random"
-        told = standings(trials, mode)
-        return self.sampler.ask(self.space, told, own_seed % 2**32), "model"
+        told, origin = standings(trials, mode), "model"
+        if self.objectives and len(trials) % 2:
+            told, origin = trade_offs(trials, mode, self.objectives, rng), "trade-off"
+        return self.sampler.ask(self.space, told, own_seed % 2**32), origin
 
     def _near_the_known(self, told: Sequence[Told], rng: random.Random) -> tuple[Point, str]:
         compared = [each for each in told if each.standing is not None]
@@ -71,34 +79,79 @@ class Proposals:
         return self.space.near(known, rng, PRIOR_SPREAD), origin
 
 
-def standings(trials: Sequence[Trial], mode: str) -> list[Told]:
+def standings(
+    trials: Sequence[Trial], mode: str, reading: Callable[[Rung], float] = lambda rung: rung.value
+) -> list[Told]:
     """How an arm's trials compare, though they were stopped at different rungs.
 
     All are ranked by their first report. Those that got to the second are then put in order by
     what they showed there, among the ranks that they hold; and so on upwards. So a value is only
     ever compared with values at the same compute, each trial counts, and the last word on those
-    that were trained longest is what they came to. Trials that failed or diverged stand last;
-    ranks are told as normal scores. At most 300 trials are told: those that got furthest, then
-    the latest.
+    that were trained longest is what they came to. Trials that failed, diverged or cost more than
+    they may stand last; ranks are told as normal scores. At most 300 trials are told: those that
+    got furthest, then the latest.
+
+    Args:
+        trials: the arm's search trials.
+        mode: `max` or `min`.
+        reading: what of a report is compared; the metric's value if not given.
     """
-    chosen = sorted(trials, key=lambda trial: (len(trial.rungs), trial.number))[-MOST_POINTS:]
-    chosen.sort(key=lambda trial: trial.number)
-    broken = [trial for trial in chosen if trial.status in ("failed", "diverged")]
+    chosen = _told_of(trials)
+    broken = [trial for trial in chosen if trial.status in BROKEN]
     shown = [trial for trial in chosen if trial.rungs and trial not in broken]
     sign = -1.0 if mode == "max" else 1.0
-    order = sorted(shown, key=lambda trial: (sign * trial.rungs[0].value, trial.number))
+    order = sorted(shown, key=lambda trial: (sign * reading(trial.rungs[0]), trial.number))
     for level in sorted({rung.level for trial in shown for rung in trial.rungs})[1:]:
-        places = [i for i, trial in enumerate(order) if trial.value_by(level) is not None]
-        there = sorted(
-            (order[i] for i in places),
-            key=lambda trial: (sign * (trial.value_by(level) or 0.0), trial.number),
-        )
-        for place, trial in zip(places, there, strict=True):
+        there: list[tuple[float, int, Trial]] = []
+        places = []
+        for place, trial in enumerate(order):
+            if (rung := trial.rung_by(level)) is not None:
+                places.append(place)
+                there.append((sign * reading(rung), trial.number, trial))
+        for place, (*_, trial) in zip(places, sorted(there, key=lambda t: t[:2]), strict=True):
             order[place] = trial
     scores = _normal_scores(len(order) + len(broken))
     score_of = {trial.number: score for trial, score in zip(order, scores, strict=False)}
     score_of |= {trial.number: scores[-1] for trial in broken}
     return [Told(trial.point, score_of.get(trial.number)) for trial in chosen]
+
+
+def trade_offs(
+    trials: Sequence[Trial], mode: str, objectives: Sequence[Objective], rng: random.Random
+) -> list[Told]:
+    """How an arm's trials compare by a trade-off of the metric with the objectives.
+
+    Its weights are drawn anew each time, uniformly, so that all of the front is sought in turn
+    (ParEGO, Knowles 2006). Each objective counts by ranks, ties being shared; metrics are compared
+    as by `standings`, costs as what the whole training would cost.
+    """
+    from scipy.stats import rankdata
+
+    chosen, told = _told_of(trials), standings(trials, mode)
+    shown = [place for place, each in enumerate(told) if each.standing is not None]
+    columns = [[told[place].standing for place in shown]]
+    for objective in objectives:
+        if objective.is_cost:
+            broken = {t.number for t in chosen if t.status in BROKEN}
+            costs = [(chosen[place], objective.cost(chosen[place])) for place in shown]
+            columns.append([math.inf if t.number in broken else cost for t, cost in costs])
+        else:
+            compared = standings(trials, objective.mode, objective.reading)
+            columns.append([compared[place].standing for place in shown])
+    ranks = [(rankdata(column) - 1) / max(1, len(shown) - 1) for column in columns]
+    drawn = [rng.expovariate(1.0) for _ in columns]
+    weights = [each / sum(drawn) for each in drawn]
+    worth = scalarised(list(zip(*ranks, strict=True)), weights)
+    scores = _normal_scores(len(shown))
+    for score, (_, place) in zip(scores, sorted(zip(worth, shown, strict=True)), strict=True):
+        told[place] = Told(told[place].point, score)
+    return told
+
+
+def _told_of(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that a sampler is told of."""
+    chosen = sorted(trials, key=lambda trial: (len(trial.rungs), trial.number))[-MOST_POINTS:]
+    return sorted(chosen, key=lambda trial: trial.number)
 
 
 def _normal_scores(count: int) -> list[float]:

@@ -18,13 +18,14 @@ from typing import Any
 from automl_cl import stages
 from automl_cl.allocator import next_arm
 from automl_cl.journal import Event, Journal
+from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
 from automl_cl.proposals import Proposals
 from automl_cl.run_folder import RunFolder
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Arm, Decision, Scheduler
 from automl_cl.spec import SearchSpec
 from automl_cl.stages import Repeat
-from automl_cl.trials import CLOSED, CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from automl_cl.trials import BROKEN, CLOSED, CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 from search_spaces import FlatSpace, Space, coordinates, decode, encode, option
 from trainables.scenario import Scenario
 from trainables.seeds import derive_seed
@@ -68,10 +69,15 @@ class Session:
         self.observers: list[Callable[[Event], None]] = []
         self.arms = {name: space.only("algorithm", name) for name in space.options("algorithm")}
         self.scheduler = option(Scheduler, spec.scheduler)()  # type: ignore[type-abstract]
+        self.objectives = objectives_of(scenario.metric, scenario.secondary, spec.objectives)
         sampler = option(Sampler, spec.sampler)()  # type: ignore[type-abstract]
         self.proposals = {
             name: Proposals(
-                FlatSpace(coordinates(arm)), encode(arm, arm.default()), sampler, spec.prior_share
+                FlatSpace(coordinates(arm)),
+                encode(arm, arm.default()),
+                sampler,
+                spec.prior_share,
+                self.objectives,
             )
             for name, arm in self.arms.items()
         }
@@ -208,16 +214,19 @@ class Session:
     def _spent_of_limits(self) -> float:
         """What is spent of the limit on time or on compute, whichever is nearer."""
         shares = [0.0]
-        if self.spec.time_limit is not None:
-            shares.append(self.table.searched_for(time.time()) / self.spec.time_limit)
-        if self.spec.total_compute is not None:
-            compute = sum(trial.compute for trial in self.table.of_stage(SEARCH))
-            shares.append(compute / self.spec.total_compute)
+        table = self.table
+        if table.time_limit is not None:
+            shares.append(table.searched_for(time.time()) / table.time_limit)
+        if table.total_compute is not None:
+            compute = sum(t.compute for t in table.of_stage(SEARCH) if t.forked is None)
+            shares.append(compute / table.total_compute)
         return max(shares)
 
     def _spent(self) -> float:
         """The share of the search's budget that is spent, of whatever ends it first."""
-        begun = len(self.table.of_stage(SEARCH)) / self.table.budget
+        before = self.table.taken_over
+        own = max(1, self.table.budget - before)
+        begun = (len(self.table.of_stage(SEARCH)) - before) / own
         return min(1.0, max(begun, self._spent_of_limits()))
 
     def _search_open(self) -> bool:
@@ -225,12 +234,18 @@ class Session:
             return False
         searched = self.table.of_stage(SEARCH)
         # However little there is to spend, every arm runs its published default.
-        whole = {trial.arm for trial in searched} == set(self.arms)
+        whole = {trial.arm for trial in searched} >= set(self.arms)
         over = self.out_of_budget() or not self._anything_to_choose
         return len(searched) < self.table.budget and not (whole and over)
 
     def _running(self, stage: str) -> bool:
         return any(trial.stage == stage for trial in self.table.running())
+
+    def front(self) -> list[Trial]:
+        """The finished search trials that nothing beats in the metric and all objectives."""
+        mine = self.scenario
+        objectives = self.objectives or objectives_of(mine.metric, {}, WITHOUT_ANY)
+        return pareto_front(self.table.trials, mine.mode, objectives)
 
     def _make_plan(self) -> Event:
         """Writes down who is put to the test. The same again is not put to it again."""
@@ -243,11 +258,7 @@ class Session:
         contest = stages.verdict_plan(self.table, self.scenario.baseline, mode, informed)
         before = self.table.opened
         same = [each for each in before if all(each[key] == contest[key] for key in contest)]
-        opening = (
-            same[0]["opening"]
-            if same
-            else 1 + max((each["opening"] for each in before), default=0)
-        )
+        opening = same[0]["opening"] if same else 1 + self.table.openings
         seeds = stages.verdict_seeds(self.spec.seed, opening, self.spec.seeds)
         budget = self.table.budget
         return self.write("plan", **contest, opening=opening, seeds=seeds, budget=budget)
@@ -309,7 +320,7 @@ class Session:
         by_arm: dict[str, list[Trial]] = {each: [] for each in self.arms}
         for trial in self.table.of_stage(SEARCH):
             by_arm[trial.arm].append(trial)
-        cap, seed = self.spec.max_epochs, self.spec.seed
+        cap, seed = self.spec.cap, self.spec.seed
         return Arm(by_arm[name], by_arm, self.scenario.mode, cap, seed)
 
     def _new_repeat(self, repeat: Repeat) -> Trial:
@@ -357,6 +368,8 @@ class Session:
 
     def _request(self, trial: Trial) -> TrialRequest:
         self._handed_out.add(trial.number)
+        # A verdict needs all of its trainings; what it is about has kept within the limits.
+        limited = trial.stage != VERDICT
         return TrialRequest(
             number=trial.number,
             scenario=self.spec.scenario,
@@ -371,6 +384,8 @@ class Session:
             compute=trial.compute,
             keep_weights=trial.stage == VERDICT,
             searching=trial.stage != VERDICT,
+            max_compute=self.spec.max_compute if limited else None,
+            max_memory=self.spec.max_memory if limited else None,
         )
 
     def _attempt(self, trial: Trial) -> int:
@@ -402,8 +417,8 @@ class Session:
             report = replace(report, status="stopped", reason=CLOSED)
         if report.status == "failed":
             self._require_room(report.reason or "")
-        if report.status in ("failed", "diverged", "stopped"):
-            self._end(trial, report.status, report.reason, report.compute)
+        if report.status in (*BROKEN, "stopped"):
+            self._end(trial, report.status, report.reason, report.compute, report.memory)
             return False
         value, level = report.metrics[self.scenario.metric], trial.levels[report.rung]
         running = report.status == "running"
@@ -420,6 +435,8 @@ class Session:
             checkpoint=report.checkpoint,
             weights=report.weights,
             decision=decision,
+            memory=report.memory,
+            model_size=report.model_size,
         )
         if decision == Decision.PAUSED:
             self._give_up_the_hindmost(trial.arm)
@@ -457,7 +474,14 @@ class Session:
         words = f"lost its process {MOST_LOST} times: {reason}"
         self._end(trial, "failed", words, trial.compute)
 
-    def _end(self, trial: Trial, status: str, reason: str | None, compute: float) -> None:
+    def _end(
+        self,
+        trial: Trial,
+        status: str,
+        reason: str | None,
+        compute: float,
+        memory: int | None = None,
+    ) -> None:
         self.write(
             "end",
             number=trial.number,
@@ -465,6 +489,7 @@ class Session:
             reason=reason,
             compute=compute,
             weights=None,
+            memory=memory,
         )
         self._clear_checkpoints(trial)
 

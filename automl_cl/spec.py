@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_cl.journal import Event
+from automl_cl.limits import bytes_of
 from automl_cl.run_folder import RunFolder
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Scheduler
@@ -42,6 +43,11 @@ class SearchSpec:
         scheduler: where trials are compared, and which go on.
         sampler: what proposes configs once there is something to learn from.
         prior_share: share of proposals near the published config or the best so far.
+        objectives: what trade-offs with the metric are sought for, such as `compute`.
+        max_compute: the most that a trial may cost in all, in epochs of the plain baseline, the
+            evaluations that the search asks for included; one that costs more is infeasible.
+        max_memory: the most memory, in bytes, that a trial may take; in words such as `1.5GB` too.
+        split_seed: decides split and noise in place of `seed`; None for `seed`.
         cpus_per_trial, gpus_per_trial, workers_per_trial: what a trial occupies.
     """
 
@@ -61,6 +67,10 @@ class SearchSpec:
     scheduler: str = "trusted_rungs"
     sampler: str = "forest"
     prior_share: float = 0.0
+    objectives: Sequence[str] = ()
+    max_compute: float | None = None
+    max_memory: int | None = None
+    split_seed: int | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     workers_per_trial: int = 1
@@ -75,9 +85,15 @@ class SearchSpec:
         self._number("gpus_per_trial", float, 0, 4096)
         self._number("workers_per_trial", int, 1, 4096)
         self._number("prior_share", float, 0, 0.7)
-        for name, least in (("time_limit", 1.0), ("total_compute", 0.01)):
+        for name, least in (("time_limit", 1.0), ("total_compute", 0.01), ("max_compute", 0.01)):
             if getattr(self, name) is not None:
                 self._number(name, float, least, 10**9)
+        if self.max_memory is not None:
+            object.__setattr__(self, "max_memory", bytes_of(self.max_memory, "--max-memory"))
+            self._number("max_memory", int, 1, 10**18)
+        if self.split_seed is not None:
+            self._number("split_seed", int, 0, 2**31 - 1)
+        self._check_objectives()
         if self.fidelity not in FIDELITIES:
             raise unknown_name("--fidelity", self.fidelity, FIDELITIES)
         option(Scheduler, self.scheduler)  # type: ignore[type-abstract]
@@ -92,6 +108,21 @@ class SearchSpec:
             if not isinstance(value, Mapping):
                 raise InputError(f"{_flag(name)}: got {value!r}, expected a mapping.")
 
+    def _check_objectives(self) -> None:
+        """Names are checked where the scenario is known; this is about their form."""
+        given = self.objectives
+        if not isinstance(given, list | tuple) or not all(isinstance(n, str) for n in given):
+            raise InputError(f"--objective: got {given!r}, expected a list of names.")
+        twice = next((name for name in given if list(given).count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"--objective: '{twice}' is given twice; give it once.")
+        object.__setattr__(self, "objectives", tuple(given))
+
+    @property
+    def cap(self) -> float:
+        """The most compute that a trial can be meant for."""
+        return min(self.max_epochs, self.max_compute or self.max_epochs)
+
     def _number(self, name: str, kind: type, low: float, high: float) -> None:
         value = getattr(self, name)
         whole = kind is int
@@ -104,7 +135,7 @@ class SearchSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"objectives": list(self.objectives)}
 
     @classmethod
     def from_dict(cls, given: Any, where: str) -> SearchSpec:

@@ -44,6 +44,7 @@ class Tally:
         arms: of the search, by name.
         by_stage: trials of each stage by status.
         compute: of all trials.
+        searched: compute of the search trials, without those of a fork's parent.
     """
 
     def __init__(self, table: TrialTable, scenario: Scenario) -> None:
@@ -52,7 +53,7 @@ class Tally:
         self.by_stage: dict[str, Counter[str]] = {
             stage: Counter() for stage in (SEARCH, CONFIRM, VERDICT)
         }
-        self.compute = 0.0
+        self.compute = self.searched = 0.0
         self._counted: dict[int, tuple[str, float]] = {}
         self._wanted: dict[tuple[str, int], int] = {}
         for trial in table.trials:
@@ -81,6 +82,7 @@ class Tally:
             mine = self.arms.setdefault(trial.arm, ArmTally(trial.arm))
             mine.trials += status is None
             mine.compute += change
+            self.searched += change if trial.forked is None else 0.0
             counts.append(mine.by_status)
             self._take_value(mine, trial)
         for count in counts:

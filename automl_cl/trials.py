@@ -11,6 +11,8 @@ from search_spaces import Config
 
 SEARCH, CONFIRM, VERDICT = "search", "confirm", "verdict"
 CLOSED = "the user ended the search"
+BROKEN = ("failed", "diverged", "infeasible")
+"""What is no result: the model of the search counts it as the worst there is."""
 
 # What the event that asks for a trial says of it.
 _ASKED = (
@@ -29,7 +31,12 @@ _ASKED = (
 
 @dataclass
 class Rung:
-    """A trial's report at one rung."""
+    """A trial's report at one rung.
+
+    Attributes:
+        memory: the most bytes that the trial held up to there.
+        model_size: numbers in its weights. Both None in journals from before they were measured.
+    """
 
     level: float
     value: float
@@ -37,6 +44,8 @@ class Rung:
     metrics: dict[str, float]
     checkpoint: str | None
     decision: str
+    memory: int | None = None
+    model_size: int | None = None
 
 
 @dataclass
@@ -47,12 +56,15 @@ class Trial:
         stage: `search`, `confirm` or `verdict`.
         arm: the algorithm.
         point: the config's coordinates for the arm's study.
-        origin: where the config came from: `default`, `random`, `prior`, `incumbent`, `model`, or
-            another trial.
+        origin: where the config came from: `default`, `random`, `prior`, `incumbent`, `model`,
+            `trade-off`, `fork`, or another trial.
         source: the search trial whose config this repeats, in the later stages.
         levels: compute at which it reports.
         uncompared: whether it runs to its end whatever its rungs say.
-        status: `running`, then `done`, `paused`, `stopped`, `failed` or `diverged`.
+        status: `running`, then `done`, `paused`, `stopped`, `failed`, `diverged`, or `infeasible`
+            where it cost more than a trial may.
+        memory: the most bytes that it held; None where that was not measured.
+        forked: its number in the search that this one was forked from, None for one of its own.
     """
 
     number: int
@@ -71,6 +83,8 @@ class Trial:
     seconds: float = 0.0
     lost: int = 0
     weights: str | None = None
+    memory: int | None = None
+    forked: int | None = None
     rungs: list[Rung] = field(default_factory=list)
 
     @property
@@ -91,25 +105,38 @@ class Trial:
             found.append(max([round(rung.level), *(step + 1 for step in found[-1:])]))
         return found
 
+    @property
+    def model_size(self) -> int | None:
+        """Numbers in its weights, as far as it has said."""
+        return self.rungs[-1].model_size if self.rungs else None
+
     def value_by(self, level: float) -> float | None:
         """The value at the highest report within `level`, if it got that far or ended before."""
+        rung = self.rung_by(level)
+        return None if rung is None else rung.value
+
+    def rung_by(self, level: float) -> Rung | None:
+        """The highest report within `level`, if it got that far or ended before."""
         reached = [rung for rung in self.rungs if rung.level <= level * (1 + 1e-9)]
         if not reached:
             return None
         full = self.status == "done" and self.horizon <= level * (1 + 1e-9)
         exact = abs(reached[-1].level - level) <= 1e-9 * level
-        return reached[-1].value if full or exact else None
+        return reached[-1] if full or exact else None
 
 
 class TrialTable:
     """All trials of a run, brought up to date event by event.
 
     Attributes:
-        budget: how many search trials are wanted.
+        budget: how many search trials are wanted, those of a fork's parent included.
+        total_compute: compute of the search, after which nothing is begun; None for no limit.
+        time_limit: seconds of searching; None for no limit.
         starts: how often a driver has begun to work on the run.
         problem: what the search is about; None until that is noted.
         plans, verdicts: those events.
         opened: the plans for which the test has been opened.
+        parent: what a fork was told of the search that it was forked from; None without one.
         closed: the event by which the user ended the search before its budget, if so.
     """
 
@@ -121,7 +148,11 @@ class TrialTable:
         self.verdicts: list[Event] = []
         self.opened: list[Event] = []
         self.budget = 0
+        self.total_compute: float | None = None
+        self.time_limit: float | None = None
         self.closed: Event | None = None
+        self.parent: dict[str, Any] | None = None
+        self._reopened = False
         self._searched = 0.0
         self._searching = False
         self._last_at = 0.0
@@ -159,10 +190,21 @@ class TrialTable:
         return self._searched + (now - self._last_at if self._searching else 0.0)
 
     def _on_search(self, event: Event) -> None:
-        self.budget = event["spec"]["trials"]
+        spec = event["spec"]
+        self.budget = spec["trials"]
+        self.total_compute, self.time_limit = spec.get("total_compute"), spec.get("time_limit")
+        self.parent = event.get("fork")
+        for fields in self.parent["trials"] if self.parent is not None else ():
+            self.trials.append(trial_from(fields))
+        self.budget += len(self.trials)
 
     def _on_extend(self, event: Event) -> None:
-        self.budget, self.closed = event["trials"], None
+        asked: int = self.budget if self.closed is None else self.closed["asked"]
+        self.budget, self.closed = event.get("trials", asked), None
+        self.total_compute = event.get("total_compute", self.total_compute)
+        self.time_limit = event.get("time_limit", self.time_limit)
+        # More compute or time can mean more trials within the same number of them.
+        self._reopened |= bool({"total_compute", "time_limit"} & set(event))
 
     def _on_close(self, event: Event) -> None:
         self.budget, self.closed = event["budget"], event
@@ -176,9 +218,22 @@ class TrialTable:
         self.starts += 1
 
     @property
+    def taken_over(self) -> int:
+        """How many of the trials are those of the search that this one was forked from."""
+        return 0 if self.parent is None else len(self.parent["trials"])
+
+    @property
+    def openings(self) -> int:
+        """How often the test of this split has been opened, by those it was forked from too."""
+        before = 0 if self.parent is None else self.parent["openings"]
+        return max([before, *(each["opening"] for each in self.opened)])
+
+    @property
     def plan(self) -> Event | None:
         """The plan of the verdict on the present budget, if it has been made."""
-        return self.plans[-1] if self.plans and self.plans[-1]["budget"] == self.budget else None
+        if not self.plans or self._reopened:
+            return None
+        return self.plans[-1] if self.plans[-1]["budget"] == self.budget else None
 
     def _on_ask(self, event: Event) -> None:
         self.trials.append(Trial(**{name: event[name] for name in _ASKED}))
@@ -192,8 +247,11 @@ class TrialTable:
             metrics=event["metrics"],
             checkpoint=event["checkpoint"],
             decision=event["decision"],
+            memory=event.get("memory"),
+            model_size=event.get("model_size"),
         )
         trial.rungs.append(rung)
+        trial.memory = _most(trial.memory, rung.memory)
         trial.compute, trial.weights = event["compute"], event["weights"]
         trial.seconds += event["seconds"]
         if event["decision"] != "continue":
@@ -208,12 +266,14 @@ class TrialTable:
         trial = self.trials[event["number"]]
         trial.status, trial.reason = event["status"], event["reason"]
         trial.compute, trial.weights = event["compute"], event["weights"]
+        trial.memory = _most(trial.memory, event.get("memory"))
 
     def _on_lost(self, event: Event) -> None:
         self.trials[event["number"]].lost += 1
 
     def _on_plan(self, event: Event) -> None:
         self.plans.append(event)
+        self._reopened = False
 
     def _on_open_test(self, event: Event) -> None:
         self.opened.append(self.plans[-1])
@@ -225,6 +285,15 @@ class TrialTable:
 
     def _on_verdict(self, event: Event) -> None:
         self.verdicts.append(event)
+
+
+def _most(one: int | None, other: int | None) -> int | None:
+    return max((each for each in (one, other) if each is not None), default=None)
+
+
+def trial_from(fields: dict[str, Any]) -> Trial:
+    """A trial from the plain values that `dataclasses.asdict` gives of it."""
+    return Trial(**{**fields, "rungs": [Rung(**rung) for rung in fields["rungs"]]})
 
 
 def replayed(events: Sequence[Event]) -> TrialTable:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from automl_cl.trials import TrialTable
 
 
-def write_trials(path: Path, table: TrialTable) -> None:
-    """Writes one row a trial, whole or not at all."""
+def write_trials(path: Path, table: TrialTable, front: Collection[int] = ()) -> None:
+    """Writes one row a trial, whole or not at all.
+
+    Args:
+        path: the file.
+        table: the trials.
+        front: the numbers of those on the Pareto front.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -22,14 +29,23 @@ def write_trials(path: Path, table: TrialTable) -> None:
             "status": trial.status,
             "value": trial.value,
             "compute": trial.compute,
+            "memory": trial.memory,
+            "model_size": trial.model_size,
+            "pareto": trial.number in front,
             "seconds": trial.seconds,
             "origin": trial.origin,
             "source": trial.source,
+            "forked": trial.forked,
             "seed": trial.seed,
             "reason": trial.reason,
             "config": json.dumps(trial.config),
             "rungs": [
-                {"level": rung.level, "value": rung.value, "compute": rung.compute}
+                {
+                    "level": rung.level,
+                    "value": rung.value,
+                    "compute": rung.compute,
+                    "metrics": list(rung.metrics.items()),
+                }
                 for rung in trial.rungs
             ],
         }
@@ -43,7 +59,8 @@ def write_trials(path: Path, table: TrialTable) -> None:
 def _schema() -> object:
     import pyarrow as pa
 
-    rung = pa.struct([(name, pa.float64()) for name in ("level", "value", "compute")])
+    numbers = [(name, pa.float64()) for name in ("level", "value", "compute")]
+    rung = pa.struct([*numbers, ("metrics", pa.map_(pa.string(), pa.float64()))])
     return pa.schema(
         [
             ("number", pa.int64()),
@@ -52,9 +69,13 @@ def _schema() -> object:
             ("status", pa.string()),
             ("value", pa.float64()),
             ("compute", pa.float64()),
+            ("memory", pa.int64()),
+            ("model_size", pa.int64()),
+            ("pareto", pa.bool_()),
             ("seconds", pa.float64()),
             ("origin", pa.string()),
             ("source", pa.int64()),
+            ("forked", pa.int64()),
             ("seed", pa.int64()),
             ("reason", pa.string()),
             ("config", pa.string()),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from search_spaces.errors import InputError
 from search_spaces.parts import (
     Config,
     Part,
@@ -24,7 +25,7 @@ from search_spaces.parts import (
     option,
     option_names,
 )
-from search_spaces.ranges import Categorical, Float, Int, Range
+from search_spaces.ranges import Categorical, Float, Int, Range, in_range
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,10 @@ class Space:
         """The config of published defaults, as near to them as the space allows."""
         return default_of(self.root)
 
+    def contains(self, config: Any) -> bool:
+        """Whether a config lies in the space: what is fixed included, and nothing besides."""
+        return _contains(self.root, config)
+
     def describe(self) -> dict[str, Any]:
         """The space as plain values, for files and hashes."""
         described = _describe(self.root)
@@ -145,6 +150,27 @@ class Space:
         """A hash of everything in the space: equal spaces have equal fingerprints."""
         text = json.dumps(self.describe(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _contains(node: Node, config: Any) -> bool:
+    match node:
+        case Leaf():
+            try:
+                in_range("", config, node.allowed)
+            except InputError:
+                return False
+            return True
+        case Fixed():
+            return bool(config == node.value)
+        case Choice():
+            if not isinstance(config, dict) or config.get("name") not in node.options:
+                return False
+            rest = {key: value for key, value in config.items() if key != "name"}
+            return _contains(node.options[config["name"]], rest)
+        case Group():
+            if not isinstance(config, dict) or set(config) != set(node.fields):
+                return False
+            return all(_contains(field, config[name]) for name, field in node.fields.items())
 
 
 def _with_defaults(

@@ -17,6 +17,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 from torch.utils.module_tracker import ModuleTracker
 
+from trainables.memory import LiveBytes
+
 Shape = Sequence[int]
 Formula = Callable[..., int]
 
@@ -62,6 +64,11 @@ class FlopCounter:
         """FLOPs counted since the block was entered, readable inside it and after it."""
         return self._mode.get_total_flops()
 
+    @property
+    def peak(self) -> int:
+        """The most bytes at once that tensors made inside the block have held."""
+        return self._mode.live.peak
+
 
 def register_formula(operation: Any, formula: Formula) -> None:
     """Tells every later `FlopCounter` what an operation costs; replaces an earlier formula.
@@ -82,11 +89,13 @@ class _StrictMode(FlopCounterMode):
         super().__init__(display=False, custom_mapping=_FORMULAS)
         self.mod_tracker = _WholeProgram()
         self.at_most = at_most
+        self.live = LiveBytes()
 
     def _count_flops(self, func_packet: Any, out: Any, args: Any, kwargs: Any) -> Any:
         known = self._with_formula(func_packet)
         if known is None and _is_heavy(func_packet):
             raise UncountedOperation(_without_formula(func_packet))
+        self.live.note(out, (args, kwargs))
         counted = super()._count_flops(known or func_packet, out, args, kwargs)
         if self.at_most is not None and self.get_total_flops() > self.at_most:
             raise OutOfCompute

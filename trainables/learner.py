@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables.flops import FlopCounter, OutOfCompute
+from trainables.memory import bytes_held
 from trainables.randomness import RandomState, derive_seed
 from trainables.ranks import Ranks
 
@@ -38,6 +39,9 @@ class Learner(ABC):
     Work between steps (an epoch's opening: scoring passes, validation for the best epoch) is done
     when it is reached and owed until it fits; nothing is trained before it is paid for.
 
+    Memory is the most that tensors have held at once: the learner's state, and what its work adds,
+    measured with its FLOPs. The data is not in it, which a process holds once for all its trials.
+
     Args:
         data: training and validation examples on `device`, and the ranks that train together;
             compute is that of all ranks.
@@ -54,6 +58,7 @@ class Learner(ABC):
         self.horizon = 0
         self.spent = 0
         self.evaluated = 0
+        self.memory = 0
         self.epoch = 0
         self.step_in_epoch = 0
         self._owed = 0
@@ -139,6 +144,18 @@ class Learner(ABC):
         """All compute so far in units, with what is owed and evaluations that others asked for."""
         return (self.spent + self._owed + self.evaluated) / self.unit
 
+    @property
+    def model_size(self) -> int:
+        """Numbers in the weights that count."""
+        return sum(tensor.numel() for tensor in self.weights().values())
+
+    def _note_memory(self, held: int, counter: FlopCounter) -> None:
+        """Takes a peak down: what was held before some work, and the most that the work added."""
+        self.memory = max(self.memory, held + counter.peak)
+
+    def _held(self) -> int:
+        return bytes_held(self.parts_state())
+
     @final
     def begin(self, horizon: float) -> None:
         """Starts a run that may spend `horizon` units of compute."""
@@ -147,8 +164,10 @@ class Learner(ABC):
             self.horizon = int(horizon * self.unit)
             # What never fits the horizon is not done to its end. (Ranks must end together.)
             at_most = self.horizon if self.ranks.size == 1 else None
+            held = self._held()
             with suppress(OutOfCompute), FlopCounter(at_most) as counter:
                 self.prepare()
+            self._note_memory(held, counter)
         self._owed = self.ranks.total(counter.total)
 
     @final
@@ -165,8 +184,10 @@ class Learner(ABC):
         if not self._opened:
             if self.diverged:
                 return False
+            held = self._held()
             with FlopCounter() as counter:
                 self.open_epoch()
+            self._note_memory(held, counter)
             self._owed += self.ranks.total(counter.total)
             self._opened = True
         if self.spent + self._owed > target:
@@ -204,10 +225,11 @@ class Learner(ABC):
         """
         if kind not in self._step_flops:
             # Counted on a copy: counting slows a step down, and nothing may be done twice.
-            twin = copy.deepcopy(self, {id(self._shared): self._shared})
+            twin, held = copy.deepcopy(self, {id(self._shared): self._shared}), self._held()
             devices = [self.device] if self.device.type == "cuda" else []
             with torch.random.fork_rng(devices), FlopCounter() as counter:
                 work(twin)
+            self._note_memory(held, counter)
             self._step_flops[kind] = self.ranks.total(counter.total)
             if not self._step_flops[kind]:
                 # Such a run would never spend its horizon.
@@ -217,8 +239,10 @@ class Learner(ABC):
     @final
     def evaluate(self) -> dict[str, float]:
         """Metrics on the validation examples; their compute is counted, not taken off the run."""
+        held = self._held()
         with self._random.active(), FlopCounter() as counter:
             metrics = self.measure()
+        self._note_memory(held, counter)
         self.evaluated += self.ranks.total(counter.total)
         return metrics
 
@@ -230,6 +254,7 @@ class Learner(ABC):
             "horizon": self.horizon,
             "spent": self.spent,
             "evaluated": self.evaluated,
+            "memory": self.memory,
             "epoch": self.epoch,
             "step_in_epoch": self.step_in_epoch,
             "owed": self._owed,
@@ -246,6 +271,7 @@ class Learner(ABC):
         self.begin(state["horizon"] / state["unit"])
         self.unit, self.horizon = state["unit"], state["horizon"]
         self.spent, self.evaluated = state["spent"], state["evaluated"]
+        self.memory = state["memory"]
         self.epoch, self.step_in_epoch = state["epoch"], state["step_in_epoch"]
         self._owed, self._opened = state["owed"], state["opened"]
         self._diverged.fill_(state["diverged"])

@@ -63,6 +63,10 @@ class Ranks(ABC):
     def total(self, number: int) -> int:
         """The sum of a whole number over ranks."""
 
+    @abstractmethod
+    def highest(self, number: int) -> int:
+        """The highest of a whole number over ranks."""
+
     def any(self, flag: bool) -> bool:
         """Whether it is so on any rank: what ranks decide alike they must know alike."""
         return self.total(int(flag)) > 0
@@ -84,6 +88,9 @@ class Alone(Ranks):
         """There is nothing to sum."""
 
     def total(self, number: int) -> int:
+        return number
+
+    def highest(self, number: int) -> int:
         return number
 
 
@@ -122,9 +129,15 @@ class ProcessGroup(Ranks):
             gradient.copy_(summed.view_as(gradient))
 
     def total(self, number: int) -> int:
+        return self._reduced(number, dist.ReduceOp.SUM)
+
+    def highest(self, number: int) -> int:
+        return self._reduced(number, dist.ReduceOp.MAX)
+
+    def _reduced(self, number: int, how: Any) -> int:
         counted = torch.tensor(number, dtype=torch.int64, device=self.device)
         with _together():
-            dist.all_reduce(counted)
+            dist.all_reduce(counted, how)
         return int(counted.item())
 
 

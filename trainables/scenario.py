@@ -44,6 +44,7 @@ class Scenario(ABC):
         baseline: the algorithm that the others have to beat.
         metric: what validation and verdict compare, and `mode` whether more is better; of some
             data they may be others, see `for_view`.
+        secondary: the other metrics that every learner reports, each with its mode.
         several_workers: whether a trial can be trained by several workers together.
     """
 
@@ -54,6 +55,7 @@ class Scenario(ABC):
     baseline: ClassVar[str]
     metric: ClassVar[str]
     mode: ClassVar[str]
+    secondary: ClassVar[Mapping[str, str]] = {"loss": "min"}
     several_workers: ClassVar[bool] = True
 
     def own_data(self) -> Mapping[str, type]:

@@ -44,6 +44,8 @@ class TrialRequest:
         keep_weights: whether the final weights are wanted.
         searching: whether something is chosen by its result (search and confirmation): it may then
             be allowed to see less of the data than the verdict's trials.
+        max_compute, max_memory: what it may cost in all, in units of compute, and bytes that it
+            may take; beyond that it is infeasible.
     """
 
     number: int
@@ -59,6 +61,8 @@ class TrialRequest:
     compute: float = 0.0
     keep_weights: bool = False
     searching: bool = False
+    max_compute: float | None = None
+    max_memory: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -70,7 +74,9 @@ class RungReport:
     """What a trial says at a rung; plain values, so that it can travel and be written down.
 
     `status` is `running` below the last level, `done` at it, `diverged` where the loss was no
-    longer a number, `interrupted` where it was told to stop in between.
+    longer a number, `infeasible` where it went beyond what it may cost, `interrupted` where it
+    was told to stop in between. `memory` is the most that it held so far, in bytes, of the worker
+    that held most; `model_size` counts the numbers in its weights.
     """
 
     number: int
@@ -83,6 +89,8 @@ class RungReport:
     checkpoint: str | None = None
     weights: str | None = None
     reason: str | None = None
+    memory: int | None = None
+    model_size: int | None = None
 
     @classmethod
     def of_error(cls, request: TrialRequest, error: Exception) -> RungReport:
@@ -123,6 +131,7 @@ class TrialRun:
         self.stop_requested = stop_requested
         self.rung = request.from_rung
         self.finished_runs = request.compute if request.fidelity == "compressed" else 0.0
+        self.memory = 0
         scenario = load_scenario(request.scenario)
         visible = scenario.in_search(data) if request.searching else data
         self._new_learner = lambda: scenario.learner(request.config, visible, request.seed, device)
@@ -130,6 +139,7 @@ class TrialRun:
     @cached_property
     def learner(self) -> Learner:
         """The learner of this rung; none is made, and nothing spent on it, before it is needed."""
+        self._device_memory = DeviceMemory(self.device)
         learner = self._new_learner()
         state = self._newest_state()
         if state is not None:
@@ -173,21 +183,45 @@ class TrialRun:
             report.status = "interrupted"
         elif self.learner.diverged:
             report.status, report.reason = "diverged", "the loss was no longer a finite number"
-        else:
+        elif self._excess() is None:
             report.metrics = self.learner.evaluate()
             if not all(map(math.isfinite, report.metrics.values())):
                 report.metrics, report.status = {}, "diverged"
                 report.reason = "a validation metric was not a finite number"
-        report.compute = self.finished_runs + self.learner.compute
+        report.compute = self.compute
+        report.memory, report.model_size = self._peak(), self.learner.model_size
+        if report.status == "running" and (excess := self._excess()) is not None:
+            report.metrics, report.status, report.reason = {}, "infeasible", excess
         self._close_rung(report)
         report.seconds = time.monotonic() - started
         return report
 
+    @property
+    def compute(self) -> float:
+        """What the trial has cost so far."""
+        return self.finished_runs + self.learner.compute
+
+    def _peak(self) -> int:
+        """The most memory so far, the same number on all ranks."""
+        measured = self._device_memory.peak
+        mine = self.learner.memory if measured is None else measured
+        self.memory = max(self.memory, self.ranks.highest(mine))
+        return self.memory
+
+    def _excess(self) -> str | None:
+        """What the trial has taken more of than it may, in words with the number measured."""
+        request = self.request
+        if request.max_compute is not None and self.compute > request.max_compute:
+            return f"compute {self.compute:.4g} epochs, at most {request.max_compute:g} allowed"
+        if request.max_memory is not None and self._peak() > request.max_memory:
+            return f"memory {self.memory:,} bytes, at most {request.max_memory:,} allowed"
+        return None
+
     def _train_to(self, level: float) -> bool:
-        """Trains in slices; false if told to stop in between."""
+        """Trains in slices, until it costs more than it may; false if told to stop in between."""
         slice_compute = self.request.levels[-1] / SLICES
         saved, reached = time.monotonic(), self.learner.spent / self.learner.unit
-        while reached < level and not self.learner.diverged:
+        while reached < level and not self.learner.diverged and self._excess() is None:
             if self.ranks.any(self.stop_requested()):
                 self._save("inside")
                 return False
@@ -224,6 +258,27 @@ class TrialRun:
         if self.ranks.rank == 0:
             write_weights(path, self.learner.weights())
         return str(path)
+
+
+class DeviceMemory:
+    """The memory that a trial takes on a GPU beyond what was held before it.
+
+    Args:
+        device: where it trains.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self._before = device, 0
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            self._before = torch.cuda.memory_allocated(device)
+
+    @property
+    def peak(self) -> int | None:
+        """The most bytes at once so far; None where torch does not keep count of them."""
+        if self.device.type != "cuda":
+            return None
+        return torch.cuda.max_memory_allocated(self.device) - self._before
 
 
 def write_weights(

@@ -11,7 +11,7 @@ from typing import Any
 from automl_cl.journal import Event
 from automl_cl.stages import FINALISTS, confirmed
 from automl_cl.tensorboard_log import flat
-from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from automl_cl.trials import BROKEN, CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 
 STAGES = (SEARCH, CONFIRM, VERDICT)
 
@@ -125,7 +125,7 @@ def _arm(
         done=count["done"],
         stopped=count["stopped"] + count["paused"],
         running=count["running"],
-        failed=count["failed"] + count["diverged"],
+        failed=sum(count[status] for status in BROKEN),
         compute={stage: sum(t.compute for t in mine if t.stage == stage) for stage in STAGES},
         best=ranked[0][0] if ranked else None,
         confirmed=mean,

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from automl_cl.report.arms import STAGES
 from automl_cl.report.curves import Curve, Point
 from automl_cl.report.findings import Findings
+from automl_cl.report.trade_offs import Axis
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT
 
 # Each stands out from a white and from a nearly black page, at 3 : 1 or more.
@@ -59,6 +60,8 @@ def figures_of(found: Findings) -> dict[str, go.Figure]:
         drawn["compute"] = compute(found, look)
     if any(each.ranking.pairs for each in found.rungs):
         drawn["rungs"] = rungs(found)
+    for axis in found.trade_offs.axes:
+        drawn[f"trade-off-{axis.objective.name}"] = trade_off(found, axis, look)
     return drawn
 
 
@@ -228,6 +231,40 @@ def rungs(found: Findings) -> go.Figure:
     low = min(each.ranking.tau - each.ranking.standard_error for each in known)
     figure.update_xaxes(zeroline=False, range=[min(-0.05, low - 0.05), 1.05])
     figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def trade_off(found: Findings, axis: Axis, look: Look) -> go.Figure:
+    """The metric against one objective: a dot a finished trial, and the front of the two."""
+    figure, metric = _figure(360), found.problem["metric"]
+    for arm in [each.name for each in reversed(found.arms)]:
+        dots = [dot for dot in axis.dots if dot.arm == arm]
+        if dots:
+            figure.add_scatter(
+                x=[dot.cost for dot in dots],
+                y=[dot.value for dot in dots],
+                text=[f"trial {dot.number}, {arm}" for dot in dots],
+                mode="markers",
+                meta=arm,
+                marker={
+                    "color": look.colour[arm],
+                    "size": [10 if dot.on_front else 6 for dot in dots],
+                    "opacity": [1.0 if dot.on_front else 0.45 for dot in dots],
+                },
+                hovertemplate=f"%{{text}}<br>{metric} %{{y:.4g}}, {axis.name} %{{x:.4s}}"
+                "<extra></extra>",
+            )
+    front = sorted((dot.cost, dot.value) for dot in axis.dots if dot.on_front)
+    figure.add_scatter(
+        x=[cost for cost, _ in front],
+        y=[value for _, value in front],
+        mode="lines",
+        line={"color": BASELINE_COLOUR, "width": 1.2, "shape": "hv"},
+        hoverinfo="skip",
+    )
+    if axis.objective.is_cost:
+        figure.update_xaxes(rangemode="tozero")
+    figure.update_yaxes(title=f"validation {metric}", range=found.learning.window)
     return figure
 
 

@@ -17,10 +17,11 @@ from automl_cl.report.curves import LearningCurves, PacingCurve, learning_curves
 from automl_cl.report.importances import Importances, importances_of
 from automl_cl.report.reproduction import commands, space_file
 from automl_cl.report.space_rows import SpaceRow, space_rows
+from automl_cl.report.trade_offs import TradeOffs, trade_offs_of
 from automl_cl.run_folder import RunFolder
 from automl_cl.schedulers import rungs_of
 from automl_cl.spec import SearchSpec, spec_of
-from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable, replayed
+from automl_cl.trials import BROKEN, CONFIRM, SEARCH, VERDICT, Trial, TrialTable, replayed
 from automl_cl.verdict import words
 
 FAILURES_SHOWN = 50
@@ -56,7 +57,7 @@ class RungRecord:
 
 @dataclass(frozen=True)
 class Failure:
-    """A training that failed or diverged."""
+    """A training that failed, diverged, or cost more than it may."""
 
     number: int
     arm: str
@@ -79,6 +80,7 @@ class Findings:
         contrasts: the challenger, then the secondaries.
         fair_share: the search's compute divided by the number of arms.
         begun, ended: times of the journal's first and last event, UTC.
+        forked: how many trials were taken over, and from which run, in a fork.
         seeds: what each of the seeds was for, and which.
         failures: the first of them; `failed` counts all.
     """
@@ -99,6 +101,8 @@ class Findings:
     importances: list[Importances]
     fair_share: float
     rungs: list[RungRecord]
+    trade_offs: TradeOffs
+    forked: tuple[int, str] | None
     space: list[SpaceRow]
     notes: list[str]
     seeds: list[tuple[str, str]]
@@ -139,7 +143,7 @@ def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:
         contrasts=[] if verdict is None else _contrasts(verdict),
         arms=arms,
         best=best,
-        learning=learning_curves(table, problem, rungs_of(spec.scheduler, spec.max_epochs), best),
+        learning=learning_curves(table, problem, rungs_of(spec.scheduler, spec.cap), best),
         pacings=pacing_curves(arms, table),
         importances=[
             importances_of(
@@ -151,18 +155,20 @@ def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:
         ],
         fair_share=sum(trial.compute for trial in searched) / len(arms),
         rungs=_rungs(table, spec),
+        trade_offs=trade_offs_of(searched, problem, spec),
+        forked=None if table.parent is None else (table.taken_over, table.parent["run"]),
         space=space_rows(problem["space"], problem["whole_space"]),
         notes=_notes(problem, arms),
         seeds=_seeds(table, spec),
         versions=events[0].get("versions", {}),
-        commands=commands(spec, [e["trials"] for e in events if e["event"] == "extend"]),
+        commands=commands(spec, events),
         space_file=space_file(spec),
         failures=failures[:FAILURES_SHOWN],
         failed=len(failures),
         counts={stage: len(table.of_stage(stage)) for stage in (SEARCH, CONFIRM, VERDICT)},
         begun=_time(events[0]),
         ended=_time(events[-1]),
-        seconds=sum(trial.seconds for trial in table.trials),
+        seconds=sum(trial.seconds for trial in table.trials if trial.forked is None),
     )
 
 
@@ -235,7 +241,7 @@ def _rungs(table: TrialTable, spec: SearchSpec) -> list[RungRecord]:
     arms: dict[str, list[Trial]] = {}
     for trial in searched:
         arms.setdefault(trial.arm, []).append(trial)
-    for level in rungs_of(spec.scheduler, spec.max_epochs):
+    for level in rungs_of(spec.scheduler, spec.cap):
         here = [
             (trial, rung)
             for trial in searched
@@ -252,7 +258,7 @@ def _failures(table: TrialTable) -> list[Failure]:
     return [
         Failure(t.number, t.arm, t.stage, t.status, t.reason or "no reason was told")
         for t in table.trials
-        if t.status in ("failed", "diverged")
+        if t.status in BROKEN
     ]
 
 

@@ -8,27 +8,43 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from automl_cl.journal import Event
 from automl_cl.spec import SearchSpec
 from search_spaces import InputError, parse_yaml, to_yaml
 from trainables.data import flag_of
 
 SPACE_FILE = "space.yaml"
+FLAGS = {"objectives": "--objective"}
+BUDGETS = ("trials", "total_compute", "time_limit")
 
 
-def commands(spec: SearchSpec, budgets: Sequence[int]) -> list[str]:
-    """The command of a search, and one for each time it was extended.
+def commands(spec: SearchSpec, events: Sequence[Event]) -> list[str]:
+    """The command of a search or fork, and one for each time it was extended.
 
     Args:
         spec: the search.
-        budgets: the trials it was extended to, in order.
+        events: of its journal.
     """
-    words = ["automl-cl", "search", spec.scenario, "--data", spec.data]
-    for field in dataclasses.fields(spec):
-        value = getattr(spec, field.name)
-        if field.name not in ("scenario", "data") and value != _default(field):
-            words += _option(field.name, value)
-    extended = [["automl-cl", "resume", "RUN", "--trials", str(budget)] for budget in budgets]
-    return [shlex.join(each) for each in (words, *extended)]
+    forked = events[0].get("fork")
+    if forked is None:
+        words = ["automl-cl", "search", spec.scenario, "--data", spec.data]
+        chosen = {
+            field.name: getattr(spec, field.name)
+            for field in dataclasses.fields(spec)
+            if field.name not in ("scenario", "data", "split_seed")
+            and getattr(spec, field.name) != _default(field)
+        }
+    else:
+        words, chosen = ["automl-cl", "fork", forked["run"]], forked["given"]
+    for name, value in chosen.items():
+        words += _option(name, value)
+    found = [words]
+    for event in events:
+        if event["event"] == "extend":
+            budgets = [name for name in BUDGETS if name in event]
+            options = [part for name in budgets for part in _option(name, event[name])]
+            found.append(["automl-cl", "resume", "RUN", *options])
+    return [shlex.join(each) for each in found]
 
 
 def space_file(spec: SearchSpec) -> str:
@@ -42,7 +58,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def _option(name: str, value: Any) -> Iterator[str]:
-    flag = "--" + name.replace("_", "-")
+    flag = FLAGS.get(name, "--" + name.replace("_", "-"))
     if name == "space":
         yield from (flag, SPACE_FILE)
     elif name == "data_options":

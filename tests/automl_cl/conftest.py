@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import ray
 import torch
 
 from automl_cl import cli, driver, execution
+from automl_cl.fork import Fork
 from automl_cl.preparation import Prepared
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
@@ -144,14 +145,27 @@ def score_here(prepared: Prepared, trained: Any, test: Any, slots: int) -> Any:
     return score_items(prepared.spec.scenario, trained, prepared.view, test, "cpu")
 
 
-def search_here(spec: SearchSpec, folder: Path, train: Callable[..., None]) -> Path:
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As in a trial actor; many threads on tiny tensors only wait."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def search_here(
+    spec: SearchSpec, folder: Path, train: Callable[..., None], fork: Fork | None = None
+) -> Path:
     """A search with everything but Ray."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, one_thread():
         patch.setattr(driver, "connect", lambda *args, **kwargs: nullcontext())
         patch.setattr(driver, "concurrency", lambda trial: 1)
         patch.setattr(driver, "train", train)
         patch.setattr(execution, "_scored", score_here)
-        return driver.start(spec, folder).folder.path
+        return driver.start(spec, folder, fork=fork).folder.path
 
 
 @pytest.fixture(scope="session")
@@ -168,11 +182,19 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         max_epochs=2.0,
         seeds=2,
     )
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in a trial actor; many threads on tiny tensors only wait
     run = search_here(spec, folder / "run", train_here)
-    torch.set_num_threads(threads)
     assert (run / "tuned.yaml").exists()
+    return run
+
+
+@pytest.fixture(scope="session")
+def forked_run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fork of a copy of the finished run, which is gone, with 3 trials of its own."""
+    folder = tmp_path_factory.mktemp("forked")
+    parent = Path(shutil.copytree(finished_run, folder / "parent"))
+    fork = Fork.of(parent, {"trials": 3, "scheduler": "none"})
+    run = search_here(fork.spec, folder / "fork", train_here, fork)
+    shutil.rmtree(parent)
     return run
 
 

@@ -79,6 +79,20 @@ def test_a_call_that_cannot_be_parsed(
         ("--gpus-per-trial", -1, ["--gpus-per-trial", "-1", "from 0"]),
         ("--workers-per-trial", 0, ["--workers-per-trial", "0", "from 1"]),
         ("--fidelity", "prefx", ["--fidelity", "Did you mean 'prefix'?", "compressed, prefix"]),
+        ("--scheduler", "asah", ["scheduler 'asah'", "Did you mean 'asha'?", "trusted_rungs"]),
+        ("--scheduler", "", ["scheduler ''", "hyperband"]),
+        ("--sampler", "tpee", ["sampler 'tpee'", "Did you mean 'tpe'?", "forest"]),
+        ("--prior-share", 0.8, ["--prior-share", "0.8", "from 0 to 0.7"]),
+        ("--prior-share", "nan", ["--prior-share", "nan"]),
+        ("--total-compute", 0, ["--total-compute", "0", "from 0.01"]),
+        ("--max-compute", -3, ["--max-compute", "-3", "from 0.01"]),
+        ("--max-compute", "nan", ["--max-compute", "nan"]),
+        ("--max-memory", "much", ["--max-memory", "'much'", "1.5GB"]),
+        ("--max-memory", 0, ["--max-memory", "0", "from 1"]),
+        ("--max-memory", "", ["--max-memory", "''"]),
+        ("--objective", "comput", ["--objective", "Did you mean 'compute'?", "loss, memory"]),
+        ("--objective", "forgetting", ["'forgetting'", "Allowed: compute, loss, memory"]),
+        ("--objective", "accuracy", ["'accuracy'", "what the verdict is about"]),
         ("--set", "", ["--set", "NAME=VALUE"]),
         ("--set", "=3", ["--set", "NAME=VALUE"]),
         ("--set", "foo=3", ["'foo'", "Allowed: none"]),
@@ -364,7 +378,7 @@ def test_an_unknown_name(refused: Refused, arguments: list[str], words: list[str
     refused(*arguments, words=words)
 
 
-@pytest.mark.parametrize("arguments", [["resume"], ["export", "--to", "new.yaml"]])
+@pytest.mark.parametrize("arguments", [["resume"], ["fork"], ["export", "--to", "new.yaml"]])
 @pytest.mark.parametrize(
     ("run", "words"),
     [
@@ -392,7 +406,7 @@ def flipped(content: bytes) -> bytes:
     return b"".join([*lines[:4], line, *lines[5:]])
 
 
-@pytest.mark.parametrize("arguments", [["resume"], ["export", "--to", "new.yaml"]])
+@pytest.mark.parametrize("arguments", [["resume"], ["fork"], ["export", "--to", "new.yaml"]])
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -423,6 +437,63 @@ def test_a_journal_of_something_else(
     with Journal.create(journal) as other:
         other.append("shopping", milk=2)
     refused(*arguments, run_folder, words=["journal.jsonl", "does not begin with a search"])
+
+
+def test_an_objective_given_twice(refused: Refused) -> None:
+    twice = ("--objective", "compute", "--objective", "compute")
+    refused("search", "curriculum", "--data", "digits", *twice, words=["'compute'", "twice"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "given", "words"),
+    [
+        ("--scheduler", "asah", ["scheduler 'asah'", "'asha'"]),
+        ("--trials", 0, ["--trials", "got 0"]),
+        ("--space", "absent.yaml", ["absent.yaml"]),
+        ("--max-memory", "1XB", ["--max-memory", "'1XB'"]),
+        ("--objective", "speed", ["--objective", "'speed'", "compute"]),
+        ("--output", "toy.npz", ["--output", "toy.npz is a file"]),
+        ("--space", "other.yaml", ["nothing to fork", "new search"]),
+    ],
+)
+def test_a_wrong_setting_of_a_fork(
+    refused: Refused,
+    write_npz: Callable[..., Path],
+    run_folder: Path,
+    tmp_path: Path,
+    flag: str,
+    given: object,
+    words: list[str],
+) -> None:
+    write_npz()
+    # No trial of the run has a batch as large as this.
+    (tmp_path / "other.yaml").write_text("training.batch_size: 1024\n")
+    refused("fork", run_folder, flag, given, words=words)
+
+
+def test_a_fork_of_what_has_found_nothing(refused: Refused, begun_run: Path) -> None:
+    refused("fork", begun_run, words=["nothing to fork", "none of its 0 search trials"])
+
+
+def test_a_fork_of_a_run_whose_data_has_changed(
+    refused: Refused, begun_run: Path, write_npz: Callable[..., Path]
+) -> None:
+    write_npz(x=RANDOM, y=TWO)
+    refused("fork", begun_run, words=["toy.npz", "not what it was", "fingerprint"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "given", "words"),
+    [
+        ("--total-compute", 0, ["--total-compute", "got 0", "from 0.01"]),
+        ("--time-limit", "nan", ["--time-limit", "nan"]),
+        ("--total-compute", "inf", ["--total-compute", "inf"]),
+    ],
+)
+def test_a_wrong_extension(
+    refused: Refused, run_folder: Path, flag: str, given: object, words: list[str]
+) -> None:
+    refused("resume", run_folder, flag, given, words=words)
 
 
 @pytest.mark.parametrize("trials", [6, 0, -1])

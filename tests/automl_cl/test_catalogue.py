@@ -97,6 +97,13 @@ def test_only_what_belongs_to_a_scenario() -> None:
     assert {entry["scenario"] for entry in entries("algorithms", "curriculum")} == {"curriculum"}
 
 
+def test_schedulers_and_samplers_belong_to_every_scenario() -> None:
+    assert {entry["name"] for entry in entries("schedulers", "continual")} >= {"asha", "none"}
+    assert {entry["scenario"] for entry in entries("samplers")} == {"any"}
+    (rungs,) = described("trusted_rungs")
+    assert (rungs.kind, rungs.hyperparameters[0]["name"]) == ("scheduler", "eta")
+
+
 def test_unknown_names() -> None:
     with pytest.raises(InputError, match="Did you mean 'models'"):
         entries("modles")
@@ -120,6 +127,8 @@ def test_the_description_that_is_printed(command: Command) -> None:
     for word in ("sgd", "optimizer", "Nesterov", "momentum", "0.9", "from 0.5 to 0.99"):
         assert word in printed
     assert "no hyperparameters" in command("describe", "plain").out
+    assert "setting" in command("describe", "trusted_rungs").out
+    assert "no settings" in command("describe", "forest").out
     for name in ("digits", "curriculum"):
         assert "hyperparameter" not in command("describe", name).out
     assert {each.kind for name in ("digits", "curriculum") for each in described(name)} == set(

@@ -30,6 +30,7 @@ COMMANDS = [
     "report",
     "dashboard",
     "export",
+    "fork",
     "train",
     "pretrain",
     "list",

@@ -45,12 +45,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def shown(
-    events: Sequence[Event], clock: Clock, seconds: float, limit: float | None = None
-) -> list[str]:
+def shown(events: Sequence[Event], clock: Clock, seconds: float) -> list[str]:
     """The lines that a progress view prints of these events, so many seconds apart."""
     out = io.StringIO()
-    with Progress(Console(file=out, width=80), SCENARIO, limit) as view:
+    with Progress(Console(file=out, width=80), SCENARIO) as view:
         table = TrialTable()
         table.apply(events[0])
         view.watch(table)
@@ -106,20 +104,32 @@ def test_the_counts(events: list[Event], clock: Clock) -> None:
     assert " 1 running " in first
 
 
-@pytest.mark.parametrize(("limit", "left"), [(None, 90), (150.0, 45), (100.0, 0)])
-def test_the_time_that_is_left(
-    clock: Clock, events: list[Event], limit: float | None, left: int
+@pytest.mark.parametrize(
+    ("limits", "left"),
+    [
+        ({}, "about 90 s of searching left"),
+        ({"time_limit": 150.0}, "about 45 s of searching left (then the time is spent)"),
+        ({"time_limit": 100.0}, "about 0 s of searching left (then the time is spent)"),
+        ({"time_limit": 900.0}, "about 90 s of searching left"),
+        ({"total_compute": 3.0}, "about 60 s of searching left (then the compute is spent)"),
+        ({"total_compute": 2.5, "time_limit": 150.0}, "about 30 s of searching left (then the c"),
+    ],
+)
+def test_the_time_that_is_left_and_what_ends_the_search(
+    clock: Clock, events: list[Event], limits: dict[str, float], left: str
 ) -> None:
     # Eight trials, each begun 15 s after the one before it; six more are wanted.
     ask = next(event for event in events if event["event"] == "ask")
     asks = [{**ask, "number": number} for number in range(8)]
-    search = {"event": "search", "spec": {"trials": 14}}
-    ended = {"number": 0, "status": "failed", "reason": "any", "compute": 1.0, "weights": None}
+    search = {"event": "search", "spec": {"trials": 14, **limits}}
+    ended = {"number": 0, "status": "failed", "reason": "any", "compute": 2.0, "weights": None}
     happened = [search, {"event": "start"}, asks[0], {"event": "end", **ended}, *asks[1:]]
     timed = [{**e, "time": clock.now + 15.0 * i} for i, e in enumerate(happened)]
-    lines = shown(timed, clock, 15.0, limit)
-    # 120 s since the first of eight trials make 15 s each; 105 s of them count, since its report.
-    assert f" 150 s, about {left} s of searching left" in lines[-1]
+    line = shown(timed, clock, 15.0)[-1]
+    # 120 s since the first of eight trials make 15 s each, and 60 s for each of two epochs; 105 s
+    # of them count, since its report.
+    assert f" 150 s, {left}" in line
+    assert ("spent" in line) == ("then" in left)
 
 
 def test_nothing_is_said_of_time_when_too_little_is_known(
@@ -131,7 +141,7 @@ def test_nothing_is_said_of_time_when_too_little_is_known(
 def test_a_terminal_gets_a_table_that_renews_itself(events: list[Event]) -> None:
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True)
-    with Progress(console, SCENARIO, None) as view:
+    with Progress(console, SCENARIO) as view:
         table = TrialTable()
         watch = view.watch(table)
         for event in events:
@@ -206,7 +216,7 @@ def many(arms: int, trials: int, view: Progress) -> TrialTable:
 def test_the_view_fits_its_screen_however_many_arms_there_are(width: int, height: int) -> None:
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, force_terminal=True)
-    view = Progress(console, SCENARIO, None)
+    view = Progress(console, SCENARIO)
     many(20, 2000, view)
     view.announce("stopping; Ctrl-C again ends at once")
     plain = Console(file=(text := io.StringIO()), width=width, height=height)
@@ -225,7 +235,7 @@ def test_the_view_fits_its_screen_however_many_arms_there_are(width: int, height
 def test_what_it_costs_to_renew_does_not_grow_with_the_trials() -> None:
     def seconds(trials: int) -> float:
         console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
-        view = Progress(console, SCENARIO, None)
+        view = Progress(console, SCENARIO)
         many(15, trials, view)
         begun = time.perf_counter()
         for _ in range(20):
@@ -240,7 +250,7 @@ def test_what_it_costs_to_renew_does_not_grow_with_the_trials() -> None:
 
 def test_without_a_terminal_the_lines_of_a_long_search_are_few(clock: Clock) -> None:
     out = io.StringIO()
-    view = Progress(Console(file=out, width=80), SCENARIO, None)
+    view = Progress(Console(file=out, width=80), SCENARIO)
     monotonic, clock.monotonic = clock.monotonic, lambda: passing(clock)  # type: ignore[method-assign]
 
     def passing(clock: Clock) -> float:
@@ -281,7 +291,7 @@ def test_the_tally_of_events_is_that_of_the_table(events: list[Event], mode: str
 
 def test_the_end_of_a_search_by_the_user_is_told(clock: Clock) -> None:
     out = io.StringIO()
-    view = Progress(Console(file=out, width=80), SCENARIO, None)
+    view = Progress(Console(file=out, width=80), SCENARIO)
     table = many(3, 40, view)
     event = {"event": "close", "time": 2.0, "budget": 40, "asked": 100}
     table.apply(event)

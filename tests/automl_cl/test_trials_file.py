@@ -26,13 +26,18 @@ def test_the_columns(finished_run: Path) -> None:
         "status": "string",
         "value": "double",
         "compute": "double",
+        "memory": "int64",
+        "model_size": "int64",
+        "pareto": "bool",
         "seconds": "double",
         "origin": "string",
         "source": "int64",
+        "forked": "int64",
         "seed": "int64",
         "reason": "string",
         "config": "string",
-        "rungs": "list<element: struct<level: double, value: double, compute: double>>",
+        "rungs": "list<element: struct<level: double, value: double, compute: double, "
+        "metrics: map<string, double ('metrics')>>>",
     }
 
 

@@ -106,6 +106,17 @@ def test_it_learns(make_learner, view_for, tiny, scenario, algorithm, setting) -
     assert not learner.diverged
 
 
+@every_algorithm
+def test_every_metric_that_its_scenario_promises_is_reported(
+    make_learner, view_for, scenario, algorithm
+) -> None:
+    learner = make_learner(scenario, algorithm, "adamw", horizon=1.0)
+    promised = load_scenario(scenario).for_view(view_for(scenario, "adamw"))
+    assert {promised.metric, *promised.secondary} <= set(learner.evaluate())
+    sizes = [tensor.numel() for tensor in learner.weights().values()]
+    assert learner.model_size == sum(sizes) > 0
+
+
 @every_variant
 def test_stopping_and_resuming_from_files_equals_not_stopping(
     make_learner, assert_equal, tmp_path, scenario, algorithm, setting, changes
@@ -191,6 +202,8 @@ def test_evaluating_in_between_changes_nothing_but_the_bill(
     states = [learner.state_dict() for learner in (alone, watched)]
     costs = [state.pop("evaluated") for state in states]
     assert costs[0] == 0 < costs[1]
+    memory = [state.pop("memory") for state in states]
+    assert 0 < memory[0] <= memory[1]
     assert_equal(states[1], states[0])
 
 

@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 LEVELS = [1.0, 3.0, 6.0]
 FIDELITIES = ["prefix", "compressed"]
 # What a report says besides the time it took and where things were written.
-SAID = ("number", "rung", "status", "compute", "metrics", "reason")
+SAID = ("number", "rung", "status", "compute", "metrics", "reason", "memory", "model_size")
 
 Start = Callable[..., TrialRun]
 
@@ -211,7 +211,7 @@ def test_divergence_is_reported_and_not_raised(start: Start, vectors, fidelity: 
     report = start(fidelity=fidelity, view=broken).next_rung()
     assert (report.status, report.metrics, report.checkpoint) == ("diverged", {}, None)
     assert "finite" in report.reason
-    assert 0.0 < report.compute < LEVELS[0] + STEP
+    assert report.compute < LEVELS[0] + STEP
 
 
 def test_a_validation_metric_that_is_no_number_is_divergence_too(start: Start, vectors) -> None:
@@ -274,3 +274,44 @@ def test_damaged_or_missing_weights_are_named(start: Start, tmp_path) -> None:
     path.write_bytes(b"\x80\x04N.")
     with pytest.raises(InputError, match=r"weights\.safetensors"):
         read_weights(path, CPU)
+
+
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_a_trial_that_costs_more_compute_than_it_may_is_ended_at_once(
+    start: Start, fidelity: str
+) -> None:
+    within = all_rungs(start(fidelity=fidelity))
+    most = within[1].compute + 0.5
+    reports = all_rungs(start(fidelity=fidelity, max_compute=most))
+    assert [report.status for report in reports] == ["running", "running", "infeasible"]
+    last = reports[-1]
+    assert most < last.compute < most + 2 * LEVELS[-1] / trainables.trial_run.SLICES + 0.3
+    assert last.compute < within[2].compute
+    assert last.metrics == {}
+    assert last.reason == f"compute {last.compute:.4g} epochs, at most {most:g} allowed"
+
+
+def test_a_trial_that_takes_more_memory_than_it_may_is_ended_before_its_first_rung(
+    start: Start,
+) -> None:
+    (within, *_) = all_rungs(start())
+    assert within.memory is not None
+    exactly = all_rungs(start(max_memory=all_rungs(start())[-1].memory))
+    assert exactly[-1].status == "done"
+    (report,) = all_rungs(start(max_memory=within.memory // 2))
+    assert (report.status, report.metrics) == ("infeasible", {})
+    assert report.memory is not None
+    assert report.memory > within.memory // 2
+    assert report.reason is not None
+    assert f"memory {report.memory:,} bytes" in report.reason
+    assert report.compute < LEVELS[0]
+
+
+def test_what_a_trial_takes_is_reported(start: Start, make_config: Any) -> None:
+    wide = make_config("curriculum", "superloss")
+    wide["model"]["width"] *= 4
+    small, large = (all_rungs(start(**more))[-1] for more in ({}, {"config": wide}))
+    assert small.memory is not None and large.memory is not None
+    assert small.model_size is not None and large.model_size is not None
+    assert large.memory > small.memory > 4 * small.model_size, "four bytes a weight, and more"
+    assert large.model_size > 3 * small.model_size

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -41,6 +42,11 @@ class ContinualScenario(Scenario):
     baseline = "fine_tuning"
     metric = "last_accuracy"
     mode = "max"
+    secondary: ClassVar[Mapping[str, str]] = {
+        "loss": "min",
+        "incremental_accuracy": "max",
+        "forgetting": "min",
+    }
     several_workers = False
 
     def load(self, data: DataSpec, settings: Settings) -> StreamView:

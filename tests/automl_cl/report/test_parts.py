@@ -111,6 +111,13 @@ SPECS = [
         seed=3,
         fidelity="compressed",
         gpus_per_trial=0.25,
+        scheduler="asha",
+        sampler="tpe",
+        prior_share=0.25,
+        total_compute=70.5,
+        max_compute=3.5,
+        max_memory=200_000,
+        objectives=("compute", "loss"),
     ),
     SearchSpec(
         "curriculum",
@@ -140,14 +147,27 @@ def test_the_command_makes_the_same_search(
     monkeypatch.setattr(driver, "start", lambda made, *rest: given.append(made))
     monkeypatch.setattr("automl_cl.cli._report", lambda console, result: None)
     (tmp_path / "space.yaml").write_text(space_file(spec))
-    program, *words = shlex.split(commands(spec, [])[0])
+    program, *words = shlex.split(commands(spec, [{"event": "search"}])[0])
     assert program == "automl-cl"
     assert command(*words).code == 0
     assert given == [spec]
 
 
 def test_each_extension_is_a_command_more() -> None:
-    assert commands(SPECS[0], [200, 300])[1:] == [
+    events = [
+        {"event": "search"},
+        {"event": "extend", "trials": 200},
+        {"event": "extend", "total_compute": 50.0, "time_limit": 60.0},
+    ]
+    assert commands(SPECS[0], events)[1:] == [
         "automl-cl resume RUN --trials 200",
-        "automl-cl resume RUN --trials 300",
+        "automl-cl resume RUN --total-compute 50 --time-limit 60",
+    ]
+
+
+def test_the_command_of_a_fork_names_what_is_other_than_in_the_run_it_came_from() -> None:
+    given = {"trials": 5, "objectives": ["compute"], "max_memory": 1000}
+    events = [{"event": "search", "fork": {"run": "runs/a b", "given": given}}]
+    assert commands(SPECS[1], events) == [
+        "automl-cl fork 'runs/a b' --trials 5 --objective compute --max-memory 1000"
     ]

@@ -1,0 +1,39 @@
+"""What one trial may cost: the limits of a search, and amounts of memory in words."""
+
+from __future__ import annotations
+
+import re
+
+from search_spaces import InputError
+
+_UNITS = {"": 1, "b": 1}
+_UNITS |= {f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)}
+_UNITS |= {f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)}
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)\s*", re.IGNORECASE)
+
+
+def bytes_of(given: object, flag: str) -> int:
+    """An amount of memory, such as `200000000`, `1.5GB` or `512MiB`, in bytes.
+
+    Raises:
+        InputError: if it is none.
+    """
+    if isinstance(given, int) and not isinstance(given, bool):
+        return given
+    found = _AMOUNT.fullmatch(given) if isinstance(given, str) else None
+    if found is None or found[2].lower() not in _UNITS:
+        raise InputError(
+            f"{flag}: got {given!r}, expected bytes or an amount such as 1.5GB "
+            "(kB, MB, GB, TB, KiB, MiB, GiB, TiB)."
+        )
+    return round(float(found[1]) * _UNITS[found[2].lower()])
+
+
+def in_bytes(amount: float) -> str:
+    """An amount of memory in words, three digits of it."""
+    unit = "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if abs(amount) < 999.5:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.3g} {unit}"
