@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from automl_cl.trials import BROKEN, SEARCH, Trial
+from automl_cl.trials import ArmTrials
 
 EVERYBODY = 0.4
 
 
 def next_arm(
-    arms: Sequence[str], baseline: str, trials: Sequence[Trial], spent: float, mode: str
+    arms: Sequence[str], baseline: str, trials: Mapping[str, ArmTrials], spent: float, mode: str
 ) -> str:
     """The arm of the next search trial.
 
@@ -22,35 +22,27 @@ def next_arm(
     Args:
         arms: all arms, the baseline among them.
         baseline: the plain baseline's arm.
-        trials: the trials so far. Running ones count with the compute they may spend, and so do
-            those that failed, diverged or were infeasible: an arm that fails at once would get
-            all trials.
+        trials: those so far of each arm that has any. Running ones count with the compute they
+            may spend, and so do those that failed, diverged or were infeasible: an arm that fails
+            at once would get all trials.
         spent: the share of the search's budget that is spent.
         mode: `max` or `min`.
     """
-    mine = [trial for trial in trials if trial.stage == SEARCH]
     ordered = [baseline, *sorted(set(arms) - {baseline})]
     for arm in ordered:
-        if not any(trial.arm == arm for trial in mine):
+        if arm not in trials:
             return arm
-    compute = {arm: _compute(mine, arm) for arm in ordered}
+    # Arms that have got the same must not be told apart by how their sums were rounded.
+    compute = {arm: round(trials[arm].committed, 6) for arm in ordered}
     challengers = [arm for arm in ordered if arm != baseline]
     if not challengers or compute[baseline] < max(compute[arm] for arm in challengers):
         return baseline
-    active = _active(challengers, mine, spent, mode)
+    active = _active(challengers, trials, spent, mode)
     return min(active, key=lambda arm: (compute[arm], arm))
 
 
-def _compute(trials: Sequence[Trial], arm: str) -> float:
-    return sum(
-        trial.horizon if trial.status in ("running", *BROKEN) else trial.compute
-        for trial in trials
-        if trial.arm == arm
-    )
-
-
 def _active(
-    challengers: Sequence[str], trials: Sequence[Trial], spent: float, mode: str
+    challengers: Sequence[str], trials: Mapping[str, ArmTrials], spent: float, mode: str
 ) -> list[str]:
     """The arms still in the running after a share `spent` of the budget."""
     if spent < EVERYBODY:
@@ -58,14 +50,15 @@ def _active(
     rounds = max(1, math.ceil(math.log2(len(challengers))))
     passed = 1 + int(rounds * (spent - EVERYBODY) / (1.0 - EVERYBODY))
     keep = max(1, math.ceil(len(challengers) / 2 ** min(passed, rounds)))
-    ranked = sorted(challengers, key=lambda arm: (_merit(trials, arm, mode), arm))
+    ranked = sorted(challengers, key=lambda arm: (_merit(trials[arm], mode), arm))
     return ranked[:keep]
 
 
-def _merit(trials: Sequence[Trial], arm: str, mode: str) -> float:
+def _merit(arm: ArmTrials, mode: str) -> float:
     """The mean of the arm's two best values, lower being better: one alone may be luck."""
     sign = -1.0 if mode == "max" else 1.0
-    values = sorted(sign * t.value for t in trials if t.arm == arm and t.value is not None)
-    if not values:
-        return math.inf
-    return sum(values[:2]) / len(values[:2])
+    best: list[float] = arm.of_finished(
+        f"two best, {mode}",
+        lambda trials: sorted(sign * t.value for t in trials if t.value is not None)[:2],
+    )
+    return sum(best) / len(best) if best else math.inf

@@ -25,7 +25,16 @@ from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Arm, Decision, Scheduler
 from automl_cl.spec import SearchSpec
 from automl_cl.stages import Repeat
-from automl_cl.trials import BROKEN, CLOSED, CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from automl_cl.trials import (
+    BROKEN,
+    CLOSED,
+    CONFIRM,
+    SEARCH,
+    VERDICT,
+    ArmTrials,
+    Trial,
+    TrialTable,
+)
 from search_spaces import FlatSpace, Space, coordinates, decode, encode, option
 from trainables.scenario import Scenario
 from trainables.seeds import derive_seed
@@ -218,8 +227,7 @@ class Session:
         if table.time_limit is not None:
             shares.append(table.searched_for(time.time()) / table.time_limit)
         if table.total_compute is not None:
-            compute = sum(t.compute for t in table.of_stage(SEARCH) if t.forked is None)
-            shares.append(compute / table.total_compute)
+            shares.append(table.search_compute() / table.total_compute)
         return max(shares)
 
     def _spent(self) -> float:
@@ -232,11 +240,11 @@ class Session:
     def _search_open(self) -> bool:
         if self.table.plan is not None:
             return False
-        searched = self.table.of_stage(SEARCH)
+        searched = len(self.table.of_stage(SEARCH))
         # However little there is to spend, every arm runs its published default.
-        whole = {trial.arm for trial in searched} >= set(self.arms)
+        whole = self.table.arms.keys() >= self.arms.keys()
         over = self.out_of_budget() or not self._anything_to_choose
-        return len(searched) < self.table.budget and not (whole and over)
+        return searched < self.table.budget and not (whole and over)
 
     def _running(self, stage: str) -> bool:
         return any(trial.stage == stage for trial in self.table.running())
@@ -267,15 +275,15 @@ class Session:
 
     def _search_trial(self) -> Trial:
         """The arm whose turn it is goes on with a paused trial, or begins one."""
-        trials, mode = self.table.trials, self.scenario.mode
-        name = next_arm(list(self.arms), self.scenario.baseline, trials, self._spent(), mode)
+        told, mode = self.table.arms, self.scenario.mode
+        name = next_arm(list(self.arms), self.scenario.baseline, told, self._spent(), mode)
         arm = self._arm(name)
         paused = self.scheduler.promoted(arm)
         return self._begin(name, arm) if paused is None else self._promote(paused)
 
     def _begin(self, name: str, arm: Arm) -> Trial:
         number, seed = len(self.table.trials), self.spec.seed
-        point, origin = self.proposals[name].next(arm.trials, number, seed, arm.mode)
+        point, origin = self.proposals[name].next(arm.trials.trials, number, seed, arm.mode)
         space = self.arms[name]
         config = space.default() if origin == "default" else decode(space, point)
         return self._asked(
@@ -304,9 +312,9 @@ class Session:
             return None
         for name in self.arms:
             arm = self._arm(name)
-            paused = [trial for trial in arm.trials if trial.status == "paused"]
-            ending = [trial for trial in arm.trials if trial.status in ("running", "done")]
-            if paused and len(ending) < stages.FINALISTS:
+            paused = list(arm.trials.paused.values())
+            ending = sum(trial.status in ("running", "done") for trial in arm.trials.trials)
+            if paused and ending < stages.FINALISTS:
                 furthest = max(trial.rungs[-1].level for trial in paused)
                 there = [trial for trial in paused if trial.rungs[-1].level == furthest]
                 best = min(there, key=lambda trial: arm.loss(trial.rungs[-1].value))
@@ -317,11 +325,8 @@ class Session:
         return None
 
     def _arm(self, name: str) -> Arm:
-        by_arm: dict[str, list[Trial]] = {each: [] for each in self.arms}
-        for trial in self.table.of_stage(SEARCH):
-            by_arm[trial.arm].append(trial)
-        cap, seed = self.spec.cap, self.spec.seed
-        return Arm(by_arm[name], by_arm, self.scenario.mode, cap, seed)
+        told, cap, seed = self.table.arms, self.spec.cap, self.spec.seed
+        return Arm(told.get(name) or ArmTrials(), told, self.scenario.mode, cap, seed)
 
     def _new_repeat(self, repeat: Repeat) -> Trial:
         source = repeat.source
@@ -499,7 +504,7 @@ class Session:
         Each holds a checkpoint, and a long search pauses hundreds.
         """
         mine = self._arm(arm)
-        paused = [trial for trial in mine.trials if trial.status == "paused"]
+        paused = list(mine.trials.paused.values())
         if len(paused) <= MOST_PAUSED:
             return
         last = min(

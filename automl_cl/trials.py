@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from automl_cl.journal import Event
 from search_spaces import Config
 
 SEARCH, CONFIRM, VERDICT = "search", "confirm", "verdict"
+T = TypeVar("T")
 CLOSED = "the user ended the search"
 BROKEN = ("failed", "diverged", "infeasible")
 """What is no result: the model of the search counts it as the worst there is."""
@@ -125,10 +128,105 @@ class Trial:
         return reached[-1] if full or exact else None
 
 
+class AtLevel:
+    """The values of an arm's trials at one level of compute.
+
+    Attributes:
+        values: rising, each with its trial's number.
+        numbers: of the trials that have got there.
+    """
+
+    def __init__(self) -> None:
+        self.values: list[tuple[float, int]] = []
+        self.numbers: set[int] = set()
+
+    def take(self, trial: Trial, level: float) -> None:
+        """Takes in a trial, unless it is there already or has not got so far."""
+        if trial.number in self.numbers or (value := trial.value_by(level)) is None:
+            return
+        insort(self.values, (value, trial.number))
+        self.numbers.add(trial.number)
+
+    def better(self, value: float, mode: str, number: int = 0) -> int:
+        """How many trials are better, or as good and of a lower number."""
+        first = bisect_left(self.values, (value,))
+        alike = bisect_left(self.values, (value, number)) - first
+        if mode == "min":
+            return first + alike
+        return len(self.values) - bisect_left(self.values, (value, math.inf)) + alike
+
+
+class ArmTrials:
+    """The search trials of one arm, and what every decision asks of them.
+
+    It is kept up to date event by event, so that a decision among 2,000 trials costs what it does
+    among 20.
+
+    Attributes:
+        trials: by number.
+        paused: those that may be taken up again, by number.
+        finished: those with a final value, by number.
+        spent: compute of all.
+        committed: the same, where a trial that is running or came to nothing counts with all
+            that it may spend.
+        uncompared: the compute that trials are for that are not compared.
+    """
+
+    def __init__(self, trials: Iterable[Trial] = ()) -> None:
+        self.trials: list[Trial] = []
+        self.paused: dict[int, Trial] = {}
+        self.finished: list[Trial] = []
+        self.spent = self.committed = self.uncompared = 0.0
+        self._counted: dict[int, tuple[str, float, float]] = {}
+        self._levels: dict[float, AtLevel] = {}
+        self._worked_out: dict[Any, Any] = {}
+        for trial in trials:
+            self.take(trial)
+
+    def take(self, trial: Trial) -> None:
+        """Takes in a trial that is new or has changed."""
+        if trial.number not in self._counted:
+            self.trials.append(trial)
+            self.uncompared += trial.horizon if trial.uncompared else 0.0
+            for level in trial.levels[:-1]:
+                self.at(level)
+        before, spent, committed = self._counted.get(trial.number, ("", 0.0, 0.0))
+        may_spend = trial.status in ("running", *BROKEN)
+        commits = trial.horizon if may_spend else trial.compute
+        self._counted[trial.number] = trial.status, trial.compute, commits
+        self.spent += trial.compute - spent
+        self.committed += commits - committed
+        if trial.status == "paused":
+            self.paused[trial.number] = trial
+        else:
+            self.paused.pop(trial.number, None)
+        if trial.status == "done" and before != "done":
+            insort(self.finished, trial, key=lambda each: each.number)
+            self._worked_out.clear()
+        for level, found in self._levels.items():
+            found.take(trial, level)
+
+    def at(self, level: float) -> AtLevel:
+        """The values at a level of compute."""
+        if level not in self._levels:
+            self._levels[level] = AtLevel()
+            for trial in self.trials:
+                self._levels[level].take(trial, level)
+        return self._levels[level]
+
+    def of_finished(self, name: Any, work_out: Callable[[Sequence[Trial]], T]) -> T:
+        """What is worked out from the finished trials, once until one more finishes."""
+        if name not in self._worked_out:
+            self._worked_out[name] = work_out(self.finished)
+        found: T = self._worked_out[name]
+        return found
+
+
 class TrialTable:
     """All trials of a run, brought up to date event by event.
 
     Attributes:
+        arms: the search trials of each arm that has any.
         budget: how many search trials are wanted, those of a fork's parent included.
         total_compute: compute of the search, after which nothing is begun; None for no limit.
         time_limit: seconds of searching; None for no limit.
@@ -142,6 +240,7 @@ class TrialTable:
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
+        self.arms: dict[str, ArmTrials] = {}
         self.starts = 0
         self.problem: Event | None = None
         self.plans: list[Event] = []
@@ -153,6 +252,9 @@ class TrialTable:
         self.closed: Event | None = None
         self.parent: dict[str, Any] | None = None
         self._reopened = False
+        self._stages: dict[str, list[Trial]] = {SEARCH: [], CONFIRM: [], VERDICT: []}
+        self._running: dict[int, Trial] = {}
+        self._taken_over_compute = 0.0
         self._searched = 0.0
         self._searching = False
         self._last_at = 0.0
@@ -177,13 +279,25 @@ class TrialTable:
             self._searched = 0.0  # an extension has the time limit anew
         self._last_at = event["time"]
 
-    def of_stage(self, stage: str) -> list[Trial]:
+    def of_stage(self, stage: str) -> Sequence[Trial]:
         """The trials of one stage, by number."""
-        return [trial for trial in self.trials if trial.stage == stage]
+        return self._stages[stage]
 
     def running(self) -> list[Trial]:
         """The trials without an end."""
-        return [trial for trial in self.trials if trial.status == "running"]
+        return [self._running[number] for number in sorted(self._running)]
+
+    def search_compute(self) -> float:
+        """What the search trials have cost, less those taken over from another search."""
+        return sum(arm.spent for arm in self.arms.values()) - self._taken_over_compute
+
+    def _changed(self, trial: Trial) -> None:
+        if trial.status == "running":
+            self._running[trial.number] = trial
+        else:
+            self._running.pop(trial.number, None)
+        if trial.stage == SEARCH:
+            self.arms.setdefault(trial.arm, ArmTrials()).take(trial)
 
     def searched_for(self, now: float) -> float:
         """Seconds spent on this run up to now, in all its sessions."""
@@ -195,8 +309,9 @@ class TrialTable:
         self.total_compute, self.time_limit = spec.get("total_compute"), spec.get("time_limit")
         self.parent = event.get("fork")
         for fields in self.parent["trials"] if self.parent is not None else ():
-            self.trials.append(trial_from(fields))
+            self.add(trial_from(fields))
         self.budget += len(self.trials)
+        self._taken_over_compute = sum(trial.compute for trial in self.trials)
 
     def _on_extend(self, event: Event) -> None:
         asked: int = self.budget if self.closed is None else self.closed["asked"]
@@ -210,6 +325,7 @@ class TrialTable:
         self.budget, self.closed = event["budget"], event
         for trial in self.running():
             trial.status, trial.reason = "stopped", CLOSED
+            self._changed(trial)
 
     def _on_problem(self, event: Event) -> None:
         self.problem = event
@@ -235,8 +351,14 @@ class TrialTable:
             return None
         return self.plans[-1] if self.plans[-1]["budget"] == self.budget else None
 
+    def add(self, trial: Trial) -> None:
+        """Takes in a new trial, whatever has become of it."""
+        self.trials.append(trial)
+        self._stages[trial.stage].append(trial)
+        self._changed(trial)
+
     def _on_ask(self, event: Event) -> None:
-        self.trials.append(Trial(**{name: event[name] for name in _ASKED}))
+        self.add(Trial(**{name: event[name] for name in _ASKED}))
 
     def _on_rung(self, event: Event) -> None:
         trial = self.trials[event["number"]]
@@ -258,15 +380,19 @@ class TrialTable:
             trial.status = event["decision"]
         if trial.status == "done":
             trial.reason = None  # it had been given up a moment before
+        self._changed(trial)
 
     def _on_promote(self, event: Event) -> None:
-        self.trials[event["number"]].status = "running"
+        trial = self.trials[event["number"]]
+        trial.status = "running"
+        self._changed(trial)
 
     def _on_end(self, event: Event) -> None:
         trial = self.trials[event["number"]]
         trial.status, trial.reason = event["status"], event["reason"]
         trial.compute, trial.weights = event["compute"], event["weights"]
         trial.memory = _most(trial.memory, event.get("memory"))
+        self._changed(trial)
 
     def _on_lost(self, event: Event) -> None:
         self.trials[event["number"]].lost += 1

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from automl_cl.proposals import Proposals
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Arm, Decision, Scheduler
-from automl_cl.trials import SEARCH, Rung, Trial
+from automl_cl.trials import SEARCH, ArmTrials, Rung, Trial
 from benchmarks.recorded_curves import Budget, Pool
 from search_spaces import Point
 
@@ -42,7 +42,8 @@ class Ours:
     def run(self) -> None:
         """Searches until the budget is gone."""
         steps = float(self.budget.recording.steps)
-        self.arm = Arm(self.trials, {"adam": self.trials}, "min", steps, self.seed)
+        self.told = ArmTrials()
+        self.arm = Arm(self.told, {"adam": self.told}, "min", steps, self.seed)
         first = self.pool.draw(random.Random(self.seed))
         self.proposals = Proposals(self.pool, first, self.sampler)
         self.index_of: dict[int, int] = {}
@@ -62,25 +63,32 @@ class Ours:
         )
         self.index_of[number] = self.pool.take(point)
         self.trials.append(trial)
+        self.told.take(trial)
         return trial
 
     def _advance(self, trial: Trial) -> None:
         trial.status = "running"
         while trial.status == "running":
-            level = trial.levels[len(trial.rungs)]
-            end = math.ceil(level)
-            loss = self.budget.train(self.index_of[trial.number], round(trial.compute), end)
-            if loss is None:
+            self._train_to_next_rung(trial)
+            self.told.take(trial)
+            if not self.budget.left:
                 return
-            trial.compute = float(end)
-            if not math.isfinite(loss):
-                trial.status = "diverged"
-                return
-            done = len(trial.rungs) == len(trial.levels) - 1
-            decision = "done" if done else str(self.scheduler.decide(trial, loss, level, self.arm))
-            trial.rungs.append(Rung(level, loss, trial.compute, {}, None, decision))
-            if decision != Decision.CONTINUE:
-                trial.status = decision
+
+    def _train_to_next_rung(self, trial: Trial) -> None:
+        level = trial.levels[len(trial.rungs)]
+        end = math.ceil(level)
+        loss = self.budget.train(self.index_of[trial.number], round(trial.compute), end)
+        if loss is None:
+            return
+        trial.compute = float(end)
+        if not math.isfinite(loss):
+            trial.status = "diverged"
+            return
+        done = len(trial.rungs) == len(trial.levels) - 1
+        decision = "done" if done else str(self.scheduler.decide(trial, loss, level, self.arm))
+        trial.rungs.append(Rung(level, loss, trial.compute, {}, None, decision))
+        if decision != Decision.CONTINUE:
+            trial.status = decision
 
 
 def random_full(budget: Budget, pool: Pool, seed: int) -> None:

@@ -57,7 +57,9 @@ def table_of() -> Callable[[Sequence[Trial]], TrialTable]:
     def make(trials: Sequence[Trial]) -> TrialTable:
         assert [trial.number for trial in trials] == list(range(len(trials)))
         table = TrialTable()
-        table.trials, table.budget = list(trials), len(trials)
+        table.budget = len(trials)
+        for trial in trials:
+            table.add(trial)
         return table
 
     return make

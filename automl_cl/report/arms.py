@@ -70,17 +70,17 @@ class Arm:
 
 
 def arms_of(table: TrialTable, problem: Event, verdict: Mapping[str, Any] | None) -> list[Arm]:
-    """All arms of the search, the best first: by confirmation, then by the search's best."""
+    """All arms of the search, the best first: as the verdict ranks them, then by the search."""
     sign = sign_of(problem)
     means = {each.source.arm: each.mean for each in confirmed(table, problem["mode"])}
+    places = {arm: place for place, arm in enumerate(means)}
     judged = {} if verdict is None else roles_of(verdict)
     rows = [
         _arm(name, table, problem, means.get(name), judged.get(name)) for name in problem["arms"]
     ]
 
-    def merit(arm: Arm) -> tuple[bool, float, bool, float]:
-        by_mean, by_best = sign * (arm.confirmed or 0.0), sign * (arm.best or 0.0)
-        return (arm.confirmed is None, by_mean, arm.best is None, by_best)
+    def merit(arm: Arm) -> tuple[int, bool, float]:
+        return (places.get(arm.name, len(places)), arm.best is None, sign * (arm.best or 0.0))
 
     return sorted(rows, key=merit)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import ClassVar
 
-from automl_cl.trials import Trial
+from automl_cl.ranking import Ranking, agreement, pooled
+from automl_cl.trials import ArmTrials, Trial
 from search_spaces import Part, option
 
 
@@ -28,15 +30,15 @@ class Arm:
     """An arm as a scheduler sees it.
 
     Attributes:
-        trials: its search trials, by number.
-        others: the search trials of each arm, this one's among them.
+        trials: its search trials.
+        others: those of each arm, this one's among them.
         mode: `max` or `min`.
         cap: the most compute a trial may spend.
         seed: of the search.
     """
 
-    trials: Sequence[Trial]
-    others: Mapping[str, Sequence[Trial]]
+    trials: ArmTrials
+    others: Mapping[str, ArmTrials]
     mode: str
     cap: float
     seed: int
@@ -45,14 +47,26 @@ class Arm:
         """A value so that lower is better."""
         return -value if self.mode == "max" else value
 
+    def others_at(self, trial: Trial, value: float, level: float) -> tuple[int, int]:
+        """How many other trials have got to a level, and how many of them are better there."""
+        there = self.trials.at(level)
+        others = len(there.numbers) - (trial.number in there.numbers)
+        return others, there.better(value, self.mode)
+
     def losses_at(self, level: float) -> list[tuple[float, Trial]]:
-        """The losses of the trials that have got to a level, the best first."""
-        found = [
-            (self.loss(value), trial)
-            for trial in self.trials
-            if (value := trial.value_by(level)) is not None
-        ]
-        return sorted(found, key=lambda each: (each[0], each[1].number))
+        """The losses of the trials that have got to a level, by number."""
+        there = self.trials.at(level).numbers
+        found = []
+        for trial in self.trials.trials:
+            if trial.number in there and (value := trial.value_by(level)) is not None:
+                found.append((self.loss(value), trial))
+        return found
+
+    def ranking(self, level: float) -> Ranking:
+        """How well the values at a level have ranked those at the end, in all arms."""
+        return pooled(
+            arm.of_finished(level, partial(agreement, level)) for arm in self.others.values()
+        )
 
 
 class Scheduler(Part, ABC):

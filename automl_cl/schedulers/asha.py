@@ -29,12 +29,11 @@ class Asha(Scheduler):
         return geometric(horizon, cap, self.eta, self.rungs)
 
     def decide(self, trial: Trial, value: float, level: float, arm: Arm) -> Decision:
-        losses = [loss for loss, peer in arm.losses_at(level) if peer.number != trial.number]
-        return among_best(arm.loss(value), losses, 1.0 / self.eta)
+        others, better = arm.others_at(trial, value, level)
+        return among_best(better, others, 1.0 / self.eta)
 
 
-def among_best(loss: float, others: list[float], share: float) -> Decision:
-    """Stopped, unless a loss is among the best `share` of all at its rung; the first goes on."""
-    better = sum(other < loss for other in others)
-    kept = max(1.0, share * (len(others) + 1))
+def among_best(better: int, others: int, share: float) -> Decision:
+    """Stopped, unless a trial is among the best `share` of all at its rung; the first goes on."""
+    kept = max(1.0, share * (others + 1))
     return Decision.CONTINUE if better < kept else Decision.STOPPED

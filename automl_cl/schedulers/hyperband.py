@@ -39,7 +39,8 @@ class Hyperband(Scheduler):
             for loss, peer in arm.losses_at(level)
             if peer.number != trial.number and self._bracket(peer.number) == mine
         ]
-        return among_best(arm.loss(value), losses, 1.0 / self.eta)
+        better = sum(loss < arm.loss(value) for loss in losses)
+        return among_best(better, len(losses), 1.0 / self.eta)
 
     def _bracket(self, number: int) -> int:
         sizes = [round(self.eta ** (self.rungs - 1 - s)) for s in range(self.rungs)]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-from automl_cl.ranking import rank_correlation
 from automl_cl.schedulers._scheduler import Arm, Decision, Scheduler, geometric
 from automl_cl.trials import Trial
 from trainables.seeds import derive_seed
@@ -51,18 +50,15 @@ class TrustedRungs(Scheduler):
         return geometric(horizon, cap, self.eta, self.rungs)
 
     def uncompared(self, arm: Arm) -> bool:
-        spent = sum(trial.compute for trial in arm.trials)
-        given = sum(trial.horizon for trial in arm.trials if trial.uncompared)
-        return given <= self.uncompared_share * spent
+        return arm.trials.uncompared <= self.uncompared_share * arm.trials.spent
 
     def decide(self, trial: Trial, value: float, level: float, arm: Arm) -> Decision:
         if trial.uncompared:
             return Decision.CONTINUE
         if not trial.rungs and self._passes_the_first(trial, arm):
             return Decision.CONTINUE
-        others = [loss for loss, peer in arm.losses_at(level) if peer.number != trial.number]
-        better = sum(other < arm.loss(value) for other in others)
-        passing = math.floor((len(others) + 1) * self.kept(level, arm) + 1e-9)
+        others, better = arm.others_at(trial, value, level)
+        passing = math.floor((others + 1) * self.kept(level, arm) + 1e-9)
         return Decision.CONTINUE if better < passing else Decision.PAUSED
 
     def _passes_the_first(self, trial: Trial, arm: Arm) -> bool:
@@ -70,21 +66,23 @@ class TrustedRungs(Scheduler):
         return drawn < 1000 * self.first_rung_passed
 
     def promoted(self, arm: Arm) -> Trial | None:
-        paused = [trial for trial in arm.trials if trial.status == "paused"]
-        for level in sorted({trial.rungs[-1].level for trial in paused}, reverse=True):
-            ranked = [trial for _, trial in arm.losses_at(level)]
-            passing = math.floor(len(ranked) * self.kept(level, arm) + 1e-9)
-            for trial in ranked[:passing]:
-                if trial.status == "paused" and trial.rungs[-1].level == level:
-                    return trial
+        best: dict[float, tuple[float, int]] = {}
+        for trial in arm.trials.paused.values():
+            level, mine = trial.rungs[-1].level, (arm.loss(trial.rungs[-1].value), trial.number)
+            best[level] = min(mine, best.get(level, mine))
+        for level in sorted(best, reverse=True):
+            trial, there = arm.trials.paused[best[level][1]], arm.trials.at(level)
+            passing = math.floor(len(there.numbers) * self.kept(level, arm) + 1e-9)
+            if there.better(trial.rungs[-1].value, arm.mode, trial.number) < passing:
+                return trial
         return None
 
     def kept(self, level: float, arm: Arm) -> float:
         """The share of trials that pass a rung."""
-        ranking = rank_correlation(level, arm.others.values())
+        ranking = arm.ranking(level)
         told = ranking.tau * ranking.pairs + self.prior_correlation * self.prior_pairs
         tau = max(0.0, told / (ranking.pairs + self.prior_pairs))
-        runs = max(4.0, sum(trial.compute for trial in arm.trials) / arm.cap)
+        runs = max(4.0, arm.trials.spent / arm.cap)
         best = best_share(round(math.sin(math.pi / 2 * tau), 3), level / arm.cap, round(runs))
         return max(self.fewest_kept, best)
 

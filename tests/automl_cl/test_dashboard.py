@@ -41,6 +41,18 @@ def without_frame(event: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in event.items() if k not in ("seq", "time", "event")}
 
 
+def cut(journal: Path, last: int) -> None:
+    """Ends a journal with the event of that number."""
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[: last + 1]))
+
+
+def states_in(path: Path) -> dict[int, str]:
+    """The state of each trial in a storage."""
+    trials = [trial for study in studies_in(path).values() for trial in study.trials]
+    return {trial.user_attrs["trial"]: trial.state.name for trial in trials}
+
+
 def require_equal(path: Path, run: Path) -> None:
     """Every search trial is in the storage, once, as the table has it."""
     told = {
@@ -55,6 +67,8 @@ def require_equal(path: Path, run: Path) -> None:
         study, found = told[trial.number]
         assert study.user_attrs["algorithm"] == trial.arm
         assert found.state.name == STATES.get(trial.status, "RUNNING")
+        if found.state is TrialState.PRUNED:
+            assert found.value == (trial.rungs[-1].value if trial.rungs else None)
         assert found.params == pytest.approx(trial.point)
         assert list(found.intermediate_values.values()) == [rung.value for rung in trial.rungs]
         config = {k[7:]: v for k, v in found.user_attrs.items() if k.startswith("config.")}
@@ -103,8 +117,7 @@ def test_stopped_and_failed_trials_keep_their_states(
     journal = run_folder / "journal.jsonl"
     events = read_events(journal)
     ends = [e for e in events if e["event"] == "ask" and e["stage"] == SEARCH]
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join(lines[: ends[-1]["seq"] + 1]))
+    cut(journal, ends[-1]["seq"])
     with Journal.open(journal) as opened:
         rung = next(e for e in events if e["event"] == "rung" and e["decision"] == "continue")
         own = without_frame(rung)
@@ -123,12 +136,40 @@ def test_stopped_and_failed_trials_keep_their_states(
         )
     assert command("dashboard", run_folder, "--export-only").code == 0
     require_equal(run_folder / "optuna.jsonl", run_folder)
-    states = [
-        trial.state.name
-        for study in studies_in(run_folder / "optuna.jsonl").values()
-        for trial in study.trials
-    ]
-    assert {"PRUNED", "FAIL", "COMPLETE"} == set(states)
+    states = states_in(run_folder / "optuna.jsonl").values()
+    assert {"PRUNED", "FAIL", "COMPLETE"} <= set(states)
+
+
+@pytest.mark.parametrize("name", ["optuna.jsonl", "studies.db"])
+def test_a_paused_trial_is_running_until_it_is_stopped_or_has_gone_on(
+    run_folder: Path, command: Command, tmp_path: Path, name: str
+) -> None:
+    to, journal = tmp_path / name, run_folder / "journal.jsonl"
+    events = read_events(journal)
+    rungs = [e for e in events if e["event"] == "rung" and e["decision"] == "continue"]
+    first, second = rungs[0], next(e for e in rungs if e["number"] != rungs[0]["number"])
+    cut(journal, first["seq"] - 1)
+    with Journal.open(journal) as opened:
+        opened.append("rung", **without_frame(first) | {"decision": "paused"})
+        for event in events[first["seq"] + 1 : second["seq"]]:
+            if event.get("number") != first["number"]:
+                opened.append(event["event"], **without_frame(event))
+        opened.append("rung", **without_frame(second) | {"decision": "paused"})
+    paused = {first["number"], second["number"]}
+
+    def exported() -> set[str]:
+        assert command("dashboard", run_folder, "--to", to, "--export-only").code == 0
+        require_equal(to, run_folder)
+        return {state for number, state in states_in(to).items() if number in paused}
+
+    assert exported() == {"RUNNING"}
+    with Journal.open(journal) as opened:
+        opened.append("promote", number=first["number"])
+        done = {"rung": 1, "level": 2.0, "decision": "done", "value": 0.5}
+        opened.append("rung", **without_frame(first) | done)
+        end = {"status": "stopped", "reason": "the search ended", "compute": 1.0, "weights": None}
+        opened.append("end", number=second["number"], **end)
+    assert exported() == {"COMPLETE", "PRUNED"}
 
 
 def test_two_runs_share_a_storage_unless_they_share_a_name(

@@ -23,6 +23,7 @@ SCENARIO = load_scenario("curriculum")
 STAGES = ["searching", "confirming", "training for the verdict", "opening the sealed test"]
 
 MakeTrial = Callable[..., Trial]
+TableOf = Callable[[Sequence[Trial]], TrialTable]
 
 
 class Clock:
@@ -151,15 +152,18 @@ def test_a_terminal_gets_a_table_that_renews_itself(events: list[Event]) -> None
     assert "anti_curriculum" in out.getvalue()
 
 
-def test_at_80_columns_every_algorithms_name_is_there_in_full(make_trial: MakeTrial) -> None:
+def test_at_80_columns_every_algorithms_name_is_there_in_full(
+    make_trial: MakeTrial, table_of: TableOf
+) -> None:
     names = list(options(SCENARIO.algorithm))
     assert len(names) >= 6
-    table = TrialTable()
-    table.trials = [
-        make_trial(number=100 * i + k, arm=name, values=(0.5, 0.5, 0.5 + i / 100), compute=1234.5)
-        for i, name in enumerate(names)
-        for k in range(100)
-    ]
+    table = table_of(
+        [
+            make_trial(100 * i + k, name, values=(0.5, 0.5, 0.5 + i / 100), compute=1234.5)
+            for i, name in enumerate(names)
+            for k in range(100)
+        ]
+    )
     lines = printed(table)
     assert max(map(len, lines)) <= 80
     first_words = [line.split()[0] for line in lines]
@@ -170,20 +174,19 @@ def test_at_80_columns_every_algorithms_name_is_there_in_full(make_trial: MakeTr
     assert rows["superloss"][1:6] == ["100", "100", "0", "0", "123,450"]
 
 
-def test_the_best_arm_comes_first(make_trial: MakeTrial) -> None:
-    table = TrialTable()
+def test_the_best_arm_comes_first(make_trial: MakeTrial, table_of: TableOf) -> None:
     values = {"plain": 0.7, "superloss": 0.9, "self_paced": 0.8}
-    table.trials = [
+    trials = [
         make_trial(number=number, arm=arm, values=(0.1, 0.2, value))
         for number, (arm, value) in enumerate(values.items())
     ]
-    table.trials.append(make_trial(number=3, arm="random_order", status="failed"))
+    trials.append(make_trial(number=3, arm="random_order", status="failed"))
     # Confirmation outranks the search: three more trainings of trial 0 did best.
-    table.trials += [
+    trials += [
         make_trial(number=n, arm="plain", values=(0.1, 0.2, 0.95), stage="confirm", source=0)
         for n in (4, 5, 6)
     ]
-    first_words = [line.split()[0] for line in printed(table)]
+    first_words = [line.split()[0] for line in printed(table_of(trials))]
     arms = [word for word in first_words if word in {*values, "random_order"}]
     assert arms == ["plain", "superloss", "self_paced", "random_order"]
 

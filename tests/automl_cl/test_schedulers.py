@@ -16,7 +16,7 @@ from automl_cl.schedulers.hyperband import Hyperband
 from automl_cl.schedulers.median import MedianStopping
 from automl_cl.schedulers.none import NoStopping
 from automl_cl.schedulers.trusted_rungs import TrustedRungs, best_share
-from automl_cl.trials import Rung, Trial
+from automl_cl.trials import ArmTrials, Rung, Trial
 from search_spaces import options
 
 MakeTrial = Callable[..., Trial]
@@ -29,7 +29,9 @@ def scheduler_of(name: str) -> Scheduler:
 
 
 def arm_of(trials: Sequence[Trial], mode: str = "max", **others: Sequence[Trial]) -> Arm:
-    return Arm(trials, {"a": trials, **others}, mode, CAP, seed=1)
+    mine = ArmTrials(trials)
+    all_arms = {"a": mine} | {name: ArmTrials(each) for name, each in others.items()}
+    return Arm(mine, all_arms, mode, CAP, seed=1)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -71,6 +73,7 @@ def simulated(
             trial.uncompared = scheduler.uncompared(arm)
             trials.append(trial)
         trial.status = "running"
+        arm.trials.take(trial)
         draw = random.Random(trial.number)
         worth = worth_of.setdefault(trial.number, draw.random())
         while trial.status == "running":
@@ -81,6 +84,7 @@ def simulated(
             trial.compute = level
             if decision != Decision.CONTINUE:
                 trial.status = decision
+            arm.trials.take(trial)
     return trials
 
 
@@ -275,6 +279,7 @@ def test_what_was_held_back_goes_on_when_the_ranks_turn_out_to_mean_nothing(
     waiting = list(held)
     while (trial := scheduler.promoted(arm)) is not None:
         trial.status = "running"
+        arm.trials.take(trial)
         waiting.remove(trial)
     assert len(believed) == 1
     assert waiting == []

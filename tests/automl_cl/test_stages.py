@@ -200,5 +200,5 @@ def test_verdict_trials_come_in_the_order_of_the_seeds(
     plan: dict[str, Any] = {"seeds": [30, 10, 20]}
     for source, seed in [(0, 10), (1, 20), (0, 20), (0, 30), (1, 10), (0, 99)]:
         number = len(table.trials)
-        table.trials.append(make_trial(number, stage="verdict", source=source, seed=seed))
+        table.add(make_trial(number, stage="verdict", source=source, seed=seed))
     assert [trial.seed for trial in stages.verdict_trials(table, plan, 0)] == [30, 10, 20]

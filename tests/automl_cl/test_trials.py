@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from automl_cl.trials import Trial, TrialTable
+from automl_cl.trials import ArmTrials, Rung, Trial, TrialTable
 
 SPEC = {"event": "search", "spec": {"trials": 5}}
 ASK = {
@@ -185,3 +187,64 @@ def test_a_search_that_is_extended_after_its_verdict_has_its_time_anew() -> None
     )
     assert table.searched_for(9003.0) == 0
     assert [verdict["event"] for verdict in table.verdicts] == ["verdict"]
+
+
+def test_an_arms_trials_are_counted_as_they_change(make_trial: Any) -> None:
+    """Whatever becomes of trials, in whatever order, what is kept is what a count would find."""
+    rng = random.Random(5)
+    told, trials = ArmTrials(), []
+    for number in range(60):
+        horizon = rng.choice([2.5, 3.0, 9.0])
+        levels = [level for level in (1.0, 3.0) if level < horizon] + [horizon]
+        trial = make_trial(number, levels=levels, status="running", compute=0.0)
+        trial.uncompared = rng.random() < 0.3
+        trials.append(trial)
+        told.take(trial)
+        for _ in range(2):
+            _go_on(rng.choice(trials), rng)
+            for each in trials:
+                told.take(each)
+        again = ArmTrials(trials)
+        assert told.spent == pytest.approx(sum(t.compute for t in trials))
+        assert told.committed == pytest.approx(again.committed)
+        assert told.uncompared == pytest.approx(sum(t.horizon for t in trials if t.uncompared))
+        assert set(told.paused) == {t.number for t in trials if t.status == "paused"}
+        assert told.finished == [t for t in trials if t.value is not None]
+        for level in (1.0, 3.0, 5.0):
+            found = [(v, t.number) for t in trials if (v := t.value_by(level)) is not None]
+            assert told.at(level).values == again.at(level).values == sorted(found)
+            for value, number in found[:5]:
+                before = [v > value or (v == value and n < number) for v, n in found]
+                assert told.at(level).better(value, "max", number) == sum(before)
+                assert told.at(level).better(value, "min") == sum(v < value for v, _ in found)
+    assert {t.status for t in trials} == {"running", "paused", "stopped", "done", "failed"}
+
+
+def _go_on(trial: Trial, rng: random.Random) -> None:
+    if trial.status == "paused":
+        trial.status = rng.choice(["running", "stopped"])
+    elif trial.status == "running" and rng.random() < 0.1:
+        trial.status = "failed"
+    elif trial.status == "running":
+        level = trial.levels[len(trial.rungs)]
+        last = level == trial.horizon
+        decision = "done" if last else rng.choice(["continue", "continue", "paused", "stopped"])
+        trial.rungs.append(Rung(level, rng.randrange(4) / 4, level, {}, None, decision))
+        trial.compute = level
+        trial.status = "running" if decision == "continue" else decision
+
+
+def test_what_is_worked_out_from_finished_trials_lasts_until_the_next(make_trial: Any) -> None:
+    told = ArmTrials([make_trial(0, values=[0.1, 0.2, 0.3])])
+    calls: list[int] = []
+
+    def count(trials: Sequence[Trial]) -> int:
+        calls.append(len(trials))
+        return len(trials)
+
+    assert [told.of_finished("count", count) for _ in range(3)] == [1, 1, 1]
+    told.take(make_trial(1, values=[0.1], status="paused"))
+    assert told.of_finished("count", count) == 1
+    told.take(make_trial(2, values=[0.1, 0.2, 0.3]))
+    assert told.of_finished("count", count) == 2
+    assert calls == [1, 2]

@@ -29,7 +29,7 @@ def test_later_stages_repeat_configs_with_seeds_of_their_own(fake: Any, undistur
     assert len(verdict) == 2 * 3
     assert {t.seed for t in verdict}.isdisjoint(seeds["search"] | seeds["confirm"])
     assert seeds["search"].isdisjoint(seeds["confirm"])
-    for trial in table.of_stage("confirm") + verdict:
+    for trial in [*table.of_stage("confirm"), *verdict]:
         assert trial.source is not None
         source = table.trials[trial.source]
         assert (trial.arm, trial.config) == (source.arm, source.config)
