@@ -107,7 +107,7 @@ def _parts(root: Path, notes: list[str]) -> list[_Found]:
     )
     if train is None or not _folders(train):
         return [_classes_in(root)]
-    for other in set(inside.values()) - {train, test, validation}:
+    for other in sorted(set(inside.values()) - {train, test, validation}):
         raise InputError(
             f"'{root}': the folder '{other.name}' stands beside '{train.name}' and is no class; "
             f"move it into '{train.name}' or away."
