@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,6 +13,7 @@ from automl_cl import options
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from automl_cl.driver import SearchResult
     from automl_cl.progress import Progress
@@ -44,6 +45,9 @@ def search(
     seeds: options.Seeds = 10,
     seed: options.SearchSeed = 0,
     fidelity: options.Fidelity = "prefix",
+    warm_start: options.WarmStart = None,
+    history: options.HistoryFolder = None,
+    no_history: options.NoHistory = False,
     cpus_per_trial: options.CpusPerTrial = 1.0,
     gpus_per_trial: options.GpusPerTrial = 0.0,
     workers_per_trial: options.WorkersPerTrial = 1,
@@ -72,6 +76,9 @@ def search(
             seeds=seeds,
             seed=seed,
             fidelity=fidelity,
+            warm_start=None if warm_start is None else str(warm_start),
+            history=None if history is None else str(history),
+            no_history=no_history,
             cpus_per_trial=cpus_per_trial,
             gpus_per_trial=gpus_per_trial,
             workers_per_trial=workers_per_trial,
@@ -105,6 +112,31 @@ def resume(
             watch, announce = progress.watch, progress.announce
             result = driver.resume(run, trials, address, watch, verbose, verdict_now, announce)
     _report(console, result)
+
+
+@app.command("history")
+def history_(
+    folder: options.AnyHistory,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what a history holds: searches, tasks, and the best of each algorithm on them."""
+    import json
+
+    from automl_cl.history.overview import overview
+    from automl_cl.history.reading import read_history
+
+    skipped: list[str] = []
+    found = overview(read_history(folder, skipped.append))
+    for line in skipped:
+        typer.echo(f"Warning: {line}", err=True)
+    if as_json:
+        typer.echo(json.dumps({**found.plain(), "left_out": skipped}, indent=2))
+        return
+    console = _console()
+    console.print(f"{found.words()} in {folder}", highlight=False, soft_wrap=True)
+    for headers, rows in found.tables():
+        console.print("")
+        console.print(_plain_table(headers, rows))
 
 
 @app.command()
@@ -264,6 +296,18 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console()
+
+
+def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column, header in enumerate(headers):
+        numbers = all(row[column][:1].isdigit() and "-" not in row[column] for row in rows)
+        table.add_column(header, justify="right" if numbers else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _settings(labels: int | None, given: list[str]) -> dict[str, object]:

@@ -24,6 +24,7 @@ class Proposals:
     Attributes:
         space: the arm's coordinates.
         default: the published config, which is proposed first.
+        portfolio: what is proposed after it: configs that served past tasks.
         sampler: what proposes once there is something to learn from.
         prior_share: the share of proposals near the published config or, as often as that one is
             not the best any more, near the best so far (PriorBand, Mallik et al. 2023).
@@ -33,6 +34,7 @@ class Proposals:
     default: Point
     sampler: Sampler
     prior_share: float = 0.0
+    portfolio: tuple[Point, ...] = ()
 
     def next(
         self, trials: Sequence[Trial], number: int, seed: int, mode: str
@@ -46,10 +48,13 @@ class Proposals:
             mode: `max` or `min`.
 
         Returns:
-            The point and its origin: `default`, `random`, `prior`, `incumbent` or `model`.
+            The point and its origin: `default`, `portfolio`, `random`, `prior`, `incumbent` or
+            `model`.
         """
         if not trials:
             return self.default, "default"
+        if len(trials) <= len(self.portfolio):
+            return self.space.nearest(self.portfolio[len(trials) - 1]), "portfolio"
         if not self.space.ranges:
             return {}, "random"
         own_seed = derive_seed(seed, "proposal", number)

@@ -40,6 +40,10 @@ class SearchSpec:
         scheduler: where trials are compared, and which go on.
         sampler: what proposes configs once there is something to learn from.
         prior_share: share of proposals near the published config or the best so far.
+        warm_start: folder of the history whose configs are tried after the published defaults;
+            None for none.
+        history: folder that finished trials are added to; None for `history` beside the run's.
+        no_history: keeps trials out of any history.
         cpus_per_trial, gpus_per_trial, workers_per_trial: what a trial occupies.
     """
 
@@ -59,6 +63,9 @@ class SearchSpec:
     scheduler: str = "trusted_rungs"
     sampler: str = "forest"
     prior_share: float = 0.0
+    warm_start: str | None = None
+    history: str | None = None
+    no_history: bool = False
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     workers_per_trial: int = 1
@@ -84,6 +91,14 @@ class SearchSpec:
                 raise InputError(f"{_flag(name)}: got {getattr(self, name)!r}, expected a name.")
         if self.model is not None and not isinstance(self.model, str):
             raise InputError(f"--model: got {self.model!r}, expected a name.")
+        for name in ("warm_start", "history"):
+            folder = getattr(self, name)
+            if folder is not None and (not isinstance(folder, str) or not folder):
+                raise InputError(f"{_flag(name)}: got {folder!r}, expected a folder.")
+        if not isinstance(self.no_history, bool):
+            raise InputError(f"--no-history: got {self.no_history!r}, expected true or false.")
+        if self.no_history and self.history is not None:
+            raise InputError("--history and --no-history exclude each other: give one of them.")
         for name in ("space", "settings"):
             value = getattr(self, name)
             if not isinstance(value, Mapping):

@@ -47,8 +47,8 @@ class Trial:
         stage: `search`, `confirm` or `verdict`.
         arm: the algorithm.
         point: the config's coordinates for the arm's study.
-        origin: where the config came from: `default`, `random`, `prior`, `incumbent`, `model`, or
-            another trial.
+        origin: where the config came from: `default`, `portfolio`, `random`, `prior`,
+            `incumbent`, `model`, or another trial.
         source: the search trial whose config this repeats, in the later stages.
         levels: compute at which it reports.
         uncompared: whether it runs to its end whatever its rungs say.
@@ -108,6 +108,7 @@ class TrialTable:
         budget: how many search trials are wanted.
         starts: how often a driver has begun to work on the run.
         problem: what the search is about; None until that is noted.
+        warm_start: what an earlier history advised; None without one.
         plans, verdicts: those events.
         opened: the plans for which the test has been opened.
         closed: the event by which the user ended the search before its budget, if so.
@@ -117,6 +118,7 @@ class TrialTable:
         self.trials: list[Trial] = []
         self.starts = 0
         self.problem: Event | None = None
+        self.warm_start: Event | None = None
         self.plans: list[Event] = []
         self.verdicts: list[Event] = []
         self.opened: list[Event] = []
@@ -171,6 +173,9 @@ class TrialTable:
 
     def _on_problem(self, event: Event) -> None:
         self.problem = event
+
+    def _on_warm_start(self, event: Event) -> None:
+        self.warm_start = event
 
     def _on_start(self, event: Event) -> None:
         self.starts += 1

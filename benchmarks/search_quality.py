@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from automl_cl.samplers.forest import Forest
 from automl_cl.samplers.random import Random
 from automl_cl.schedulers.trusted_rungs import TrustedRungs
 from benchmarks.measure import Measured, bootstrap, run
-from benchmarks.recorded_curves import FILE, Budget, Pool, Recording
+from benchmarks.recorded_curves import Budget, Pool, recording_of
 from benchmarks.simulated_search import (
     Ours,
     halving,
@@ -71,12 +71,6 @@ CONTESTANTS = [
     Contestant("ours, random proposals", [partial(ours, random_only=True)]),
     Contestant(OURS, [partial(ours, fewest_kept=kept) for kept in (0.25, 1 / 3)]),
 ]
-
-
-@cache
-def recording_of(task: int) -> Recording:
-    """A task's recording, read once a process."""
-    return Recording(FILE, task)
 
 
 def regrets(strategy: Strategy, task: int, seed: int) -> list[float]:

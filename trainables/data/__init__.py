@@ -9,6 +9,7 @@ from trainables.data._classes import (
     ClassSplit,
     ClassView,
     SealedClasses,
+    hashes_of_classes,
     load_class_view,
     open_test_classes,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "class_groups",
     "data_sources",
     "hashes_of",
+    "hashes_of_classes",
     "load_class_view",
     "load_view",
     "open_test",

@@ -38,6 +38,11 @@ class DataSpec:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise InputError(f"data seed: expected a whole number >= 0, got {self.seed!r}.")
 
+    @property
+    def noise_rate(self) -> float:
+        """The probability that a label is flipped."""
+        return parse_noise(self.noise).rate
+
     def to_dict(self) -> dict[str, str | int]:
         """The spec as plain values that YAML and JSON can hold."""
         return asdict(self)
