@@ -304,7 +304,7 @@ def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table
     table = Table(box=None, pad_edge=False)
     for column, header in enumerate(headers):
         numbers = all(row[column][:1].isdigit() and "-" not in row[column] for row in rows)
-        table.add_column(header, justify="right" if numbers else "left")
+        table.add_column(header, justify="right" if numbers else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     return table

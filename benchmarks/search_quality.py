@@ -3,7 +3,8 @@
 One worker; a budget of 25 full trainings; the score is the normalised regret of the best config
 trained to its end (0 for the best there is, 1 for the median). Whatever has settings, ours or
 not, is tuned on six tasks and scored on the other six. All search the same pool of configs; what
-a sampler proposes beside it is carried out as the nearest config that has not been tried.
+a sampler proposes beside it is carried out as the nearest config that has not been tried. Warm
+starts, see `warm_start.py`, are scored on each task with the other eleven as history.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from automl_cl.samplers.forest import Forest
 from automl_cl.samplers.random import Random
 from automl_cl.schedulers.trusted_rungs import TrustedRungs
+from benchmarks import warm_start
 from benchmarks.measure import Measured, bootstrap, run
 from benchmarks.recorded_curves import Budget, Pool, recording_of
 from benchmarks.simulated_search import (
@@ -123,7 +125,8 @@ def measure(given: argparse.Namespace) -> list[Measured]:
                         interval=bootstrap(column),
                     )
                 )
-    return [*figures, _contest(at_end)]
+        warm = warm_start.measured(given.quick, workers)
+    return [*figures, _contest(at_end), *warm]
 
 
 def _contest(at_end: dict[str, np.ndarray[Any, Any]]) -> Measured:

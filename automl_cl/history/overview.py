@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass
 from automl_cl.history.record import Record
 from automl_cl.trials import SEARCH
 
+HASH = re.compile("[0-9a-f]{16}")
 _OF_SEARCHES = {
     "search": "search",
     "scenario": "scenario",
@@ -144,6 +146,8 @@ def _arm(records: Sequence[Record]) -> ArmRow:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str) and HASH.fullmatch(value):
+        return value[:8]
     if isinstance(value, float):
         return f"{value:.5g}"
     dated = isinstance(value, str) and value.endswith("+00:00")

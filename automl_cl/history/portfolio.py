@@ -102,7 +102,8 @@ def _greedy(losses: Matrix, size: int) -> list[int]:
     best, chosen = losses[:, 0], [0]
     while len(chosen) < min(size + 1, losses.shape[1]):
         means = np.minimum(losses, best[:, None]).mean(axis=0)
-        means[chosen] = np.inf
+        if means.min() >= best.mean():  # more of them would serve no task better
+            break
         chosen.append(int(means.argmin()))
         best = np.minimum(best, losses[:, chosen[-1]])
     return chosen[1:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,10 @@ def read_history(folder: Path, warn: Warn, flag: str = "history") -> list[Record
     return [found[key] for key in sorted(found)]
 
 
-def readable_rows(folder: Path, pattern: str, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Some columns of those files that can be read."""
-    for path in _files(folder, pattern):
-        yield from _rows(path, columns, lambda line: None)
+def numbers_of(folder: Path, search: str) -> set[int]:
+    """The trials of one search that a history holds, in files that can be read."""
+    files = _files(folder, f"{search}-*.parquet")
+    return {each.number for path in files for each in _records(path, lambda line: None)}
 
 
 def _files(folder: Path, pattern: str = "*.parquet") -> Iterable[Path]:
@@ -51,13 +51,13 @@ def _files(folder: Path, pattern: str = "*.parquet") -> Iterable[Path]:
 
 def _records(path: Path, warn: Warn) -> list[Record]:
     try:
-        return [Record.of_row(row) for row in _rows(path, None, warn)]
+        return [Record.of_row(row) for row in _rows(path, warn)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         warn(f"left out {path}: a row of it is damaged ({type(error).__name__}).")
         return []
 
 
-def _rows(path: Path, columns: list[str] | None, warn: Warn) -> list[dict[str, Any]]:
+def _rows(path: Path, warn: Warn) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -73,7 +73,7 @@ def _rows(path: Path, columns: list[str] | None, warn: Warn) -> list[dict[str, A
                     f"reads schema {SCHEMA_VERSION})."
                 )
             else:
-                rows: list[dict[str, Any]] = file.read(columns).to_pylist()
+                rows: list[dict[str, Any]] = file.read().to_pylist()
                 return rows
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:80]

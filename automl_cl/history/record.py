@@ -65,6 +65,7 @@ class Record:
         found |= {name: _canonical(found[name]) for name in _AS_JSON}
         names = ("level", "value", "compute")
         found["rungs"] = [dict(zip(names, rung, strict=True)) for rung in self.rungs]
+        found["sample"] = list(self.sample)
         return {"schema_version": SCHEMA_VERSION, **found}
 
     @classmethod

@@ -42,13 +42,13 @@ def arrow_schema() -> Any:
             ("data", text),
             ("fingerprint", text),  # of data, split and noise
             ("features", features),
-            ("sample", pa.list_(pa.uint64())),  # numbers of some examples that the search saw
+            ("sample", _list(pa.uint64())),  # numbers of some examples that the search saw
             ("algorithm", text),
             ("space", text),  # hash of `coordinates`
             ("coordinates", text),  # JSON: Optuna distributions by name
             ("config", text),  # JSON
             ("point", text),  # JSON
-            ("rungs", pa.list_(rung)),
+            ("rungs", _list(rung)),
             ("value", number),  # on validation, at the end; null unless done
             ("compute", number),
             ("cap", number),
@@ -62,3 +62,9 @@ def arrow_schema() -> Any:
         ],
         metadata={VERSION_KEY: str(SCHEMA_VERSION)},
     )
+
+
+def _list(kind: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.list_(pa.field("element", kind))  # the name that Parquet gives back

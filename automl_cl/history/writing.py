@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from automl_cl.history.meta_features import meta_features
-from automl_cl.history.reading import readable_rows
+from automl_cl.history.reading import numbers_of
 from automl_cl.history.record import FINISHED, Record, space_hash
 from automl_cl.history.schema import arrow_schema
 from automl_cl.journal import Event
@@ -22,6 +24,7 @@ from search_spaces import InputError
 
 HISTORY = "history"
 SAMPLE = 128
+STALE = 3600.0
 _KEPT = (SEARCH, CONFIRM)
 """Trainings for the verdict are left out whole: nothing that touches the test belongs here."""
 
@@ -74,7 +77,7 @@ def add_to_history(
     import pyarrow.parquet as pq
 
     search, table = search_id(events), replayed(events)
-    known = {row["number"] for row in readable_rows(folder, f"{search}-*.parquet", ["number"])}
+    known = numbers_of(folder, search)
     new = [
         trial
         for trial in table.trials
@@ -84,8 +87,7 @@ def add_to_history(
         return None
     records = _records(prepared, search, events, new, versions)
     folder.mkdir(parents=True, exist_ok=True)
-    for left_over in folder.glob(f".{search}-*.tmp"):
-        left_over.unlink(missing_ok=True)
+    _clear_left_overs(folder)
     path = folder / f"{search}-{new[0].number:06d}-{new[-1].number:06d}.parquet"
     temporary = folder / f".{path.stem}.{os.getpid()}.tmp"
     rows = pa.Table.from_pylist([each.row() for each in records], schema=arrow_schema())
@@ -95,6 +97,14 @@ def add_to_history(
         os.fsync(file.fileno())
     temporary.replace(path)
     return path
+
+
+def _clear_left_overs(folder: Path) -> None:
+    """Removes what writers left that were killed; those at work need a second."""
+    for left_over in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - left_over.stat().st_mtime > STALE:
+                left_over.unlink()
 
 
 def search_id(events: Sequence[Event]) -> str:

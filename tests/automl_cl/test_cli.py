@@ -30,6 +30,7 @@ COMMANDS = [
     "report",
     "dashboard",
     "export",
+    "history",
     "train",
     "pretrain",
     "list",
