@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,6 +14,7 @@ from automl_cl.data_flags import data_options
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from automl_cl.driver import SearchResult
     from automl_cl.progress import Progress
@@ -57,6 +58,9 @@ def search(
     scheduler: options.Scheduler = "trusted_rungs",
     sampler: options.Sampler = "forest",
     prior_share: options.PriorShare = 0.0,
+    warm_start: options.WarmStart = None,
+    history: options.HistoryFolder = None,
+    no_history: options.NoHistory = False,
     cpus_per_trial: options.CpusPerTrial = 1.0,
     gpus_per_trial: options.GpusPerTrial = 0.0,
     workers_per_trial: options.WorkersPerTrial = 1,
@@ -96,6 +100,9 @@ def search(
             scheduler=scheduler,
             sampler=sampler,
             prior_share=prior_share,
+            warm_start=None if warm_start is None else str(warm_start),
+            history=None if history is None else str(history),
+            no_history=no_history,
             cpus_per_trial=cpus_per_trial,
             gpus_per_trial=gpus_per_trial,
             workers_per_trial=workers_per_trial,
@@ -201,6 +208,31 @@ def fork(
                 new.spec, output, address, watch, verbose, verdict_now, announce, fork=new
             )
     _report(console, result)
+
+
+@app.command("history")
+def history_(
+    folder: options.AnyHistory,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what a history holds: searches, tasks, and the best of each algorithm on them."""
+    import json
+
+    from automl_cl.history.overview import overview
+    from automl_cl.history.reading import read_history
+
+    skipped: list[str] = []
+    found = overview(read_history(folder, skipped.append))
+    for line in skipped:
+        typer.echo(f"Warning: {line}", err=True)
+    if as_json:
+        typer.echo(json.dumps({**found.plain(), "left_out": skipped}, indent=2))
+        return
+    console = _console()
+    console.print(f"{found.words()} in {folder}", highlight=False, soft_wrap=True)
+    for headers, rows in found.tables():
+        console.print("")
+        console.print(_plain_table(headers, rows))
 
 
 @app.command()
@@ -380,6 +412,18 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console()
+
+
+def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column, header in enumerate(headers):
+        numbers = all(row[column][:1].isdigit() and "-" not in row[column] for row in rows)
+        table.add_column(header, justify="right" if numbers else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _settings(labels: int | None, given: list[str]) -> dict[str, object]:

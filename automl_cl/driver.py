@@ -10,9 +10,12 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.fork import Fork
+from automl_cl.history.warm_start import WarmStart, warm_start
+from automl_cl.history.writing import add_to_history, history_folder, require_history_folder
 from automl_cl.interruption import Interruption, say_on_stderr
 from automl_cl.journal import Event, Journal
 from automl_cl.preparation import Prepared, prepare
@@ -118,16 +121,20 @@ def start(
 
     Raises:
         KeyboardInterrupt: if it is interrupted before there is anything to resume.
-        InputError: if the spec names what is not there, or the folder is not empty.
+        InputError: if the spec names what is not there, the folder is not empty, or the history
+            cannot be written to or read.
         ClusterError: if the cluster cannot be reached, or a trial does not fit it.
     """
     RunFolder.require_free(output)
+    spec = _with_whole_paths(spec)
     with Interruption(announce) as interruption, ExitStack() as stack:
         prepared, occupied = prepare(spec), trial_resources(spec)
         spec = prepared.spec
         for note in prepared.view.notes:
             say(note)
         taken = {} if fork is None else {"fork": fork.taken_over(prepared)}
+        require_history_folder(history_folder(prepared, RunFolder.place(output)))
+        warm = _advice(prepared)
         with interruption.put_off():
             stack.enter_context(_connection(spec, address, verbose))
         slots = concurrency(occupied)
@@ -142,6 +149,7 @@ def start(
             versions=versions(),
             **taken,
         )
+        _note(warm, journal)
         session = _session(prepared, folder, journal, verdict_now)
         return _run(session, prepared, slots, watch, interruption)
 
@@ -185,11 +193,15 @@ def resume(
         extension.check(spec, table)
         if verdict_now:
             _check_verdict_now(prepared, table, extension, path)
+        require_history_folder(history_folder(prepared, folder.path))
+        # Noted before the first trial, since the history goes on to change.
+        warm = None if table.warm_start or table.trials else _advice(prepared)
         with interruption.put_off():
             stack.enter_context(_connection(spec, address, verbose))
         slots = concurrency(occupied)
         if extension.fields():
             journal.append("extend", **extension.fields())
+        _note(warm, journal)
         session = _session(prepared, folder, journal, verdict_now)
         if verdict_now and session.closable:
             session.close_search()
@@ -199,6 +211,27 @@ def resume(
 def _short_name(name: str) -> str:
     """A data set's name without its suffix, as part of a folder's name."""
     return re.sub(r"[^\w.-]+", "-", Path(name).stem)
+
+
+def _with_whole_paths(spec: SearchSpec) -> SearchSpec:
+    """The spec with folders that are the same ones wherever the run is resumed from."""
+    given = {name: getattr(spec, name) for name in ("warm_start", "history")}
+    whole: dict[str, Any] = {
+        name: str(Path(path).expanduser().absolute()) for name, path in given.items() if path
+    }
+    return replace(spec, **whole)
+
+
+def _advice(prepared: Prepared) -> WarmStart | None:
+    """What the history that the spec names advises to try."""
+    folder = prepared.spec.warm_start
+    return None if folder is None else warm_start(Path(folder), prepared, say_on_stderr)
+
+
+def _note(warm: WarmStart | None, journal: Journal) -> None:
+    if warm is not None:
+        journal.append("warm_start", **warm.event())
+        say_on_stderr(warm.words)
 
 
 def versions() -> dict[str, str]:
@@ -270,6 +303,14 @@ def _run(
         with interruption.answered_by(lambda: None, lambda: "stopping"):
             if session.error is None:
                 write_report(folder, session.journal.events)
+                _remember(session, prepared)
+
+
+def _remember(session: Session, prepared: Prepared) -> None:
+    """Adds the run's finished trials to the history, last of all: it may be on another disk."""
+    history = history_folder(prepared, session.folder.path)
+    if history is not None:
+        add_to_history(history, prepared, session.journal.events, versions())
 
 
 def _carry_out(

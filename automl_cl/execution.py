@@ -120,9 +120,21 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
     }
     parts = prepared.scenario.parts_of_test(prepared.view, test)
     verdict = judge(plan, scores, session.table, prepared.scenario, parts)
-    notes = prepared.scenario.notes(prepared.view, prepared.model)
-    verdict["notes"] = [*notes, *_ended_early(session.table)]
+    verdict["notes"] = [
+        *prepared.scenario.notes(prepared.view, prepared.model),
+        *_warm_started(session.table),
+        *_ended_early(session.table),
+    ]
     session.write("verdict", plan=plan, verdict=verdict)
+
+
+def _warm_started(table: TrialTable) -> list[str]:
+    """Says so if configs came from earlier searches, this data's own above all."""
+    if table.warm_start is None or not table.warm_start["tasks"]:
+        return []
+    words = table.warm_start["words"]
+    own = " The same split of this data is among them, by its validation values alone."
+    return [f"{words[0].upper()}{words[1:]}.{own if table.warm_start['same_data'] else ''}"]
 
 
 def _ended_early(table: TrialTable) -> list[str]:

@@ -156,6 +156,25 @@ _FIDELITY = typer.Option(
 )
 Fidelity = Annotated[str, _FIDELITY]
 OtherFidelity = Annotated[str | None, _FIDELITY]
+WarmStart = Annotated[
+    Path | None,
+    typer.Option(
+        help="History whose best configs are tried after the published defaults.",
+        rich_help_panel=TUNING,
+    ),
+]
+HistoryFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder that finished trials are added to; `history` beside the run folder if not "
+        "given.",
+        rich_help_panel=TUNING,
+    ),
+]
+NoHistory = Annotated[
+    bool,
+    typer.Option("--no-history", help="Keep no history of this search.", rich_help_panel=TUNING),
+]
 
 # Where it runs.
 
@@ -195,6 +214,9 @@ Address = Annotated[
 
 Run = Annotated[Path, typer.Argument(help="Run folder.")]
 AnyRun = Annotated[Path, typer.Argument(help="Run folder, of a finished search or not.")]
+AnyHistory = Annotated[
+    Path, typer.Argument(help="Folder of a history, such as runs/history.", metavar="DIR")
+]
 ReportFile = Annotated[
     Path | None, typer.Option(help="File to write; RUN/report.html, made anew, if not given.")
 ]

@@ -35,10 +35,9 @@ def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -
     arms = {}
     for name in space.options("algorithm"):
         arm = space.only("algorithm", name)
-        ranges = coordinates(arm)
         arms[name] = {
             "information": scenario.extra_information(arm.default()),
-            "coordinates": {each: distribution_to_json(ranges[each]) for each in ranges},
+            "coordinates": coordinates_of(arm),
         }
     return {
         "metric": scenario.metric,
@@ -50,6 +49,11 @@ def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -
         "space": space.describe(),
         "whole_space": scenario.space(view).describe(),
     }
+
+
+def coordinates_of(arm: Space) -> dict[str, str]:
+    """The coordinates of an arm's study, as Optuna's JSON by name."""
+    return {name: distribution_to_json(allowed) for name, allowed in coordinates(arm).items()}
 
 
 def require_problem(table: TrialTable, folder: RunFolder) -> Event:

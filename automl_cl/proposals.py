@@ -26,6 +26,7 @@ class Proposals:
     Attributes:
         space: the arm's coordinates.
         default: the published config, which is proposed first.
+        portfolio: what is proposed after it: configs that served past tasks.
         sampler: what proposes once there is something to learn from.
         prior_share: the share of proposals near the published config or, as often as that one is
             not the best any more, near the best so far (PriorBand, Mallik et al. 2023).
@@ -38,6 +39,7 @@ class Proposals:
     sampler: Sampler
     prior_share: float = 0.0
     objectives: Sequence[Objective] = ()
+    portfolio: tuple[Point, ...] = ()
 
     def next(
         self, trials: Sequence[Trial], number: int, seed: int, mode: str
@@ -51,11 +53,14 @@ class Proposals:
             mode: `max` or `min`.
 
         Returns:
-            The point and its origin: `default`, `random`, `prior`, `incumbent`, `model`
-            or `trade-off`.
+            The point and its origin: `default`, `portfolio`, `random`, `prior`, `incumbent`,
+            `model` or `trade-off`.
         """
-        if all(trial.origin == "fork" for trial in trials):
+        own = sum(trial.origin != "fork" for trial in trials)
+        if not own:
             return self.default, "default"
+        if own <= len(self.portfolio):
+            return self.space.nearest(self.portfolio[own - 1]), "portfolio"
         if not self.space.ranges:
             return {}, "random"
         own_seed = derive_seed(seed, "proposal", number)

@@ -29,13 +29,18 @@ class RunFolder:
         self.stop_file = path / ".stop"
 
     @staticmethod
+    def place(path: Path | None) -> Path:
+        """Where a run folder goes that was given as a path, or not at all."""
+        return RUNS / "new" if path is None else path
+
+    @staticmethod
     def require_free(path: Path | None) -> None:
         """Refuses a folder that holds anything, before time is spent on what would go there.
 
         Raises:
             InputError: if the path is a file, a folder that is not empty, or cannot be made.
         """
-        path = RUNS / "new" if path is None else path
+        path = RunFolder.place(path)
         try:
             if path.exists():
                 _require_empty(path)

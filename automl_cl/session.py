@@ -79,18 +79,6 @@ class Session:
         self.arms = {name: space.only("algorithm", name) for name in space.options("algorithm")}
         self.scheduler = option(Scheduler, spec.scheduler)()  # type: ignore[type-abstract]
         self.objectives = objectives_of(scenario.metric, scenario.secondary, spec.objectives)
-        sampler = option(Sampler, spec.sampler)()  # type: ignore[type-abstract]
-        self.proposals = {
-            name: Proposals(
-                FlatSpace(coordinates(arm)),
-                encode(arm, arm.default()),
-                sampler,
-                spec.prior_share,
-                self.objectives,
-            )
-            for name, arm in self.arms.items()
-        }
-        self._anything_to_choose = any(each.space.ranges for each in self.proposals.values())
         self.table = TrialTable()
         self.stopping = self.verdict_now = False
         self.error: Exception | None = None
@@ -100,9 +88,23 @@ class Session:
         folder.stop_file.unlink(missing_ok=True)
         for event in journal.events:
             self.table.apply(event)
+        self.proposals = {name: self._proposals(name) for name in self.arms}
+        self._anything_to_choose = any(each.space.ranges for each in self.proposals.values())
         self.write("start", pid=os.getpid())
         self._waiting = [trial.number for trial in self.table.running()]
         self._handed_out: set[int] = set()
+
+    def _proposals(self, name: str) -> Proposals:
+        arm, warm = self.arms[name], self.table.warm_start
+        sampler = option(Sampler, self.spec.sampler)()  # type: ignore[type-abstract]
+        return Proposals(
+            FlatSpace(coordinates(arm)),
+            encode(arm, arm.default()),
+            sampler,
+            self.spec.prior_share,
+            self.objectives,
+            () if warm is None else tuple(warm["points"][name]),
+        )
 
     def write(self, kind: str, **fields: Any) -> Event:
         """Appends an event to the journal and takes it into the table."""

@@ -48,6 +48,10 @@ class SearchSpec:
             evaluations that the search asks for included; one that costs more is infeasible.
         max_memory: the most memory, in bytes, that a trial may take; in words such as `1.5GB` too.
         split_seed: decides split and noise in place of `seed`; None for `seed`.
+        warm_start: folder of the history whose configs are tried after the published defaults;
+            None for none.
+        history: folder that finished trials are added to; None for `history` beside the run's.
+        no_history: keeps trials out of any history.
         cpus_per_trial, gpus_per_trial, workers_per_trial: what a trial occupies.
     """
 
@@ -71,6 +75,9 @@ class SearchSpec:
     max_compute: float | None = None
     max_memory: int | None = None
     split_seed: int | None = None
+    warm_start: str | None = None
+    history: str | None = None
+    no_history: bool = False
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     workers_per_trial: int = 1
@@ -103,6 +110,14 @@ class SearchSpec:
                 raise InputError(f"{_flag(name)}: got {getattr(self, name)!r}, expected a name.")
         if self.model is not None and not isinstance(self.model, str):
             raise InputError(f"--model: got {self.model!r}, expected a name.")
+        for name in ("warm_start", "history"):
+            folder = getattr(self, name)
+            if folder is not None and (not isinstance(folder, str) or not folder):
+                raise InputError(f"{_flag(name)}: got {folder!r}, expected a folder.")
+        if not isinstance(self.no_history, bool):
+            raise InputError(f"--no-history: got {self.no_history!r}, expected true or false.")
+        if self.no_history and self.history is not None:
+            raise InputError("--history and --no-history exclude each other: give one of them.")
         for name in ("space", "settings", "data_options"):
             value = getattr(self, name)
             if not isinstance(value, Mapping):

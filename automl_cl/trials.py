@@ -59,8 +59,8 @@ class Trial:
         stage: `search`, `confirm` or `verdict`.
         arm: the algorithm.
         point: the config's coordinates for the arm's study.
-        origin: where the config came from: `default`, `random`, `prior`, `incumbent`, `model`,
-            `trade-off`, `fork`, or another trial.
+        origin: where the config came from: `default`, `portfolio`, `random`, `prior`,
+            `incumbent`, `model`, `trade-off`, `fork`, or another trial.
         source: the search trial whose config this repeats, in the later stages.
         levels: compute at which it reports.
         uncompared: whether it runs to its end whatever its rungs say.
@@ -232,6 +232,7 @@ class TrialTable:
         time_limit: seconds of searching; None for no limit.
         starts: how often a driver has begun to work on the run.
         problem: what the search is about; None until that is noted.
+        warm_start: what an earlier history advised; None without one.
         plans, verdicts: those events.
         opened: the plans for which the test has been opened.
         parent: what a fork was told of the search that it was forked from; None without one.
@@ -243,6 +244,7 @@ class TrialTable:
         self.arms: dict[str, ArmTrials] = {}
         self.starts = 0
         self.problem: Event | None = None
+        self.warm_start: Event | None = None
         self.plans: list[Event] = []
         self.verdicts: list[Event] = []
         self.opened: list[Event] = []
@@ -329,6 +331,9 @@ class TrialTable:
 
     def _on_problem(self, event: Event) -> None:
         self.problem = event
+
+    def _on_warm_start(self, event: Event) -> None:
+        self.warm_start = event
 
     def _on_start(self, event: Event) -> None:
         self.starts += 1

@@ -7,7 +7,7 @@ text tasks, with the validation loss at 51 steps. SOURCE.txt beside the file say
 from __future__ import annotations
 
 import random
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,12 @@ def _bounds(values: np.ndarray[Any, Any]) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
+@cache
+def recording_of(task: int) -> Recording:
+    """A task's recording, read once a process."""
+    return Recording(FILE, task)
+
+
 class Pool(FlatSpace):
     """The configs that were recorded; none is handed out twice.
 
@@ -92,7 +98,10 @@ class Pool(FlatSpace):
         return self.recording.points[int(np.where(self.free, off, np.inf).argmin())]
 
     def features(self, point: Point) -> list[float]:
-        found: list[float] = self._features[self._index[id(point)]].tolist()
+        index = self._index.get(id(point))
+        if index is None:  # of another task's recording
+            return super().features(point)
+        found: list[float] = self._features[index].tolist()
         return found
 
     def take(self, point: Point) -> int:

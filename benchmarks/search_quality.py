@@ -3,7 +3,8 @@
 One worker; a budget of 25 full trainings; the score is the normalised regret of the best config
 trained to its end (0 for the best there is, 1 for the median). Whatever has settings, ours or
 not, is tuned on six tasks and scored on the other six. All search the same pool of configs; what
-a sampler proposes beside it is carried out as the nearest config that has not been tried.
+a sampler proposes beside it is carried out as the nearest config that has not been tried. Warm
+starts, see `warm_start.py`, are scored on each task with the other eleven as history.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ import numpy as np
 from automl_cl.samplers.forest import Forest
 from automl_cl.samplers.random import Random
 from automl_cl.schedulers.trusted_rungs import TrustedRungs
+from benchmarks import warm_start
 from benchmarks.measure import Measured, bootstrap, run
-from benchmarks.recorded_curves import FILE, Budget, Pool, Recording
+from benchmarks.recorded_curves import Budget, Pool, recording_of
 from benchmarks.simulated_search import (
     Ours,
     halving,
@@ -71,12 +73,6 @@ CONTESTANTS = [
     Contestant("ours, random proposals", [partial(ours, random_only=True)]),
     Contestant(OURS, [partial(ours, fewest_kept=kept) for kept in (0.25, 1 / 3)]),
 ]
-
-
-@cache
-def recording_of(task: int) -> Recording:
-    """A task's recording, read once a process."""
-    return Recording(FILE, task)
 
 
 def regrets(strategy: Strategy, task: int, seed: int) -> list[float]:
@@ -129,7 +125,8 @@ def measure(given: argparse.Namespace) -> list[Measured]:
                         interval=bootstrap(column),
                     )
                 )
-    return [*figures, _contest(at_end)]
+        warm = warm_start.measured(given.quick, workers)
+    return [*figures, _contest(at_end), *warm]
 
 
 def _contest(at_end: dict[str, np.ndarray[Any, Any]]) -> Measured:

@@ -28,7 +28,7 @@ class Ours:
         budget, pool: what is searched.
         scheduler, sampler: the product's.
         seed: of the search.
-        waiting: points that are proposed before all others.
+        portfolio: points that are proposed after the first.
     """
 
     budget: Budget
@@ -36,7 +36,7 @@ class Ours:
     scheduler: Scheduler
     sampler: Sampler
     seed: int
-    waiting: list[Point] = field(default_factory=list)
+    portfolio: tuple[Point, ...] = ()
     trials: list[Trial] = field(default_factory=list)
 
     def run(self) -> None:
@@ -45,17 +45,14 @@ class Ours:
         self.told = ArmTrials()
         self.arm = Arm(self.told, {"adam": self.told}, "min", steps, self.seed)
         first = self.pool.draw(random.Random(self.seed))
-        self.proposals = Proposals(self.pool, first, self.sampler)
+        self.proposals = Proposals(self.pool, first, self.sampler, portfolio=self.portfolio)
         self.index_of: dict[int, int] = {}
         while self.budget.left and self.pool.free.any():
             self._advance(self.scheduler.promoted(self.arm) or self._begin())
 
     def _begin(self) -> Trial:
         number = len(self.trials)
-        if self.waiting:
-            point, origin = self.waiting.pop(0), "portfolio"
-        else:
-            point, origin = self.proposals.next(self.trials, number, self.seed, "min")
+        point, origin = self.proposals.next(self.trials, number, self.seed, "min")
         uncompared = self.scheduler.uncompared(self.arm)
         levels = self.scheduler.levels(self.arm.cap, self.arm.cap, number)
         trial = Trial(

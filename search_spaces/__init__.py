@@ -2,6 +2,7 @@
 
 from search_spaces.coordinates import coordinates, decode, encode
 from search_spaces.errors import InputError, unknown_name
+from search_spaces.fitting import fitted
 from search_spaces.flat_space import FlatSpace, Point
 from search_spaces.narrowing import Narrowing, narrowed, read_narrowing
 from search_spaces.parts import Config, Part, from_config, option, option_names, options, to_config
@@ -25,6 +26,7 @@ __all__ = [
     "coordinates",
     "decode",
     "encode",
+    "fitted",
     "from_config",
     "narrowed",
     "option",

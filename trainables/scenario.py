@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces import Config, Part, Space, from_config, unknown_name
-from trainables.data import DataSpec, DataView, OpeningLog, load_view, open_test
+from trainables.data import DataSpec, DataView, OpeningLog, hashes_of, load_view, open_test
 from trainables.learner import DeviceData, Learner
 from trainables.models import Model, check_model
 from trainables.ranks import ALONE, Ranks
@@ -89,6 +89,19 @@ class Scenario(ABC):
     def open_test(self, data: DataSpec, settings: Any, log: OpeningLog, fingerprint: str) -> Any:
         """The items of the sealed test, as arrays that can travel; the opening is logged first."""
         return open_test(data, log, fingerprint)
+
+    def examples_of(self, data: DataSpec, settings: Any, sealed: bool) -> NDArray[np.uint64]:
+        """Numbers by which examples are known again in other data, see `hashes_of`.
+
+        Args:
+            data: which data.
+            settings: the scenario's.
+            sealed: whether those of the sealed test are wanted too.
+
+        Returns:
+            The numbers, ascending; none where examples are drawn anew and nothing is kept.
+        """
+        return hashes_of(data, sealed)
 
     def on_device(self, view: Any, device: torch.device, ranks: Ranks = ALONE) -> DeviceData:
         """A view as a learner takes it."""

@@ -38,6 +38,7 @@ Refused = Callable[..., None]
         (["export", "run"], ["--to"]),
         (["train"], ["tuned"]),
         (["train", "tuned.yaml", "--seed", "1.5"], ["--seed"]),
+        (["history"], ["dir"]),
         (["list"], ["kind"]),
         (["describe"], ["name"]),
     ],
@@ -104,6 +105,12 @@ def test_a_call_that_cannot_be_parsed(
         ("--gpus-per-trial", "nan", ["--gpus-per-trial", "nan"]),
         ("--trials", 10**20, ["--trials", str(10**20)]),
         ("--seed", 10**20, ["--seed", str(10**20)]),
+        ("--warm-start", "absent", ["--warm-start", "absent", "no such folder"]),
+        ("--warm-start", "full", ["--warm-start", "full", "no history in it", "--history DIR"]),
+        ("--warm-start", "toy.npz", ["--warm-start", "toy.npz", "a file and no folder"]),
+        ("--history", "toy.npz", ["--history", "toy.npz is a file", "--no-history"]),
+        ("--history", "toy.npz/more", ["--history", "toy.npz is a file", "--no-history"]),
+        ("--history", "h" * 300, ["--history", "hhh", "name too long"]),
         ("--output", "full", ["--output", "full", "not empty"]),
         ("--output", "toy.npz", ["--output", "toy.npz is a file"]),
         ("--output", "toy.npz/run", ["--output", "toy.npz is not a folder"]),
@@ -500,6 +507,26 @@ def test_a_wrong_extension(
 def test_fewer_trials_than_there_were(refused: Refused, run_folder: Path, trials: int) -> None:
     words = ["--trials", str(trials), "at least the 7"]
     refused("resume", run_folder, "--trials", trials, words=words)
+
+
+def test_a_history_and_none(refused: Refused) -> None:
+    arguments = ("search", "curriculum", "--data", "digits", "--history", "h", "--no-history")
+    refused(*arguments, words=["--history", "--no-history", "give one of them"])
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("absent", ["absent", "no such folder"]),
+        ("toy.npz", ["toy.npz", "a file and no folder"]),
+        (".", ["no history in it"]),
+    ],
+)
+def test_no_history_to_show(
+    refused: Refused, write_npz: Callable[..., Path], place: str, words: list[str]
+) -> None:
+    write_npz()
+    refused("history", place, words=["history", *words])
 
 
 def test_several_workers_where_only_one_can_train(refused: Refused) -> None:

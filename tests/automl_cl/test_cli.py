@@ -31,6 +31,7 @@ COMMANDS = [
     "dashboard",
     "export",
     "fork",
+    "history",
     "train",
     "pretrain",
     "list",

@@ -9,6 +9,7 @@ from trainables.data._classes import (
     ClassSplit,
     ClassView,
     SealedClasses,
+    hashes_of_classes,
     load_class_view,
     open_test_classes,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "data_sources",
     "flag_of",
     "hashes_of",
+    "hashes_of_classes",
     "load_class_view",
     "load_view",
     "located",

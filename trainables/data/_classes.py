@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError, unknown_name
+from trainables.data._content import content_hashes
 from trainables.data._examples import DataView, Examples
 from trainables.data._groups import class_groups
 from trainables.data._inputs import canonical_inputs, filled
@@ -185,6 +186,17 @@ def open_test_classes(
     log.record_opening(fingerprint)
     inputs = Standardization.fit(parts.train.inputs).apply(parts.test.inputs)
     return SealedClasses(inputs, parts.test.labels, parts.test.names, parts.turned_classes)
+
+
+def hashes_of_classes(spec: DataSpec, wanted: ClassSplit, sealed: bool) -> NDArray[np.uint64]:
+    """Numbers by which the examples can be found in other data, as `hashes_of` gives them.
+
+    Raises:
+        InputError: as `load_class_view` does.
+    """
+    parts = _load_parts(spec, wanted)
+    chosen = [parts.train, parts.validation, *([parts.test] if sealed else [])]
+    return np.unique(np.concatenate([content_hashes(part.inputs) for part in chosen]))
 
 
 def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) -> _Parts:

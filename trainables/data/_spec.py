@@ -42,6 +42,11 @@ class DataSpec:
         if not isinstance(self.options, Mapping):
             raise InputError(f"data options: expected a mapping, got {self.options!r}.")
 
+    @property
+    def noise_rate(self) -> float:
+        """The probability that a label is flipped."""
+        return parse_noise(self.noise).rate
+
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values that YAML and JSON can hold."""
         return asdict(self)

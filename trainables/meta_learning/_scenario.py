@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
@@ -27,6 +29,7 @@ from trainables.meta_learning._views import (
     SinusoidView,
     TaskData,
     TaskView,
+    examples_of_tasks,
     load_tasks,
     open_test_tasks,
 )
@@ -77,6 +80,11 @@ class MetaLearning(Scenario):
         fingerprint: str,
     ) -> SealedEpisodes:
         return open_test_tasks(data, settings, log, fingerprint)
+
+    def examples_of(
+        self, data: DataSpec, settings: Settings | SinusoidSettings, sealed: bool
+    ) -> NDArray[np.uint64]:
+        return examples_of_tasks(data, settings, sealed)
 
     def for_view(self, view: DataView) -> Scenario:
         return REGRESSION if isinstance(view, SinusoidView) else self

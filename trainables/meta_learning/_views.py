@@ -19,6 +19,7 @@ from trainables.data import (
     Examples,
     OpeningLog,
     flag_of,
+    hashes_of_classes,
     load_class_view,
     open_test_classes,
 )
@@ -203,6 +204,15 @@ def open_test_tasks(
     test = open_test_classes(data, _split(settings), log, fingerprint)
     rotations = _rotations(settings, test.turned_classes, test.inputs.shape[1:])
     return SealedFewShot(test.inputs, test.labels, settings, rotations, seed)
+
+
+def examples_of_tasks(
+    data: DataSpec, settings: Settings | SinusoidSettings, sealed: bool
+) -> NDArray[np.uint64]:
+    """Numbers of the examples that tasks are drawn from, see `hashes_of`; none of sinusoids."""
+    if isinstance(settings, SinusoidSettings):
+        return np.empty(0, np.uint64)
+    return hashes_of_classes(data, _split(settings), sealed)
 
 
 def _split(settings: Settings) -> ClassSplit:
