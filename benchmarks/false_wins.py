@@ -30,6 +30,8 @@ PARTS = ("self", "simulated", "luck", "power")
 SEEDS = 10
 COPIES = 3
 MORE_SEEDS = (5, 10, 15, 20, 25, 30, 40, 60, 100)
+# What costs steps and says nothing about a verdict is left out of the spaces that are searched.
+BATCHES = {"training.batch_size": {"low": 64, "high": 256}}
 RATE_GOAL = "a one-sided binomial test does not reject 5 %"
 
 
@@ -77,7 +79,8 @@ def against_itself(split: int, verdicts: int, epochs: tuple[float, ...]) -> list
         arm = ("plain", "superloss")[verdict % 2]
         horizon = epochs[verdict // 2 % len(epochs)]
         config = prepared.space.only("algorithm", arm).default()
-        config["training"]["epochs"] = horizon
+        config["training"] |= {"epochs": horizon, "batch_size": 256}
+        config["optimizer"]["lr"] = 4e-3
         seeds = [derive_seed(split, "itself", verdict, i) % 2**31 for i in range(2 * SEEDS)]
         rows = np.stack([scores(config, horizon, seed) for seed in seeds])
         differences.append(rows[:SEEDS] - rows[SEEDS:])
@@ -100,16 +103,14 @@ def measure_itself(workers: ProcessPoolExecutor, quick: bool) -> list[Measured]:
 # Simulated differences.
 
 
-def simulated_errors(
-    seeds: int, shares: tuple[float, float], count: int
-) -> list[tuple[int, int]]:
+def simulated_errors(seeds: int, shares: tuple[float, float], count: int) -> list[tuple[int, int]]:
     from benchmarks.verdict_errors import errors, normal, product, residual
 
     return errors(normal(seeds, 360, shares, count, 7), [product, residual])
 
 
 def measure_simulated(workers: ProcessPoolExecutor, quick: bool) -> list[Measured]:
-    count, figures = 400 if quick else 10_000, []
+    count, figures = 400 if quick else 5_000, []
     grid = [(1.0, 0.0), (0.0, 0.0), (0.7, 0.3), (0.5, 0.5), (0.3, 0.7), (0.1, 0.9), (0.0, 0.9)]
     asked = [(seeds, shares) for seeds in (5, SEEDS) for shares in grid]
     jobs = [workers.submit(simulated_errors, *each, count) for each in asked]
@@ -159,7 +160,7 @@ def searched(
 
 
 def measure_luck(workers: ProcessPoolExecutor, quick: bool, folder: Path) -> list[Measured]:
-    count, trials, copies = (2, 14, 2) if quick else (20, 68, COPIES)
+    count, trials, copies = (2, 14, 2) if quick else (20, 60, COPIES)
     names = [f"copy_{number}" for number in range(1, copies + 1)]
     specs = [
         SearchSpec(
@@ -170,7 +171,7 @@ def measure_luck(workers: ProcessPoolExecutor, quick: bool, folder: Path) -> lis
             max_epochs=6.0 if quick else 30.0,
             seeds=SEEDS,
             seed=2000 + index,
-            space={"algorithm": names},
+            space={"algorithm": names, **BATCHES},
         )
         for index in range(count)
     ]
@@ -182,13 +183,15 @@ def measure_luck(workers: ProcessPoolExecutor, quick: bool, folder: Path) -> lis
     return [
         rate(f"{what}: wins", sum(pair.wins(0.05) for pair in pairs), count),
         rate(f"{what}: significant either way", sum(p.p_value < 0.05 for p in pairs), count),
-        Measured(f"{what}: mean difference", float(np.mean(shifts)), count, interval=bootstrap(shifts)),
+        Measured(
+            f"{what}: mean difference", float(np.mean(shifts)), count, interval=bootstrap(shifts)
+        ),
         Measured(f"{what}: SD of the difference", float(np.std(shifts, ddof=1)), count),
     ]
 
 
 def measure_power(workers: ProcessPoolExecutor, quick: bool, folder: Path) -> list[Measured]:
-    count, trials, seeds = (2, 10, 10) if quick else (50, 34, 20)
+    count, trials, seeds = (2, 10, 10) if quick else (50, 34, 16)
     specs = [
         SearchSpec(
             "curriculum",
@@ -198,7 +201,7 @@ def measure_power(workers: ProcessPoolExecutor, quick: bool, folder: Path) -> li
             max_epochs=6.0 if quick else 30.0,
             seeds=seeds,
             seed=1000 + index,
-            space={"algorithm": ["superloss"]},
+            space={"algorithm": ["superloss"], **BATCHES},
         )
         for index in range(count)
     ]
@@ -225,7 +228,9 @@ def figures_of_power(differences: Sequence[Matrix]) -> list[Measured]:
             figures.append(Measured(name, float(np.mean(rates)), count, interval=bootstrap(rates)))
     shifts = [float(each.mean()) for each in differences]
     name = f"difference of the pair over {trained} seeds"
-    figures.append(Measured(f"{name}, mean", float(np.mean(shifts)), count, interval=bootstrap(shifts)))
+    figures.append(
+        Measured(f"{name}, mean", float(np.mean(shifts)), count, interval=bootstrap(shifts))
+    )
     figures.append(rate(f"{name}: above 0", sum(shift > 0 for shift in shifts), count))
     return [*figures, *errors_on_real(differences)]
 

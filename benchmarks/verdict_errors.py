@@ -60,7 +60,8 @@ def normal(
     """Normal differences without a true one.
 
     Args:
-        seeds, items: of each matrix.
+        seeds: of each matrix.
+        items: of each matrix.
         shares: the shares that seeds and items have in the variance of the mean; the rest is the
             cells'.
         count: how many matrices.
