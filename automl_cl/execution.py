@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from automl_cl.preparation import Prepared
 from automl_cl.session import Session
@@ -20,6 +23,9 @@ from trainables.item_scores import Trained, score_items
 
 if TYPE_CHECKING:
     from trainables.worker_group import GroupResources
+
+# Of each trained model, the metric of each test item: [models, items].
+Scorer = Callable[[list[Trained], Any], NDArray[np.float64]]
 
 # Ray reads its settings when it is imported, so it is imported once they are made: in functions.
 # Tune's own files, logs and checks are off: the journal is the truth.
@@ -104,6 +110,15 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
     Raises:
         VerdictImpossible: if a contestant has no weights.
     """
+    judge_plan(session, prepared, partial(_scored, prepared, slots))
+
+
+def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
+    """Opens the sealed test, has the plan's models scored on it, and writes the verdict down.
+
+    Raises:
+        VerdictImpossible: if a contestant has no weights.
+    """
     plan = session.table.plan
     assert plan is not None
     if session.table.verdict_of(plan) is not None:
@@ -112,7 +127,7 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
     test = prepared.scenario.open_test(
         prepared.data, prepared.settings, session.journal, prepared.view.fingerprint
     )
-    rows = _scored(prepared, trained, test, slots)
+    rows = score(trained, test)
     count = len(plan["seeds"])
     scores: Scores = {
         number: rows[index * count : (index + 1) * count]
@@ -164,7 +179,9 @@ def _trained(session: Session) -> list[Trained]:
     return found
 
 
-def _scored(prepared: Prepared, trained: list[Trained], test: Any, slots: int) -> Any:
+def _scored(
+    prepared: Prepared, slots: int, trained: list[Trained], test: Any
+) -> NDArray[np.float64]:
     """Each model's metric on each test item, [models, items], computed on the cluster."""
     import ray
 
@@ -176,4 +193,5 @@ def _scored(prepared: Prepared, trained: list[Trained], test: Any, slots: int) -
         task.remote(spec.scenario, trained[i : i + size], view, items, device_of(spec))
         for i in range(0, len(trained), size)
     ]
-    return np.concatenate(ray.get(parts))
+    rows: NDArray[np.float64] = np.concatenate(ray.get(parts))
+    return rows

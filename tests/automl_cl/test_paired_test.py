@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
@@ -48,6 +49,39 @@ def test_hand_worked_with_both_seeds_and_items() -> None:
     assert found.p_value == pytest.approx(2 * law.cdf(-2 / math.sqrt(1.15)))
     margin = law.ppf(0.975) * math.sqrt(1.15)
     assert found.ci95 == pytest.approx((2 - margin, 2 + margin))
+
+
+def independent(rows: list[list[int]]) -> tuple[Fraction, Fraction, Fraction]:
+    """Mean, squared standard error and degrees of freedom as DESIGN.md writes them, exactly."""
+    seeds, items = len(rows), len(rows[0])
+    m = Fraction(sum(map(sum, rows)), seeds * items)
+    vs = sum((Fraction(sum(row), items) - m) ** 2 for row in rows) / (seeds * (seeds - 1))
+    columns = list(zip(*rows, strict=True))
+    vi = sum((Fraction(sum(each), seeds) - m) ** 2 for each in columns) / (items * (items - 1))
+    cells = seeds * items
+    vsi = sum((value - m) ** 2 for row in rows for value in row) / (cells * (cells - 1))
+    both = vs + vi - vsi
+    assume(len({both, vs, vi}) == 3)  # which of two alike is the largest is a matter of rounding
+    if both > max(vs, vi):
+        parts = vs**2 / (seeds - 1) + vi**2 / (items - 1) + vsi**2 / (cells - 1)
+        return m, both, both**2 / parts
+    return m, max(vs, vi), Fraction(seeds - 1 if vs > vi else items - 1)
+
+
+@given(
+    st.integers(2, 6).flatmap(
+        lambda items: st.lists(
+            st.lists(st.integers(-3, 3), min_size=items, max_size=items), min_size=2, max_size=6
+        )
+    )
+)
+def test_the_same_as_an_independent_implementation_in_exact_numbers(rows: list[list[int]]) -> None:
+    mean, variance, degrees = independent(rows)
+    found = compare(np.array(rows, dtype=np.float64))
+    assert found.difference == pytest.approx(float(mean), abs=1e-12)
+    assert found.standard_error == pytest.approx(math.sqrt(variance))
+    expected = 2 * stats.t.sf(abs(float(mean)) / math.sqrt(variance), float(degrees))
+    assert found.p_value == pytest.approx(expected)
 
 
 def test_hand_worked_where_the_combination_is_too_small() -> None:
