@@ -81,7 +81,10 @@ def add_to_history(
     new = [
         trial
         for trial in table.trials
-        if trial.stage in _KEPT and trial.status in FINISHED and trial.number not in known
+        if trial.stage in _KEPT
+        and trial.status in FINISHED
+        and trial.forked is None  # the search that it comes from has written it
+        and trial.number not in known
     ]
     if not new:
         return None
