@@ -14,7 +14,7 @@ from automl_cl.trials import Rung, Trial
 from search_spaces import Config, Point
 
 _AS_JSON = ("settings", "coordinates", "config", "point", "versions")
-FINISHED = ("done", "stopped", "failed", "diverged")
+FINISHED = ("done", "stopped", "failed", "diverged", "infeasible")
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def train_here(session: Session, prepared: Prepared, slots: int) -> None:
             pass
 
 
-def score_here(prepared: Prepared, trained: Any, test: Any, slots: int) -> Any:
+def score_here(prepared: Prepared, slots: int, trained: Any, test: Any) -> Any:
     """What `execution._scored` does, in this process."""
     return score_items(prepared.spec.scenario, trained, prepared.view, test, "cpu")
 
