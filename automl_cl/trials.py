@@ -195,7 +195,7 @@ class TrialTable:
         self.total_compute, self.time_limit = spec.get("total_compute"), spec.get("time_limit")
         self.parent = event.get("fork")
         for fields in self.parent["trials"] if self.parent is not None else ():
-            self.trials.append(trial_from(fields))
+            self._add(trial_from(fields))
         self.budget += len(self.trials)
 
     def _on_extend(self, event: Event) -> None:
@@ -236,7 +236,10 @@ class TrialTable:
         return self.plans[-1] if self.plans[-1]["budget"] == self.budget else None
 
     def _on_ask(self, event: Event) -> None:
-        self.trials.append(Trial(**{name: event[name] for name in _ASKED}))
+        self._add(Trial(**{name: event[name] for name in _ASKED}))
+
+    def _add(self, trial: Trial) -> None:
+        self.trials.append(trial)
 
     def _on_rung(self, event: Event) -> None:
         trial = self.trials[event["number"]]
