@@ -30,6 +30,7 @@ LINES_BESIDES = 8  # two of numbers, the best, two blank, two of headers, one fo
 NARROW = 75
 WIDEST = 1000
 FRONT_ROWS = 8
+OVER_LIMIT = "over limit"
 
 
 class Progress:
@@ -294,7 +295,8 @@ def _arms(
     infeasible = any(mine.by_status["infeasible"] for mine in arms)
     more = [*["infeasible"] * infeasible, *["running"] * running]
     statuses = ["done"] if narrow else ["done", "stopped", "failed", *more]
-    header = ["algorithm", "trials", *statuses, "compute", f"best {scenario.metric}"]
+    names = [OVER_LIMIT if status == "infeasible" else status for status in statuses]
+    header = ["algorithm", "trials", *names, "compute", f"best {scenario.metric}"]
     rows = [header + ["confirmed"] * confirmed]
     kept = _fitting(arms, scenario.baseline, fitting)
     for mine in kept:

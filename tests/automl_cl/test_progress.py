@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import io
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from automl_cl import progress
 from automl_cl.journal import Event, read_events
-from automl_cl.progress import Progress, arms_table
+from automl_cl.progress import Progress, arms_table, front_table
 from automl_cl.tally import Tally
 from automl_cl.trials import Trial, TrialTable
 from search_spaces import options
@@ -272,7 +273,7 @@ def test_without_a_terminal_the_lines_of_a_long_search_are_few(clock: Clock) -> 
 def test_the_tally_of_events_is_that_of_the_table(events: list[Event], mode: str) -> None:
     table = TrialTable()
     table.apply(events[0])
-    scenario = load_scenario("curriculum")
+    scenario = copy.copy(SCENARIO)
     scenario.mode = mode
     kept = Tally(table, scenario)
     for event in events[1:]:
@@ -302,3 +303,32 @@ def test_the_end_of_a_search_by_the_user_is_told(clock: Clock) -> None:
     assert view.tally is not None
     assert view.tally.running == 0, "what was under way is given up"
     assert "trial 40 of 40" in out.getvalue().splitlines()[-1]
+
+
+def test_what_was_infeasible_has_a_column_where_there_is_any(make_trial: MakeTrial) -> None:
+    table = TrialTable()
+    table.trials = [make_trial(0, "plain", values=[0.5, 0.6, 0.7])]
+    assert "limit" not in printed(table)[0] + printed(table)[1]
+    table.trials.append(make_trial(1, "plain", status="infeasible"))
+    lines = printed(table)
+    assert "limit" in lines[1]
+    assert lines[2].split() == ["plain", "*", "2", "1", "0", "0", "1", "9", "0.7000"]
+
+
+def test_the_front_that_is_printed(make_trial: MakeTrial) -> None:
+    table = TrialTable()
+    values = [0.9, 0.8, 0.85]
+    table.trials = [
+        make_trial(n, "plain", values=[v], levels=[9.0 - n]) for n, v in enumerate(values)
+    ]
+    (line,) = front_table(table, SCENARIO, []).plain.splitlines()
+    assert line == "2 trials are on the Pareto front of accuracy, compute"
+    lines = front_table(table, SCENARIO, ["compute", "memory"]).plain.splitlines()
+    assert "0 trials are" in lines[0], "of what is not known nothing can be said"
+    for trial in table.trials:
+        trial.memory = 1_500_000
+    lines = front_table(table, SCENARIO, ["compute", "memory"]).plain.splitlines()
+    assert [line.split() for line in lines[2:]] == [
+        ["plain", "0", "0.9000", "9", "1.5", "MB"],
+        ["plain", "2", "0.8500", "7", "1.5", "MB"],
+    ]

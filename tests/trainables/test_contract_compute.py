@@ -131,7 +131,8 @@ def test_counting_a_step_beforehand_changes_nothing(
     counting, told = (make_learner(scenario, algorithm, horizon=5.0) for _ in range(2))
     counting.advance(5.0)
     costs = counting.state_dict()["step_flops"]
-    told.load_state_dict({**told.state_dict(), "step_flops": costs})
+    known = {"step_flops": costs, "memory": counting.memory}
+    told.load_state_dict({**told.state_dict(), **known})
     told.advance(5.0)
     assert counting.epoch * counting.steps_per_epoch + counting.step_in_epoch > 2
     assert_equal(told.state_dict(), counting.state_dict())

@@ -117,6 +117,30 @@ def test_rungs_are_trusted_as_the_search_trusts_them(write_run: WriteRun) -> Non
     assert list(trace.x) == [each.ranking.tau for each in found.rungs]
 
 
+def test_trade_offs_are_those_of_the_table(write_run: WriteRun) -> None:
+    run = write_run()
+    trials = [t for t in table_of_run(run).of_stage("search") if t.value is not None]
+    found = findings_of(run)
+    (axis,) = found.trade_offs.axes  # nothing was said of memory and model size
+    assert axis.title == "compute, in epochs of the plain baseline"
+    assert {dot.number for dot in axis.dots} == {trial.number for trial in trials}
+    front = {
+        one.number
+        for one in trials
+        if not any(
+            (o.value >= one.value and o.compute <= one.compute)
+            and (o.value > one.value or o.compute < one.compute)
+            for o in trials
+        )
+    }
+    assert {dot.number for dot in axis.dots if dot.on_front} == front
+    assert {row.number for row in found.trade_offs.front} == front
+    drawn = figures_of(found)["trade-off-compute"]
+    line = drawn.data[-1]
+    assert sorted(line.x) == list(line.x)
+    assert len(line.x) == len(front)
+
+
 def test_pacing_curves_are_those_of_the_best_configs(write_run: WriteRun) -> None:
     found = findings_of(write_run())
     paced = {"easy_to_hard", "anti_curriculum", "random_order", "self_paced"}
