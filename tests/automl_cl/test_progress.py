@@ -318,9 +318,8 @@ def test_what_was_infeasible_has_a_column_where_there_is_any(make_trial: MakeTri
 def test_the_front_that_is_printed(make_trial: MakeTrial) -> None:
     table = TrialTable()
     values = [0.9, 0.8, 0.85]
-    table.trials = [
-        make_trial(n, "plain", values=[v], levels=[9.0 - n]) for n, v in enumerate(values)
-    ]
+    for number, value in enumerate(values):
+        table.add(make_trial(number, "plain", values=[value], levels=[9.0 - number]))
     (line,) = front_table(table, SCENARIO, []).plain.splitlines()
     assert line == "2 trials are on the Pareto front of accuracy, compute"
     lines = front_table(table, SCENARIO, ["compute", "memory"]).plain.splitlines()

@@ -250,7 +250,7 @@ def floats(value: Any) -> set[float]:
 def test_no_test_value_is_in_it(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search on test scores that nothing else comes to, so that one would be known again."""
 
-    def scored(prepared: Prepared, trained: Any, test: Any, slots: int) -> Any:
+    def scored(prepared: Prepared, slots: int, trained: Any, test: Any) -> Any:
         return np.random.default_rng(0).random((len(trained), len(test.labels)))
 
     lines = (run_folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
