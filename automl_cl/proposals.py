@@ -5,11 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from automl_cl.samplers import Sampler, Told
 from automl_cl.trials import Trial
 from search_spaces import FlatSpace, Point
 from trainables.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 RANDOM_SHARE = 0.25
 FEWEST_POINTS = 8
@@ -84,21 +89,41 @@ def standings(trials: Sequence[Trial], mode: str) -> list[Told]:
     chosen = sorted(trials, key=lambda trial: (len(trial.rungs), trial.number))[-MOST_POINTS:]
     chosen.sort(key=lambda trial: trial.number)
     broken = [trial for trial in chosen if trial.status in ("failed", "diverged")]
-    shown = [trial for trial in chosen if trial.rungs and trial not in broken]
-    sign = -1.0 if mode == "max" else 1.0
-    order = sorted(shown, key=lambda trial: (sign * trial.rungs[0].value, trial.number))
-    for level in sorted({rung.level for trial in shown for rung in trial.rungs})[1:]:
-        places = [i for i, trial in enumerate(order) if trial.value_by(level) is not None]
-        there = sorted(
-            (order[i] for i in places),
-            key=lambda trial: (sign * (trial.value_by(level) or 0.0), trial.number),
-        )
-        for place, trial in zip(places, there, strict=True):
-            order[place] = trial
+    order = _in_order([trial for trial in chosen if trial.rungs and trial not in broken], mode)
     scores = _normal_scores(len(order) + len(broken))
     score_of = {trial.number: score for trial, score in zip(order, scores, strict=False)}
     score_of |= {trial.number: scores[-1] for trial in broken}
     return [Told(trial.point, score_of.get(trial.number)) for trial in chosen]
+
+
+def _in_order(trials: Sequence[Trial], mode: str) -> list[Trial]:
+    """The trials, the best first, each compared at the highest level that it has got to."""
+    import numpy as np
+
+    if not trials:
+        return []
+    sign = -1.0 if mode == "max" else 1.0
+    order = np.argsort([sign * trial.rungs[0].value for trial in trials], kind="stable")
+    for losses in _losses_by_level(trials, sign)[1:]:
+        places = np.flatnonzero(~np.isnan(losses[order]))
+        there = np.sort(order[places])  # by number, which decides where losses are alike
+        order[places] = there[np.argsort(losses[there], kind="stable")]
+    return [trials[index] for index in order]
+
+
+def _losses_by_level(trials: Sequence[Trial], sign: float) -> NDArray[np.float64]:
+    """The loss of each trial by each level [levels, trials], rising; NaN where it has none."""
+    import numpy as np
+
+    levels = sorted({rung.level for trial in trials for rung in trial.rungs})
+    place = {level: index for index, level in enumerate(levels)}
+    losses = np.full((len(levels), len(trials)), np.nan)
+    for index, trial in enumerate(trials):
+        for rung in trial.rungs:
+            losses[place[rung.level], index] = sign * rung.value
+        if trial.status == "done":
+            losses[place[trial.rungs[-1].level] :, index] = sign * trial.rungs[-1].value
+    return losses
 
 
 def _normal_scores(count: int) -> list[float]:
