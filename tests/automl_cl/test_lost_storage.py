@@ -48,7 +48,9 @@ def test_a_trial_that_failed_on_a_full_disk_is_not_taken_down(
         search_here(spec, tmp_path / "run", train)
     assert raised.value.filename == str(tmp_path / "run")
     kinds = [event["event"] for event in read_events(tmp_path / "run" / "journal.jsonl")]
-    assert kinds == ["search", "start", "ask"], "it is asked again when the run is resumed"
+    assert kinds == ["search", "start", "problem", "ask"], (
+        "it is asked again when the run is resumed"
+    )
 
 
 def test_a_trial_that_failed_for_another_reason_is(spec: SearchSpec, tmp_path: Path) -> None:
