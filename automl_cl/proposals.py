@@ -6,12 +6,17 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from automl_cl.objectives import Objective, scalarised
 from automl_cl.samplers import Sampler, Told
 from automl_cl.trials import BROKEN, Rung, Trial
 from search_spaces import FlatSpace, Point
 from trainables.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 RANDOM_SHARE = 0.25
 FEWEST_POINTS = 8
@@ -104,17 +109,7 @@ def standings(
     chosen = _told_of(trials)
     broken = [trial for trial in chosen if trial.status in BROKEN]
     shown = [trial for trial in chosen if trial.rungs and trial not in broken]
-    sign = -1.0 if mode == "max" else 1.0
-    order = sorted(shown, key=lambda trial: (sign * reading(trial.rungs[0]), trial.number))
-    for level in sorted({rung.level for trial in shown for rung in trial.rungs})[1:]:
-        there: list[tuple[float, int, Trial]] = []
-        places = []
-        for place, trial in enumerate(order):
-            if (rung := trial.rung_by(level)) is not None:
-                places.append(place)
-                there.append((sign * reading(rung), trial.number, trial))
-        for place, (*_, trial) in zip(places, sorted(there, key=lambda t: t[:2]), strict=True):
-            order[place] = trial
+    order = _in_order(shown, mode, reading)
     scores = _normal_scores(len(order) + len(broken))
     score_of = {trial.number: score for trial, score in zip(order, scores, strict=False)}
     score_of |= {trial.number: scores[-1] for trial in broken}
@@ -157,6 +152,38 @@ def _told_of(trials: Sequence[Trial]) -> list[Trial]:
     """The trials that a sampler is told of."""
     chosen = sorted(trials, key=lambda trial: (len(trial.rungs), trial.number))[-MOST_POINTS:]
     return sorted(chosen, key=lambda trial: trial.number)
+
+
+def _in_order(trials: Sequence[Trial], mode: str, reading: Callable[[Rung], float]) -> list[Trial]:
+    """The trials, the best first, each compared at the highest level that it has got to."""
+    import numpy as np
+
+    if not trials:
+        return []
+    sign = -1.0 if mode == "max" else 1.0
+    order = np.argsort([sign * reading(trial.rungs[0]) for trial in trials], kind="stable")
+    for losses in _losses_by_level(trials, sign, reading)[1:]:
+        places = np.flatnonzero(~np.isnan(losses[order]))
+        there = np.sort(order[places])  # by number, which decides where losses are alike
+        order[places] = there[np.argsort(losses[there], kind="stable")]
+    return [trials[index] for index in order]
+
+
+def _losses_by_level(
+    trials: Sequence[Trial], sign: float, reading: Callable[[Rung], float]
+) -> NDArray[np.float64]:
+    """The loss of each trial by each level [levels, trials], rising; NaN where it has none."""
+    import numpy as np
+
+    levels = sorted({rung.level for trial in trials for rung in trial.rungs})
+    place = {level: index for index, level in enumerate(levels)}
+    losses = np.full((len(levels), len(trials)), np.nan)
+    for index, trial in enumerate(trials):
+        for rung in trial.rungs:
+            losses[place[rung.level], index] = sign * reading(rung)
+        if trial.status == "done":
+            losses[place[trial.rungs[-1].level] :, index] = sign * reading(trial.rungs[-1])
+    return losses
 
 
 def _normal_scores(count: int) -> list[float]:

@@ -75,6 +75,7 @@ class SessionScheduler(_HoldsSession, TrialScheduler):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self._places: dict[str, int] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         if result["report"] is None:
@@ -91,13 +92,13 @@ class SessionScheduler(_HoldsSession, TrialScheduler):
             return False
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        for trial in tune_controller.get_trials():
-            if trial.status == Trial.PENDING:
-                return trial
-        return None
+        # Not among all trials: Tune asks at every step, and keeps those that have ended.
+        live = tune_controller.get_live_trials()
+        pending = [trial for trial in live if trial.status == Trial.PENDING]
+        return min(pending, key=lambda trial: self._places[trial.trial_id], default=None)
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Nothing to note."""
+        self._places[trial.trial_id] = len(self._places)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """The searcher is told as well, and sees to it."""

@@ -38,7 +38,7 @@ class FlatSpace:
         """
         found = {}
         for name, allowed in self.ranges.items():
-            if isinstance(allowed, Categorical):
+            if type(allowed) is Categorical:
                 kept = rng.random() >= spread
                 found[name] = point[name] if kept else _drawn(allowed, rng)
             else:
@@ -54,7 +54,7 @@ class FlatSpace:
         """The point as numbers from 0 to 1: positions, and a 0 or 1 for each category."""
         found: list[float] = []
         for name, allowed in self.ranges.items():
-            if isinstance(allowed, Categorical):
+            if type(allowed) is Categorical:
                 found += [float(point[name] == choice) for choice in allowed.choices]
             else:
                 found.append(position_of(allowed, point[name]))
@@ -62,8 +62,8 @@ class FlatSpace:
 
 
 def _drawn(allowed: Range, rng: random.Random) -> Any:
-    if isinstance(allowed, Categorical):
+    if type(allowed) is Categorical:
         return rng.choice(allowed.choices)
-    if isinstance(allowed, Int) and not allowed.log:
+    if type(allowed) is Int and not allowed.log:
         return rng.randint(allowed.low, allowed.high)
     return value_at(allowed, rng.random())

@@ -80,23 +80,27 @@ def clip(value: Any, allowed: Range) -> Any:
     return min(max(value, allowed.low), allowed.high)
 
 
+# Samplers ask these two ten thousand times a proposal, so kinds are told apart by `type`, which
+# costs a tenth of `isinstance` where the class is abstract, as Optuna's is.
+
+
 def value_at(allowed: Range, position: float) -> Any:
     """The value at a position from 0 to 1 inside a range; categories have no order: the first."""
-    if isinstance(allowed, Categorical):
+    if type(allowed) is Categorical:
         return allowed.choices[0]
-    assert isinstance(allowed, Float | Int)
+    assert type(allowed) is Float or type(allowed) is Int
     low, high = allowed.low, allowed.high
     if allowed.log:
         found = math.exp(math.log(low) + position * (math.log(high) - math.log(low)))
     else:
         found = low + position * (high - low)
     found = min(max(found, low), high)
-    return round(found) if isinstance(allowed, Int) else found
+    return round(found) if type(allowed) is Int else found
 
 
 def position_of(allowed: Range, value: Any) -> float:
     """Where in a range a number lies, from 0 to 1, on the range's own (linear or log) scale."""
-    assert isinstance(allowed, Float | Int)
+    assert type(allowed) is Float or type(allowed) is Int
     low, high = float(allowed.low), float(allowed.high)
     if low == high:
         return 0.5
