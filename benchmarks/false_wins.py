@@ -11,9 +11,12 @@ is on the better side, so that 2.5 % of verdicts are wins where the two are alik
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -129,33 +132,66 @@ def measure_simulated(workers: ProcessPoolExecutor, quick: bool) -> list[Measure
 # Whole searches.
 
 
-def search_in(folder: str, spec: SearchSpec, copies: int) -> dict[str, object]:
-    """One search: who was put to the test, and the scores of all of them."""
+@dataclass(frozen=True)
+class Pair:
+    """Who was put to the test by a search: scores [seeds, items], and who won."""
+
+    baseline: Matrix
+    challenger: Matrix
+    arm: str
+    won: bool
+
+    @property
+    def difference(self) -> Matrix:
+        """Challenger less baseline."""
+        return self.challenger - self.baseline
+
+    def write(self, path: Path) -> None:
+        """Writes it whole or not at all."""
+        temporary = path.with_suffix(f".{os.getpid()}.npz")
+        np.savez_compressed(temporary, allow_pickle=False, **vars(self))
+        temporary.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Pair:
+        with np.load(path, allow_pickle=False) as file:
+            scores = file["baseline"], file["challenger"]
+            return cls(*scores, str(file["arm"]), bool(file["won"]))
+
+
+def search_in(folder: Path, spec: SearchSpec, copies: int) -> Pair:
+    """One search; one that has been carried out in this folder before is read from it."""
     from benchmarks.copies_of_plain import add_copies
     from benchmarks.in_process_search import search
 
+    kept = folder / f"seed-{spec.seed}.npz"
+    if kept.exists():
+        return Pair.read(kept)
     if copies:
-        add_copies(Path(folder) / "copies", copies)
-    found = search(spec, Path(folder) / f"seed-{spec.seed}")
-    verdict = found.verdict
-    arm = None if verdict["challenger"] is None else verdict["challenger"]["algorithm"]
-    return {
-        "baseline": found.scores[found.plan["baseline"]],
-        "challenger": found.scores.get(found.plan["challenger"]),
-        "secondaries": [found.scores[number] for number in found.plan["secondaries"]],
-        "won": verdict["recommended"] == "challenger",
-        "arm": arm,
-    }
+        add_copies(folder / "copies", copies)
+    run_folder = folder / f"seed-{spec.seed}"
+    shutil.rmtree(run_folder, ignore_errors=True)  # one that was broken off
+    found = search(spec, run_folder)
+    pair = Pair(
+        found.scores[found.plan["baseline"]],
+        found.scores[found.plan["challenger"]],
+        found.verdict["challenger"]["algorithm"],
+        found.verdict["recommended"] == "challenger",
+    )
+    pair.write(kept)
+    return pair
 
 
 def searched(
     workers: ProcessPoolExecutor, folder: Path, specs: Sequence[SearchSpec], copies: int = 0
-) -> list[dict[str, object]]:
-    jobs = [workers.submit(search_in, str(folder), spec, copies) for spec in specs]
+) -> list[Pair]:
+    """The pairs of all searches."""
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [workers.submit(search_in, folder, spec, copies) for spec in specs]
     found = []
     for spec, job in zip(specs, jobs, strict=True):
         found.append(job.result())
-        print(f"search {spec.seed}: {found[-1]['arm']}, won: {found[-1]['won']}", flush=True)
+        print(f"search {spec.seed}: {found[-1].arm}, won: {found[-1].won}", flush=True)
     return found
 
 
@@ -175,9 +211,8 @@ def measure_luck(workers: ProcessPoolExecutor, quick: bool, folder: Path) -> lis
         )
         for index in range(count)
     ]
-    found = searched(workers, folder, specs, copies)
-    keep(folder, "luck", found)
-    pairs = [compare(each["challenger"] - each["baseline"]) for each in found]  # type: ignore[operator]
+    found = searched(workers, folder / "luck", specs, copies)
+    pairs = [compare(each.difference) for each in found]
     shifts = [pair.difference for pair in pairs]
     what = f"tuning luck, best of {copies} copies of the baseline against the baseline"
     return [
@@ -205,10 +240,8 @@ def measure_power(workers: ProcessPoolExecutor, quick: bool, folder: Path) -> li
         )
         for index in range(count)
     ]
-    found = searched(workers, folder, specs)
-    keep(folder, "power", found)
-    differences = [each["challenger"] - each["baseline"] for each in found]  # type: ignore[operator]
-    return figures_of_power(differences)
+    found = searched(workers, folder / "power", specs)
+    return figures_of_power([each.difference for each in found])
 
 
 def figures_of_power(differences: Sequence[Matrix]) -> list[Measured]:
@@ -267,16 +300,6 @@ def errors_on_real(differences: Sequence[Matrix], each: int = 200) -> list[Measu
     ]
 
 
-def keep(folder: Path, name: str, found: Sequence[dict[str, object]]) -> None:
-    """Writes the scores down, for whoever wants to look further."""
-    arrays = {
-        f"{who}_{index}": each[who]
-        for index, each in enumerate(found)
-        for who in ("baseline", "challenger")
-    }
-    np.savez_compressed(folder / f"{name}.npz", **arrays)  # type: ignore[arg-type]
-
-
 def measure(given: argparse.Namespace) -> list[Measured]:
     """Carries out the parts that are asked for."""
     from benchmarks.in_process_search import one_thread
@@ -285,7 +308,6 @@ def measure(given: argparse.Namespace) -> list[Measured]:
     figures: list[Measured] = []
     with tempfile.TemporaryDirectory(prefix="false_wins-") as temporary:
         folder = given.keep or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
         spawning = get_context("spawn")
         with ProcessPoolExecutor(given.workers, spawning, one_thread) as workers:
             if "self" in parts:
@@ -302,7 +324,12 @@ def measure(given: argparse.Namespace) -> list[Measured]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", action="append", choices=PARTS, help="only this; repeatable")
     parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep runs and scores there")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the searches there, and go on with those that are there",
+    )
 
 
 if __name__ == "__main__":

@@ -287,7 +287,7 @@ def regret(
         best = np.argmax(finals[candidates], axis=1)
         value = worths[candidates[np.arange(DRAWS), best]]
         scale = max(float(arm.worth.max() - np.median(arm.worth)), 1e-9)
-        found.append(float((arm.worth.max() - value).mean()) / scale)
+        found.append(float((worths.max() - value).mean()) / scale)
     return float(np.mean(found))
 
 
