@@ -95,9 +95,8 @@ def scored(
 
 def measure(given: argparse.Namespace) -> list[Measured]:
     """Tunes and scores all contestants."""
-    seeds, tuning_seeds = (
-        (range(2), range(1000, 1001)) if given.quick else (range(20), range(1000, 1004))
-    )
+    seeds = range(2 if given.quick else given.seeds)
+    tuning_seeds = range(1000, 1001 if given.quick else 1004)
     tasks = SCORED_ON[:3] if given.quick else SCORED_ON
     at_end: dict[str, np.ndarray[Any, Any]] = {}
     figures: list[Measured] = []
@@ -134,9 +133,9 @@ def _contest(at_end: dict[str, np.ndarray[Any, Any]]) -> Measured:
     best = min(others, key=lambda name: float(others[name].mean()))
     mine, theirs = at_end[OURS], others[best]
     draws = np.random.default_rng(0).integers(len(mine), size=(2000, len(mine)))
-    ratios = mine[draws].mean(axis=1) / theirs[draws].mean(axis=1)
+    ratios = mine[draws].mean(axis=1) / np.maximum(theirs[draws].mean(axis=1), 1e-9)
     low, high = np.quantile(ratios, [0.025, 0.975])
-    ratio = float(mine.mean() / theirs.mean())
+    ratio = float(mine.mean() / max(theirs.mean(), 1e-9))
     return Measured(
         f"regret of ours / of the best other ({best}), n = {FULL_RUNS}",
         ratio,
@@ -147,5 +146,9 @@ def _contest(at_end: dict[str, np.ndarray[Any, Any]]) -> Measured:
     )
 
 
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", type=int, default=20, help="searches of each task; 20")
+
+
 if __name__ == "__main__":
-    run(__doc__, measure)
+    run(__doc__, measure, _options)
