@@ -130,9 +130,7 @@ Address = Annotated[
 
 Run = Annotated[Path, typer.Argument(help="Run folder.")]
 AnyRun = Annotated[Path, typer.Argument(help="Run folder, of a finished search or not.")]
-AnyHistory = Annotated[
-    Path, typer.Argument(help="Folder of a history, such as runs/history.", metavar="DIR")
-]
+AnyHistory = Annotated[Path, typer.Argument(help="Folder of a history, such as runs/history.")]
 ReportFile = Annotated[
     Path | None, typer.Option(help="File to write; RUN/report.html, made anew, if not given.")
 ]

@@ -35,7 +35,7 @@ Refused = Callable[..., None]
         (["export", "run"], ["--to"]),
         (["train"], ["tuned"]),
         (["train", "tuned.yaml", "--seed", "1.5"], ["--seed"]),
-        (["history"], ["dir"]),
+        (["history"], ["folder"]),
         (["list"], ["kind"]),
         (["describe"], ["name"]),
     ],
