@@ -143,8 +143,8 @@ def _words(points: dict[str, list[Point]], tasks: int, folder: Path) -> str:
     counts = sorted(len(each) for each in points.values() if each)
     if not counts:
         return (
-            f"warm start: no trials in {folder} are of this kind of search and space; it starts "
-            "from the published defaults alone"
+            f"warm start: {folder} has nothing for this kind of search and space but the "
+            "published defaults"
         )
     few, many = counts[0], counts[-1]
     configs = f"{many} config" + ("" if many == 1 else "s")

@@ -81,7 +81,7 @@ def test_other_scenarios_metrics_and_modes_do_not_count(
     other = type("Other", (type(prepared.scenario),), changed)()
     found = advised(history, replace(prepared, scenario=other))
     assert found.tasks == 0 and not any(found.points.values())
-    assert "published defaults alone" in found.words
+    assert "nothing for this kind of search" in found.words
 
 
 def test_an_arm_that_no_past_space_had_starts_cold(
