@@ -319,7 +319,8 @@ def _carry_out(
     folder = session.folder
     try:
         with interruption.answered_by(session.interrupt, session.on_interruption):
-            train(session, prepared, slots)
+            if not session.complete:
+                train(session, prepared, slots)
         if session.complete:
             # Whenever that is broken off, the same plan is judged again.
             with suppress(KeyboardInterrupt):

@@ -52,6 +52,8 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
     from trainables.trial_actor import TrialActor
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    # Tune saves a state of its own, which is not the truth; that it could not is no news.
+    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     spec, resources = prepared.spec, trial_resources(prepared.spec)
     actor = tune.with_parameters(
         TrialActor,
