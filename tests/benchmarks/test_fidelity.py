@@ -31,6 +31,7 @@ def test_tau_compares_inside_an_arm_only_and_no_config_with_itself() -> None:
     low, high = arm_of([0, 1, 2], [0, 1, 2]), arm_of([10, 11, 12], [-10, -9, -8])
     assert tau([low, high], "prefix", 0, [all_rows(low), all_rows(high)]) == 1
     assert tau([low], "prefix", 0, [np.array([0, 0, 2])]) == 1
+    assert tau([low], "prefix", 0, [np.array([1, 1, 1])]) == 0
 
 
 def test_a_rung_that_ranks_finds_better_than_none_and_one_that_misleads_worse() -> None:
