@@ -87,11 +87,11 @@ def cases(quick: bool, folder: Path) -> list[Case]:
         spec = SearchSpec(
             scenario,
             more.pop("data", rest[0]),
-            max_epochs=cap / 5 if quick else cap,
+            max_epochs=cap / 10 if quick else cap,
             space={"algorithm": list(arms), **more.pop("space", {})},
             **more,
         )
-        return Case(name, spec, 4 if quick else each)
+        return Case(name, spec, 3 if quick else each)
 
     curricula = ("superloss", "self_paced")
     # Batches of 8 cost four times the time of 32, and no scenario is about them.
@@ -255,12 +255,12 @@ def concordance(early: Numbers, worth: Numbers, rows: NDArray[np.intp]) -> tuple
 
 
 def tau(arms: Sequence[Arm], fidelity: str, rung: int, rows: Sequence[NDArray[np.intp]]) -> float:
-    """Kendall's tau over pairs in one arm; `rung` -1 is the end."""
+    """Kendall's tau over pairs in one arm, 0 without any; `rung` -1 is the end."""
     found = [
         concordance(arm.final if rung < 0 else arm.early[fidelity][rung], arm.worth, chosen)
         for arm, chosen in zip(arms, rows, strict=True)
     ]
-    return sum(balance for balance, _ in found) / sum(pairs for _, pairs in found)
+    return sum(balance for balance, _ in found) / max(1, sum(pairs for _, pairs in found))
 
 
 def regret(
