@@ -229,9 +229,10 @@ def measure(given: argparse.Namespace) -> list[Measured]:
                 f"test {np.round(each.tests, 4)}, {each.trials} to choose from",
                 flush=True,
             )
-    if given.curves is not None:
-        told = {name: [vars(each) for each in mine] for name, mine in curves.items()}
-        given.curves.write_text(json.dumps(told) + "\n")
+            if given.curves is not None:  # at once: what is broken off after an hour is not lost
+                told = {"strategy": strategy.name, "seed": seed, **vars(each)}
+                with given.curves.open("a") as file:
+                    file.write(json.dumps(told) + "\n")
     return [*_levels(curves, shown), *_contest(curves, shown[-1] * CAP)]
 
 
@@ -305,7 +306,9 @@ def _median_interval(values: Sequence[float]) -> tuple[float, float]:
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=8, help="searches of each kind")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
-    parser.add_argument("--curves", type=Path, metavar="FILE", help="write all curves to FILE")
+    parser.add_argument(
+        "--curves", type=Path, metavar="FILE", help="append each search to FILE, as JSON lines"
+    )
 
 
 if __name__ == "__main__":

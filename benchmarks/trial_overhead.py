@@ -216,7 +216,8 @@ def measure(given: argparse.Namespace) -> list[Measured]:
         ("TorchTrainer, 2 workers", stock_trainer, 2 if given.quick else 3),
     ]
     for name, strategy, trials in stock[: 1 if given.quick else None]:
-        with connect(None, dashboard=True):
+        # A CPU more than workers, or a trial's own process leaves them too few and all hang.
+        with connect(None, cpus=3, dashboard=True):
             slope, count = marginal(strategy(prepared, trials), min(SKIPPED, trials // 3))
         found.append(Measured(f"stock {name}, ms", 1e3 * (slope - alone), count))
         print(found[-1], flush=True)

@@ -52,6 +52,26 @@ def request_for(view: DataView, folder: Path, number: int, **training: Any) -> T
     )
 
 
+def workers_of(ancestor: int) -> list[int]:
+    """The Ray Train workers started by a process; other tests' groups run beside it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        process = int(path.parent.name)
+        try:
+            if b"RayTrainWorker" in path.read_bytes() and descends_from(process, ancestor):
+                found.append(process)
+        except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            continue
+    return found
+
+
+def descends_from(process: int, ancestor: int) -> bool:
+    while process > 1 and process != ancestor:
+        state = Path(f"/proc/{process}/stat").read_text()
+        process = int(state.rpartition(")")[2].split()[1])
+    return process == ancestor
+
+
 def test_trial_after_trial(group: WorkerGroup, view: DataView, tmp_path: Path) -> None:
     for number in range(2):
         request = request_for(view, tmp_path, number)
@@ -80,11 +100,7 @@ def test_a_killed_worker_is_replaced_and_the_trial_goes_on(
 ) -> None:
     request = request_for(view, tmp_path, 9)
     first = group.carry_out(request)
-    workers = [
-        int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if b"RayTrainWorker" in path.read_bytes()
-    ]
+    workers = workers_of(os.getpid())
     assert len(workers) == 2
     os.kill(workers[-1], signal.SIGKILL)
     last = group.carry_out(following(request, first))
