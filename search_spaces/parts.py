@@ -73,23 +73,33 @@ def option(base: type[P], name: object) -> type[P]:
     """
     package = folder_of(base)
     if name not in option_names(package):
-        raise unknown_name(base.kind, name, option_names(package))
-    module = importlib.import_module(f"{package}.{name}")
+        raise unknown_name(base.kind, name, options(base))
+    found = _part_in(f"{package}.{name}")
+    if not issubclass(found, base):
+        raise unknown_name(f"{base.kind} of this kind", name, options(base))
+    return found
+
+
+def options(base: type[P]) -> dict[str, type[P]]:
+    """Every option of a family by name; of a family inside a larger one, those that belong."""
+    package = folder_of(base)
+    found = {name: _part_in(f"{package}.{name}") for name in option_names(package)}
+    return {name: part for name, part in found.items() if issubclass(part, base)}
+
+
+def _part_in(module_name: str) -> type[Part]:
+    """The one final part that a module holds."""
+    module = importlib.import_module(module_name)
     found = [
         member
         for member in vars(module).values()
         if isinstance(member, type)
-        and issubclass(member, base)
+        and issubclass(member, Part)
         and member.__module__ == module.__name__
     ]
     if len(found) != 1:
-        raise RuntimeError(f"{module.__name__} must hold exactly one final {base.__name__}")
+        raise RuntimeError(f"{module_name} must hold exactly one final part")
     return found[0]
-
-
-def options(base: type[P]) -> dict[str, type[P]]:
-    """Every option of a family by name."""
-    return {name: option(base, name) for name in option_names(folder_of(base))}
 
 
 def hyperparameters(cls: type) -> list[dataclasses.Field[Any]]:

@@ -18,12 +18,10 @@ from search_spaces.parts import (
     Config,
     Part,
     field_types,
-    folder_of,
     hyperparameters,
     is_family,
     is_part,
-    option,
-    option_names,
+    options,
 )
 from search_spaces.ranges import Categorical, Float, Int, Range, in_range
 
@@ -219,8 +217,7 @@ def _part(base: type[Part], default: Part, keep: Keep) -> Node:
     if not is_family(base):
         return _group(base, default, keep)
     found: dict[str, Group] = {}
-    for name in option_names(folder_of(base)):
-        cls = option(base, name)
+    for name, cls in options(base).items():
         if keep(cls):
             found[name] = _group(cls, default if type(default) is cls else None, keep)
     name = default.part_name()

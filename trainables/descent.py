@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -72,13 +74,24 @@ class DescentLearner(Learner):
         self.order = torch.empty(0, dtype=torch.int64, device=device)
         self.best: dict[str, Tensor] = {}
         self.best_merit = self._candidate = -math.inf
-        self.model = self._new_model()
+        with self._initialising():
+            self.model = self.prepared(self.build().to(device))
         self.optimizer = sections.optimizer.build(self.model.parameters())
 
-    def _new_model(self) -> nn.Module:
+    @contextmanager
+    def _initialising(self) -> Iterator[None]:
         with torch.random.fork_rng(devices=[]):
             seed_cpu(derive_seed(self.seed, "initialisation"))
+            yield
+
+    def plain_model(self) -> nn.Module:
+        """A new network that no algorithm has touched."""
+        with self._initialising():
             return self.build().to(self.device)
+
+    def prepared(self, model: nn.Module) -> nn.Module:
+        """The network as the algorithm wants it, before its weights go to the optimizer."""
+        return model
 
     @abstractmethod
     def build(self) -> nn.Module:
@@ -132,11 +145,20 @@ class DescentLearner(Learner):
     def measure(self) -> dict[str, float]:
         return self.metrics_of(self.weights())
 
+    def algorithm_state(self) -> State:
+        """All of the algorithm that changes."""
+        return dict(self.algorithm.state)
+
+    def load_algorithm_state(self, state: State) -> None:
+        """Takes over what `algorithm_state` gave."""
+        self.algorithm.state.clear()
+        self.algorithm.state.update(state)
+
     def parts_state(self) -> State:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "algorithm": dict(self.algorithm.state),
+            "algorithm": self.algorithm_state(),
             "order": self.order,
             "best": self.best,
             "best_merit": self.best_merit,
@@ -146,8 +168,7 @@ class DescentLearner(Learner):
     def load_parts_state(self, state: State) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.algorithm.state.clear()
-        self.algorithm.state.update(state["algorithm"])
+        self.load_algorithm_state(state["algorithm"])
         self.order = state["order"]
         self.best = dict(state["best"])
         self.best_merit, self._candidate = state["best_merit"], state["candidate"]

@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Protocol, final
+from typing import Any, Protocol, Self, final
 
 import torch
 from torch import Tensor
@@ -162,13 +162,20 @@ class Learner(ABC):
         with self._random.active():
             self.unit = self.measure_unit()
             self.horizon = int(horizon * self.unit)
-            # What never fits the horizon is not done to its end. (Ranks must end together.)
-            at_most = self.horizon if self.ranks.size == 1 else None
-            held = self._held()
-            with suppress(OutOfCompute), FlopCounter(at_most) as counter:
-                self.prepare()
-            self._note_memory(held, counter)
-        self._owed = self.ranks.total(counter.total)
+            self._owed = self._run_up(self.prepare)
+
+    def _run_up(self, work: Callable[[], None]) -> int:
+        """Does what comes before steps; returns its FLOPs.
+
+        What does not fit the horizon is broken off: nothing would be trained after it. (Only of
+        one rank: several must end together.)
+        """
+        at_most = self.horizon - self.spent if self.ranks.size == 1 else None
+        held = self._held()
+        with suppress(OutOfCompute), FlopCounter(at_most) as counter:
+            work()
+        self._note_memory(held, counter)
+        return self.ranks.total(counter.total)
 
     @final
     def advance(self, compute: float) -> None:
@@ -184,11 +191,7 @@ class Learner(ABC):
         if not self._opened:
             if self.diverged:
                 return False
-            held = self._held()
-            with FlopCounter() as counter:
-                self.open_epoch()
-            self._note_memory(held, counter)
-            self._owed += self.ranks.total(counter.total)
+            self._owed += self._run_up(self.open_epoch)
             self._opened = True
         if self.spent + self._owed > target:
             return False
@@ -225,7 +228,7 @@ class Learner(ABC):
         """
         if kind not in self._step_flops:
             # Counted on a copy: counting slows a step down, and nothing may be done twice.
-            twin, held = copy.deepcopy(self, {id(self._shared): self._shared}), self._held()
+            twin, held = self._twin(), self._held()
             devices = [self.device] if self.device.type == "cuda" else []
             with torch.random.fork_rng(devices), FlopCounter() as counter:
                 work(twin)
@@ -235,6 +238,11 @@ class Learner(ABC):
                 # Such a run would never spend its horizon.
                 raise RuntimeError(f"a step costs no counted compute (kind of step: '{kind}')")
         return self._step_flops[kind]
+
+    def _twin(self) -> Self:
+        """A copy that shares the data, which an algorithm may hold on to by its parts."""
+        shared = (self._shared, *vars(self._shared).values())
+        return copy.deepcopy(self, {id(each): each for each in shared})
 
     @final
     def evaluate(self) -> dict[str, float]:

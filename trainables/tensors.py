@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -16,12 +17,14 @@ from trainables.ranks import ALONE, Ranks
 class TensorExamples:
     """Inputs [n, ...] and labels int64 [n], on one device.
 
-    Every one of `ranks` holds them all; passes over them are divided among the ranks.
+    Every one of `ranks` holds them all; passes over them are divided among the ranks. `columns`
+    are what else is known of each example, [n] by name, as in `Examples`.
     """
 
     inputs: Tensor
     labels: Tensor
     ranks: Ranks = ALONE
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -33,7 +36,9 @@ class TensorExamples:
             # Arrays out of Ray's object store are read-only. Nothing here writes into them.
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             inputs, labels = torch.from_numpy(examples.inputs), torch.from_numpy(examples.labels)
-        return cls(inputs.to(device), labels.to(device), ranks)
+            columns = {name: torch.from_numpy(each) for name, each in examples.columns.items()}
+        on_device = {name: column.to(device) for name, column in columns.items()}
+        return cls(inputs.to(device), labels.to(device), ranks, on_device)
 
     def own_inputs(self, size: int = 1024) -> tuple[Tensor, ...]:
         """This rank's part of the inputs in order, `size` at a time."""

@@ -77,6 +77,7 @@ def test_curricula_pay_for_training_their_scorer(make_learner, algorithm: str, e
     changes = {**LAST, f"algorithm.{algorithm}.scorer.self_taught.epochs": epochs}
     learner = make_learner("curriculum", algorithm, changes=changes, horizon=10.0)
     scoring = epochs * PASS + TRAIN * FORWARD
+    learner.advance(0.0)
     assert learner.compute == scoring / PASS, "done, and owed until it fits"
     assert learner.spent == 0
     learner.advance((scoring - 1) / PASS)
@@ -122,6 +123,13 @@ def test_the_ledger_equals_a_counter_that_is_always_on(
     ran = always_on.total - measuring.total - sum(costs.values())
     assert learner.compute == ran / learner.unit
     assert learner.spent <= learner.horizon
+
+
+@pytest.mark.parametrize(("scenario", "algorithm"), ALGORITHMS)
+def test_building_a_learner_costs_nothing(make_learner, scenario: str, algorithm: str) -> None:
+    with FlopCounter() as counter:
+        make_learner(scenario, algorithm, "cnn")
+    assert counter.total == 0, "what is done before a run begins would never be paid for"
 
 
 @pytest.mark.parametrize(("scenario", "algorithm"), ALGORITHMS)

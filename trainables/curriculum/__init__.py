@@ -3,6 +3,6 @@
 Each module without an underscore is one algorithm; `_curriculum.py` says what an algorithm is.
 """
 
-from trainables.curriculum._curriculum import Curriculum
+from trainables.curriculum._curriculum import Curriculum, DataCurriculum, LossCurriculum
 
-__all__ = ["Curriculum"]
+__all__ = ["Curriculum", "DataCurriculum", "LossCurriculum"]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
 from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainables.classification import ClassificationLearner
 from trainables.curriculum._curriculum import Curriculum
 from trainables.curriculum._recipe import Recipe
+from trainables.learner import State
 from trainables.randomness import derive_seed
 from trainables.tensors import TensorView
 
@@ -24,14 +25,20 @@ class CurriculumLearner(ClassificationLearner):
     algorithm: Curriculum
 
     def __init__(self, recipe: Recipe, data: TensorView, seed: int, device: torch.device) -> None:
-        super().__init__(recipe, data, seed, device)
         self.recipe = recipe
-        self.algorithm = replace(recipe.algorithm)  # a state of its own
+        self.algorithm = copy.deepcopy(recipe.algorithm)  # a state of its own
+        super().__init__(recipe, data, seed, device)
+        self.epoch_began = 0.0
+        self.in_training = self.model
 
-    def prepare(self) -> None:
+    def prepared(self, model: nn.Module) -> nn.Module:
         seed = derive_seed(self.seed, "algorithm")
         self.algorithm.data_prepare(self.data.train, seed)
-        self.algorithm.model_prepare(self.model, self.data.train, seed)
+        self.algorithm.model_prepare(model, self.data.train, seed)
+        return model.to(self.device)
+
+    def prepare(self) -> None:
+        """Nothing more: what costs compute comes with the first epoch."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -39,14 +46,19 @@ class CurriculumLearner(ClassificationLearner):
 
     def open_epoch(self) -> None:
         super().open_epoch()
-        admitted = self.algorithm.data_curriculum(self.data.train, self.model, self.progress)
+        seed = derive_seed(self.seed, "data_curriculum", self.epoch)
+        admitted = self.algorithm.data_curriculum(self.data.train, self.model, self.progress, seed)
         count = len(self.data.train) if admitted is None else len(admitted)
         places = self.shuffled(count, self.steps_per_epoch * self.batch_size)
         self.order = places if admitted is None else admitted[places]
-        self.model = self.algorithm.model_curriculum(self.model, self.progress)
+
+    def epoch_paid(self) -> None:
+        super().epoch_paid()
+        self.epoch_began = self.progress
+        self.in_training = self.algorithm.model_curriculum(self.model, self.progress)
 
     def step_kind(self) -> str:
-        return self.algorithm.loss_phase(self.progress)
+        return self.algorithm.loss_phase(self.epoch_began)
 
     def step(self) -> Tensor:
         start = self.step_in_epoch * self.batch_size
@@ -54,9 +66,23 @@ class CurriculumLearner(ClassificationLearner):
         inputs, labels = self.data.train.inputs[indices], self.data.train.labels[indices]
         key = derive_seed(self.seed, "augmentation", self.epoch, start)
         inputs = self.recipe.augmentation.apply(inputs, indices, key)
-        self.model.train()
-        own = self.model(inputs[self.ranks.share(len(indices))])
+        self.in_training.train()
+        own = self.in_training(inputs[self.ranks.share(len(indices))])
         outputs = self.ranks.gather(own, len(indices))
         loss = self.algorithm.loss_curriculum(cross_entropy, outputs, labels, indices, inputs)
         self.descend(loss)
         return loss
+
+    def algorithm_state(self) -> State:
+        return self.algorithm.state_dict()
+
+    def load_algorithm_state(self, state: State) -> None:
+        self.algorithm.load_state_dict(state)
+
+    def parts_state(self) -> State:
+        return {**super().parts_state(), "epoch_began": self.epoch_began}
+
+    def load_parts_state(self, state: State) -> None:
+        super().load_parts_state(state)
+        self.epoch_began = state["epoch_began"]
+        self.in_training = self.algorithm.model_curriculum(self.model, self.epoch_began)

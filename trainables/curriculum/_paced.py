@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces import Categorical
-from trainables.curriculum._curriculum import Curriculum
+from trainables.curriculum._curriculum import DataCurriculum
 from trainables.pacing import Pacing
 from trainables.pacing.linear import Linear
 from trainables.tensors import TensorExamples
@@ -39,8 +39,11 @@ def balanced_order(difficulty: Tensor, labels: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class PacedCurriculum(Curriculum, ABC):
-    """Scores every example once, then lets in the first share(progress) of that order."""
+class PacedCurriculum(DataCurriculum, ABC):
+    """Scores every example once, then lets in the first share(progress) of that order.
+
+    The score is taken when the first epoch begins, and paid for from the run's compute.
+    """
 
     pacing: Pacing = Linear()
     balanced: Annotated[bool, Categorical([True, False])] = True
@@ -49,15 +52,14 @@ class PacedCurriculum(Curriculum, ABC):
     def score(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         """A score of each example [n]; the lowest are let in first."""
 
-    def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
-        scores = self.score(examples, model, seed)
-        if self.balanced:
-            self.state["order"] = balanced_order(scores, examples.labels)
-        else:
-            self.state["order"] = scores.argsort(stable=True)
-
     def data_curriculum(
-        self, examples: TensorExamples, model: nn.Module, progress: float
+        self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
     ) -> Tensor | None:
         count = admitted(self.pacing, progress, len(examples))
-        return None if count == len(examples) else self.state["order"][:count]
+        if count == len(examples):
+            return None
+        if "order" not in self.state:
+            scores = self.score(examples, model, seed)
+            balanced = balanced_order(scores, examples.labels) if self.balanced else None
+            self.state["order"] = scores.argsort(stable=True) if balanced is None else balanced
+        return self.state["order"][:count]

@@ -45,7 +45,7 @@ class SelfPaced(Curriculum):
     weighting: Annotated[str, Categorical(["hard", "linear", "logistic"])] = "hard"
 
     def data_curriculum(
-        self, examples: TensorExamples, model: nn.Module, progress: float
+        self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
     ) -> Tensor | None:
         count = admitted(self.pacing, progress, len(examples))
         if count == len(examples) and self.weighting == "hard":

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from search_spaces import Categorical, Float
-from trainables.curriculum._curriculum import Criterion, Curriculum
+from trainables.curriculum._curriculum import Criterion, LossCurriculum
 
 SMOOTHING = 0.9
 
@@ -42,7 +42,7 @@ def confidence(losses: Tensor, threshold: Tensor, lam: float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class SuperLoss(Curriculum):
+class SuperLoss(LossCurriculum):
     """Each example's loss weighted by how confident the model can be in it.
 
     Castells, Weinzaepfel and Revaud, "SuperLoss: A Generic Loss for Robust Curriculum Learning",

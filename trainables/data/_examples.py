@@ -17,10 +17,13 @@ class Examples:
     Attributes:
         inputs: float32, [n, features] or [n, channels, height, width], standardised.
         labels: int64, [n], from 0 to the number of classes - 1.
+        columns: what else is known of each example, [n] by name; `clean` says that a label is
+            known to be right.
     """
 
     inputs: NDArray[np.float32]
     labels: NDArray[np.int64]
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -22,6 +22,6 @@ class Scorer(Part, ABC):
 
         Args:
             examples: the training examples.
-            model: the model before training; it is left as it is.
+            model: as it stands; it is left as it is.
             seed: for whatever is drawn.
         """

@@ -10,6 +10,7 @@ def test_mostly_flipped_examples_are_let_in_first(make_learner, flipped) -> None
     learner = make_learner(
         "curriculum", "anti_curriculum", view=view, changes=changes, horizon=30.0
     )
+    learner.advance(6.0)
     first = learner.algorithm.state["order"][: len(flips) // 2]
     assert flips.double().mean() == pytest.approx(0.4)
     assert flips[first].double().mean() > 0.55
@@ -20,5 +21,6 @@ def test_it_is_easy_to_hard_the_other_way_round(make_learner) -> None:
     for algorithm in ("easy_to_hard", "anti_curriculum"):
         changes = {f"algorithm.{algorithm}.balanced": False}
         learner = make_learner("curriculum", algorithm, changes=changes, horizon=5.0)
+        learner.advance(4.0)
         orders.append(learner.algorithm.state["order"])
     assert torch.equal(orders[0], orders[1].flip(0))

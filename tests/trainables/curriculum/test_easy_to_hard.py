@@ -20,9 +20,8 @@ def test_the_order_is_that_of_the_scorers_difficulty(ranked, monkeypatch) -> Non
     )
     for balanced in (True, False):  # there is one class, so it makes no difference
         algorithm = EasyToHard(HALF, balanced=balanced)
-        algorithm.model_prepare(model, examples, 0)
+        admitted = algorithm.data_curriculum(examples, model, 0.9, 0)
         assert [37 * i % 100 for i in algorithm.state["order"].tolist()] == list(range(100))
-        admitted = algorithm.data_curriculum(examples, model, 0.9)
         assert [37 * i % 100 for i in admitted.tolist()] == list(range(50))
 
 
@@ -30,6 +29,7 @@ def test_mostly_clean_examples_are_let_in_first(make_learner, flipped) -> None:
     view, flips = flipped
     changes = {"algorithm.easy_to_hard.scorer.self_taught.epochs": 3, "model.mlp.width": 64}
     learner = make_learner("curriculum", "easy_to_hard", view=view, changes=changes, horizon=30.0)
+    learner.advance(6.0)
     first = learner.algorithm.state["order"][: len(flips) // 2]
     assert flips.double().mean() == pytest.approx(0.4)
     assert flips[first].double().mean() < 0.25
@@ -39,6 +39,8 @@ def test_scoring_trains_a_copy_and_not_the_model(make_learner, assert_equal) -> 
     scored = make_learner("curriculum", "easy_to_hard")
     before = copy.deepcopy(scored.model.state_dict())
     scored.begin(5.0)
+    scored.advance(0.1)
+    assert scored.compute > 1.0, "it has been scored, and owes for that"
     assert_equal(dict(scored.model.state_dict()), dict(before))
     assert scored.model.training
 

@@ -59,7 +59,7 @@ def test_the_easiest_are_let_in_and_the_last_of_them_is_the_threshold(ranked) ->
     examples, model = ranked(difficulty)
     algorithm = SelfPaced(Linear(start=0.2, full_at=0.5))
     # Progress 0.25 is half way: 0.2 + 0.8 / 2 = 0.6 of 100.
-    admitted = algorithm.data_curriculum(examples, model, 0.25)
+    admitted = algorithm.data_curriculum(examples, model, 0.25, 0)
     assert [37 * i % 100 for i in admitted.tolist()] == list(range(60))
     # The 60th has the logit 59 / 50 against 0, and so the loss log(1 + e^1.18).
     expected = math.log(1 + math.exp(1.18))
@@ -73,7 +73,7 @@ def test_counts_follow_the_pacing_and_are_never_below_32(ranked, progress, count
     examples, model = ranked([float(i) for i in range(100)])
     # start 0, everything at 0.25: progress / 0.25 of 100.
     algorithm = SelfPaced(Linear(start=0.0, full_at=0.25))
-    admitted = algorithm.data_curriculum(examples, model, progress)
+    admitted = algorithm.data_curriculum(examples, model, progress, 0)
     assert (100 if admitted is None else len(admitted)) == count
 
 
@@ -94,7 +94,7 @@ def test_scoring_sees_the_model_without_dropout_and_leaves_its_mode(ranked) -> N
     model = torch.nn.Sequential(torch.nn.Dropout(0.9), model).train()
     algorithm = SelfPaced(Step(start=0.5, full_at=1.0))
     before = torch.get_rng_state()
-    assert algorithm.data_curriculum(examples, model, 0.5).tolist() == list(range(50))
+    assert algorithm.data_curriculum(examples, model, 0.5, 0).tolist() == list(range(50))
     assert model.training and model[0].training
     assert torch.equal(before, torch.get_rng_state())
 
@@ -112,7 +112,7 @@ def test_soft_weights_still_score_when_everything_is_admitted(make_learner) -> N
     examples = make_learner("curriculum", "plain").data.train
     model = torch.nn.Linear(6, 3)
     algorithm = SelfPaced(Linear(start=1.0), weighting="logistic")
-    admitted = algorithm.data_curriculum(examples, model, 0.0)
+    admitted = algorithm.data_curriculum(examples, model, 0.0, 0)
     assert sorted(admitted.tolist()) == list(range(len(examples)))
     losses = F.cross_entropy(model(examples.inputs), examples.labels, reduction="none")
     assert algorithm.state["threshold"] == losses.max()
