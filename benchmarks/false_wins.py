@@ -21,6 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -159,7 +160,7 @@ class Pair:
             return cls(*scores, str(file["arm"]), bool(file["won"]))
 
 
-def search_in(folder: Path, spec: SearchSpec, copies: int) -> Pair:
+def search_in(folder: Path, spec: SearchSpec, copies: int = 0, device: str = "cpu") -> Pair:
     """One search; one that has been carried out in this folder before is read from it."""
     from benchmarks.copies_of_plain import add_copies
     from benchmarks.in_process_search import search
@@ -171,7 +172,7 @@ def search_in(folder: Path, spec: SearchSpec, copies: int) -> Pair:
         add_copies(folder / "copies", copies)
     run_folder = folder / f"seed-{spec.seed}"
     shutil.rmtree(run_folder, ignore_errors=True)  # one that was broken off
-    found = search(spec, run_folder)
+    found = search(spec, run_folder, device=torch.device(device))
     pair = Pair(
         found.scores[found.plan["baseline"]],
         found.scores[found.plan["challenger"]],

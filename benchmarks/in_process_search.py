@@ -53,7 +53,10 @@ class Searched:
 
 
 def search(
-    spec: SearchSpec, folder: Path, prepared_by: Callable[[SearchSpec], Prepared] = prepare
+    spec: SearchSpec,
+    folder: Path,
+    prepared_by: Callable[[SearchSpec], Prepared] = prepare,
+    device: torch.device = CPU,
 ) -> Searched:
     """Carries out a search, its confirmation and its verdict.
 
@@ -61,6 +64,7 @@ def search(
         spec: the search.
         folder: where journal and checkpoints go; made here.
         prepared_by: loads what the spec names.
+        device: where everything is trained.
     """
     prepared = prepared_by(spec)
     folder.mkdir(parents=True)
@@ -68,13 +72,13 @@ def search(
     scored: list[NDArray[np.float64]] = []
 
     def score(trained: list[Trained], test: Any) -> NDArray[np.float64]:
-        scored.append(score_items(spec.scenario, trained, prepared.view, test, "cpu"))
+        scored.append(score_items(spec.scenario, trained, prepared.view, test, device.type))
         return scored[-1]
 
     with Journal.create(run_folder.journal) as journal:
         journal.append("search", spec=spec.to_dict())
         session = Session(spec, run_folder, journal, prepared.scenario, prepared.space)
-        train(session, prepared.scenario.on_device(prepared.view, CPU))
+        train(session, prepared.scenario.on_device(prepared.view, device), device)
         judge_plan(session, prepared, score)
         plan = session.table.plan
     assert plan is not None
@@ -83,10 +87,10 @@ def search(
     return Searched(session.table, judged["verdict"], plan, _by_trial(plan, scored[0]))
 
 
-def train(session: Session, data: DeviceData) -> None:
+def train(session: Session, data: DeviceData, device: torch.device = CPU) -> None:
     """Carries out all of a session's trainings; whatever one of them raises is raised."""
     while (request := session.ask()) is not None:
-        run = TrialRun(request, data, CPU)
+        run = TrialRun(request, data, device)
         while session.report(run.next_rung()):
             pass
     if not session.complete:
