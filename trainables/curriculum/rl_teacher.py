@@ -33,7 +33,8 @@ class RLTeacher(DataCurriculum):
     Matiisen, Oliver, Cohen and Schulman, "Teacher-Student Curriculum Learning", IEEE TNNLS 2019
     (arXiv 1707.00183), in the form that they use for supervised tasks: before each epoch the
     accuracy in every task is measured, and the teacher says in which shares the epoch's examples
-    come from the tasks: 1 - epsilon from the one with the greatest |Q|, epsilon from all. Q is
+    come from the tasks: 1 - epsilon from the one with the greatest |Q| (from all alike, as long as
+    nothing is known), epsilon from all. Q is
 
     - `online`: an average of the rise in accuracy since the last epoch, at the rate alpha,
     - `naive`: of the slope of the last `window` accuracies, once in so many epochs,
@@ -59,7 +60,7 @@ class RLTeacher(DataCurriculum):
             return None
         if "order" not in self.state:
             self._prepare(self.scorer.difficulty(examples, model, seed))
-        self._observe(self.accuracies(examples, model), seed)
+        self._observe(self.accuracies(examples, model))
         return self._mixed(self.shares(self.values(seed)), seed)
 
     def _prepare(self, difficulty: Tensor) -> None:
@@ -81,22 +82,19 @@ class RLTeacher(DataCurriculum):
             right = (logits_of(model, asked).argmax(1) == asked.labels).double()
         return torch.stack([each.mean() for each in right.split([len(each) for each in probes])])
 
-    def _observe(self, accuracies: Tensor, seed: int) -> None:
-        """Takes down what each bin's accuracy is now; a new choice may follow from it."""
+    def _observe(self, accuracies: Tensor) -> None:
+        """Takes down what each bin's accuracy is now, and what averages follow from it."""
         scores = torch.cat([self.state["scores"], accuracies[None]])
         if self.policy == "naive":
-            # What is chosen is kept to for a whole window.
+            # The average stays as it is for a whole window, and so does the choice.
             over = len(scores) > self.window
             if over:
                 self._average(slopes(scores[1:]))
             self.state["scores"] = scores[-1:] if over else scores
-        else:
-            if self.policy == "online" and len(scores) > 1:
-                self._average(scores[-1] - scores[-2])
-            self.state["scores"] = scores[-self.window - 1 :]
-        if len(self.state["scores"]) == 1 or self.policy != "naive":
-            bins = torch.arange(scores.shape[1], device=scores.device)
-            self.state["ties"] = keyed_uniform(bins, derive_seed(seed, "ties"), 1)[:, 0]
+            return
+        if self.policy == "online" and len(scores) > 1:
+            self._average(scores[-1] - scores[-2])
+        self.state["scores"] = scores[-self.window - 1 :]
 
     def _average(self, reward: Tensor) -> None:
         self.state["average"] = self.state["average"].lerp(reward, self.alpha)
@@ -117,11 +115,8 @@ class RLTeacher(DataCurriculum):
 
     def shares(self, values: Tensor) -> Tensor:
         """The share of the epoch that comes from each bin, [bins]."""
-        values = values.abs()
-        chosen = torch.where(values == values.max(), self.state["ties"], -1.0).argmax()
-        shares = torch.full_like(values, self.epsilon / len(values))
-        shares[chosen] += 1.0 - self.epsilon
-        return shares
+        greatest = values.abs() == values.abs().max()
+        return self.epsilon / len(values) + (1.0 - self.epsilon) * greatest / greatest.sum()
 
     def _mixed(self, shares: Tensor, seed: int) -> Tensor:
         """As many examples as there are, of each bin its share; a bin is gone through in turns."""

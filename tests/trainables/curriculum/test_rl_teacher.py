@@ -43,6 +43,12 @@ def test_slopes_by_hand() -> None:
     assert slopes(scores).tolist() == [1.0, 0.0, 1.5]
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_all_bins_are_alike_as_long_as_nothing_is_known(taught, policy) -> None:
+    chosen = taught(RLTeacher(policy=policy, bins=2), 7)
+    assert sorted(chosen.tolist()) == list(range(20))
+
+
 def test_online_by_hand(taught) -> None:
     algorithm = RLTeacher(bins=2, alpha=0.1)
     found = []
