@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Categorical
+from search_spaces import Categorical, Float
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.curriculum._paced import admitted
 from trainables.pacing import Pacing
@@ -16,20 +16,33 @@ from trainables.pacing.linear import Linear
 from trainables.scoring import losses_of
 from trainables.tensors import TensorExamples
 
+HIGHEST = 0.99
+WEIGHTINGS = ["hard", "linear", "logarithmic", "logistic", "polynomial"]
 
-def weights(kind: str, losses: Tensor, threshold: Tensor) -> Tensor:
+
+def weights(kind: str, losses: Tensor, threshold: Tensor, order: float = 3.0) -> Tensor:
     """How much examples that were let in count, given their losses now; [batch], in [0, 1].
 
-    With lambda the threshold: hard 1 (Kumar et al., eq. 4); linear 1 - l/lambda and logistic
-    (1 + e^-lambda) / (1 + e^(l - lambda)) (Jiang et al., ACM MM 2014; Xu et al., IJCAI 2015).
+    With lambda the threshold: hard 1 (Kumar et al., eq. 4); linear 1 - l/lambda and logarithmic
+    log(l + 1 - lambda) / log(1 - lambda) (Jiang et al., ACM MM 2014); logistic
+    (1 + e^-lambda) / (1 + e^(l - lambda)) (Xu et al., IJCAI 2015); polynomial
+    (1 - l/lambda)^(1 / (t - 1)) with the order t > 1 (Gong et al., IEEE TEVC 2019).
+
+    The logarithm needs lambda < 1. Beyond 0.99 losses are measured in units in which lambda is
+    0.99: the shape of the weights stays that of 0.99, whatever the losses are.
     """
-    if kind == "linear":
-        # Losses of examples that are learned by heart are exactly 0, and so may be lambda.
-        tiny = torch.finfo(threshold.dtype).tiny
-        return (1.0 - losses / threshold.clamp_min(tiny)).clamp(0.0, 1.0)
+    if kind == "hard":
+        return torch.ones_like(losses)
     if kind == "logistic":
         return (1.0 + torch.exp(-threshold)) / (1.0 + torch.exp(losses - threshold))
-    return torch.ones_like(losses)
+    # Losses of examples that are learned by heart are exactly 0, and so may be lambda.
+    threshold = threshold.clamp_min(torch.finfo(threshold.dtype).tiny)
+    if kind == "logarithmic":
+        unit = threshold / threshold.clamp_max(HIGHEST)
+        threshold = threshold.clamp_max(HIGHEST)
+        return (torch.log1p(losses / unit - threshold) / torch.log1p(-threshold)).clamp(0.0, 1.0)
+    below = (1.0 - losses / threshold).clamp(0.0, 1.0)
+    return below if kind == "linear" else below ** (1.0 / (order - 1.0))
 
 
 @dataclass(frozen=True)
@@ -39,10 +52,12 @@ class SelfPaced(Curriculum):
     Kumar, Packer and Koller, "Self-Paced Learning for Latent Variable Models", NIPS 2010, with the
     share let in paced directly, as in CurML, in place of their 1/K: the threshold lambda is the
     loss of the last example let in. Scoring costs a forward pass over all examples an epoch.
+    `order` is that of polynomial weights; 2 makes them linear.
     """
 
     pacing: Pacing = Linear(start=0.0, full_at=0.5)
-    weighting: Annotated[str, Categorical(["hard", "linear", "logistic"])] = "hard"
+    weighting: Annotated[str, Categorical(WEIGHTINGS)] = "hard"
+    order: Annotated[float, Float(1.1, 10.0, log=True)] = 3.0
 
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
@@ -66,4 +81,5 @@ class SelfPaced(Curriculum):
         losses = criterion(outputs, labels)
         if self.weighting == "hard":
             return losses.mean()
-        return (weights(self.weighting, losses.detach(), self.state["threshold"]) * losses).mean()
+        threshold = self.state["threshold"]
+        return (weights(self.weighting, losses.detach(), threshold, self.order) * losses).mean()

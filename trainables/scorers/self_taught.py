@@ -20,6 +20,26 @@ BATCH = 64
 LEARNING_RATE = 1e-3
 
 
+def teacher_of(model: nn.Module, examples: TensorExamples, epochs: int, seed: int) -> nn.Module:
+    """A copy of a model, trained on all examples for some epochs; the model is left as it is."""
+    teacher = copy.deepcopy(model).train()
+    optimizer = torch.optim.AdamW(teacher.parameters(), lr=LEARNING_RATE, fused=True)
+    for epoch in range(epochs):
+        order = permutation(len(examples), derive_seed(seed, "self_taught", epoch))
+        # A last batch of one would have no variance for batch normalisation.
+        for batch in order.to(examples.labels.device).split(BATCH):
+            if len(batch) == 1 and len(examples) > 1:
+                continue
+            own = batch[examples.ranks.share(len(batch))]
+            logits = examples.ranks.gather(teacher(examples.inputs[own]), len(batch))
+            loss = F.cross_entropy(logits, examples.labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            examples.ranks.sum_gradients(teacher.parameters())
+            optimizer.step()
+    return teacher
+
+
 @dataclass(frozen=True)
 class SelfTaught(Scorer):
     """The loss under a copy of the model that was first trained on all data, without curriculum.
@@ -32,19 +52,4 @@ class SelfTaught(Scorer):
     epochs: Annotated[int, Int(1, 3)] = 2
 
     def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
-        teacher = copy.deepcopy(model).train()
-        optimizer = torch.optim.AdamW(teacher.parameters(), lr=LEARNING_RATE, fused=True)
-        for epoch in range(self.epochs):
-            order = permutation(len(examples), derive_seed(seed, "self_taught", epoch))
-            # A last batch of one would have no variance for batch normalisation.
-            for batch in order.to(examples.labels.device).split(BATCH):
-                if len(batch) == 1 and len(examples) > 1:
-                    continue
-                own = batch[examples.ranks.share(len(batch))]
-                logits = examples.ranks.gather(teacher(examples.inputs[own]), len(batch))
-                loss = F.cross_entropy(logits, examples.labels[batch])
-                optimizer.zero_grad()
-                loss.backward()
-                examples.ranks.sum_gradients(teacher.parameters())
-                optimizer.step()
-        return losses_of(teacher, examples)
+        return losses_of(teacher_of(model, examples, self.epochs, seed), examples)

@@ -6,9 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainables.curriculum.self_paced import SelfPaced, weights
+from trainables.curriculum.self_paced import WEIGHTINGS, SelfPaced, weights
 from trainables.pacing.linear import Linear
 from trainables.pacing.step import Step
+from trainables.scoring import losses_of
 
 LOSSES = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0, 3.0])
 
@@ -31,7 +32,37 @@ def test_logistic_weights_by_hand() -> None:
     assert found.tolist() == sorted(found.tolist(), reverse=True)
 
 
-@pytest.mark.parametrize("kind", ["hard", "linear", "logistic"])
+def test_logarithmic_weights_by_hand() -> None:
+    # log(l + 0.5) / log 0.5: l = 0: 1; l = 0.25: log 0.75 / log 0.5 = 0.28768 / 0.69315;
+    # l = 0.5: log 1 = 0; nothing below 0.
+    found = weights("logarithmic", LOSSES, torch.tensor(0.5))
+    assert found.tolist() == pytest.approx([1.0, 0.415037, 0.0, 0.0, 0.0, 0.0], abs=1e-6)
+
+
+@pytest.mark.parametrize("threshold", [0.99, 1.0, 1.5, 40.0])
+def test_logarithmic_weights_keep_their_shape_where_the_logarithm_has_none(threshold) -> None:
+    # In both reference libraries these are 0 or NaN. At half of the threshold, in units of 0.99:
+    # log(0.495 + 0.01) / log 0.01 = -0.68320 / -4.60517.
+    losses = threshold * torch.tensor([0.0, 0.5, 1.0, 2.0])
+    found = weights("logarithmic", losses, torch.tensor(threshold))
+    assert found.tolist() == pytest.approx([1.0, 0.148354, 0.0, 0.0], abs=1e-5)
+
+
+def test_polynomial_weights_by_hand() -> None:
+    # (1 - l / 0.5)^(1 / (3 - 1)): the root of 1, 0.5, 0. Without its parentheses, as in both
+    # reference libraries, it would be (1 - l / 0.5) / 2.
+    found = weights("polynomial", LOSSES, torch.tensor(0.5), order=3.0)
+    assert found.tolist() == pytest.approx([1.0, 0.707107, 0.0, 0.0, 0.0, 0.0], abs=1e-6)
+    # The fourth power for t = 1.25: 0.5^4.
+    assert weights("polynomial", LOSSES, torch.tensor(0.5), order=1.25)[1].item() == 0.0625
+
+
+def test_polynomial_weights_of_order_2_are_linear() -> None:
+    both = (weights(kind, LOSSES, torch.tensor(0.8), 2.0) for kind in ("polynomial", "linear"))
+    assert torch.equal(*both)
+
+
+@pytest.mark.parametrize("kind", WEIGHTINGS)
 def test_weights_are_finite_when_everything_is_learned_by_heart(kind: str) -> None:
     # Then the threshold is exactly 0, and 0 / 0 would be NaN.
     found = weights(kind, torch.tensor([0.0, 1e-30, 2.0, 1e6]), torch.tensor(0.0))
@@ -51,6 +82,21 @@ def test_a_run_that_learns_its_easiest_by_heart_goes_on(make_learner, vectors) -
     learner.advance(50.0)
     assert learner.algorithm.state["threshold"] == 0.0, "else this tests nothing"
     assert not learner.diverged
+
+
+@pytest.mark.parametrize("kind", WEIGHTINGS)
+def test_flipped_examples_come_to_count_less_than_clean_ones(make_learner, flipped, kind) -> None:
+    view, flips = flipped
+    changes = {
+        "algorithm.self_paced.weighting": kind,
+        "algorithm.self_paced.pacing": {"name": "step", "step": {"start": 0.6, "full_at": 1.0}},
+    }
+    learner = make_learner("curriculum", "self_paced", view=view, changes=changes, horizon=16.0)
+    learner.advance(12.0)
+    losses = losses_of(learner.model, learner.data.train)
+    threshold = learner.algorithm.state["threshold"]
+    counted = weights(kind, losses, threshold) * (losses <= threshold)
+    assert counted[flips].mean() < 0.7 * counted[~flips].mean()
 
 
 def test_the_easiest_are_let_in_and_the_last_of_them_is_the_threshold(ranked) -> None:

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainables.curriculum.rl_teacher import RLTeacher, slopes
+from trainables.scorers.self_taught import SelfTaught
+from trainables.tensors import TensorExamples
+
+POLICIES = ["online", "naive", "window", "sampling"]
+
+
+class Knows(nn.Module):
+    """Is right about inputs below a bound; every label is 1."""
+
+    bound = 0.0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        right = (inputs < self.bound).float()
+        return torch.cat([1.0 - right, right], 1)
+
+
+@pytest.fixture
+def taught(monkeypatch):
+    """Asks a teacher about 20 examples in 2 bins, of which the model knows so many."""
+    inputs = torch.arange(20.0)[:, None]
+    examples, model = TensorExamples(inputs, torch.ones(20, dtype=torch.int64)), Knows()
+    monkeypatch.setattr(
+        SelfTaught, "difficulty", lambda self, examples, model, seed: examples.inputs[:, 0]
+    )
+
+    def ask(algorithm: RLTeacher, known: int, seed: int = 0) -> Tensor:
+        model.bound = known
+        return algorithm.data_curriculum(examples, model, 0.0, seed)
+
+    return ask
+
+
+def test_slopes_by_hand() -> None:
+    # Of 1, 2, 3 it is 1; of 0, 3, 0 it is 0; of 1, 1, 4: (-1 x 1 + 0 + 1 x 4) / 2 = 1.5.
+    scores = torch.tensor([[1.0, 0.0, 1.0], [2.0, 3.0, 1.0], [3.0, 0.0, 4.0]])
+    assert slopes(scores).tolist() == [1.0, 0.0, 1.5]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_all_bins_are_alike_as_long_as_nothing_is_known(taught, policy) -> None:
+    chosen = taught(RLTeacher(policy=policy, bins=2), 7)
+    assert sorted(chosen.tolist()) == list(range(20))
+
+
+def test_online_by_hand(taught) -> None:
+    algorithm = RLTeacher(bins=2, alpha=0.1)
+    found = []
+    for known in (0, 6, 15, 4):
+        taught(algorithm, known)
+        found.append(algorithm.state["average"].tolist())
+    # Accuracies 0 0, .6 0, 1 .5, .4 0. Q = 0.9 Q + 0.1 x rise:
+    # 0.06; 0.9 x 0.06 + 0.04 and 0.05; 0.9 x 0.094 - 0.06 and 0.9 x 0.05 - 0.05.
+    expected = [[0.0, 0.0], [0.06, 0.0], [0.094, 0.05], [0.0246, -0.005]]
+    assert [pair for pair in found] == [pytest.approx(pair) for pair in expected]
+
+
+def test_what_is_unlearnt_is_taught_like_what_is_learnt(taught) -> None:
+    # The reference libraries take Q as it is, and leave what is being forgotten alone.
+    algorithm = RLTeacher(bins=2, epsilon=0.01, alpha=1.0)
+    for known in (20, 12):
+        chosen = taught(algorithm, known)
+    assert algorithm.state["average"].tolist() == pytest.approx([0.0, -0.8])
+    assert (chosen >= 10).sum() == 20
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_bin_that_is_getting_better_is_trained_on(taught, policy) -> None:
+    algorithm = RLTeacher(policy=policy, bins=2, epsilon=0.1, window=2)
+    for known in (2, 6, 10):
+        chosen = taught(algorithm, known)
+    # 1 - 0.1 and half of 0.1 of 20 examples are 19, in which a bin of 10 comes up almost twice.
+    counts = chosen.bincount(minlength=20)
+    assert counts[:10].sum() == 19 and counts[10:].sum() == 1
+    assert counts[:10].min() == 1 and counts.max() == 2
+
+
+def test_the_naive_teacher_keeps_to_its_choice_for_a_window(taught) -> None:
+    algorithm = RLTeacher(policy="naive", bins=2, alpha=0.5, window=3)
+    averages, bins = [], []
+    for seed, known in enumerate((0, 2, 4, 6, 16, 20)):
+        chosen = taught(algorithm, known, seed)
+        averages.append(algorithm.state["average"].tolist())
+        bins.append(bool((chosen < 10).double().mean() > 0.5))
+    # After three epochs accuracies .2, .4, .6 and 0, 0, 0: a slope of 0.2, and half of it.
+    assert averages[:3] == [[0.0, 0.0]] * 3
+    assert averages[3:] == [pytest.approx([0.1, 0.0])] * 3
+    assert len(set(bins[:3])) == 1 and bins[3:] == [True] * 3
+
+
+def test_a_window_is_as_long_as_it_is_said_to_be(taught) -> None:
+    algorithm = RLTeacher(policy="window", bins=2, window=3)
+    for known in (0, 10, 12, 14, 16):
+        taught(algorithm, known)
+    # The last three: 1, 1, 1 and .2, .4, .6.
+    assert algorithm.values(0).tolist() == pytest.approx([0.0, 0.2])
+
+
+def test_sampled_rises_are_among_the_last(taught) -> None:
+    algorithm = RLTeacher(policy="sampling", bins=2, window=2)
+    for known in (0, 8, 9, 10, 20):
+        taught(algorithm, known)
+    drawn = torch.stack([algorithm.values(seed) for seed in range(200)])
+    # The last two rises: .1 and 0 in the first bin, 0 and 1 in the second, drawn apart.
+    found = {(round(a, 6), round(b, 6)) for a, b in drawn.tolist()}
+    assert found == {(0.1, 0.0), (0.1, 1.0), (0.0, 0.0), (0.0, 1.0)}
+
+
+def test_bins_are_in_the_order_of_difficulty_and_not_of_the_file(make_learner, flipped) -> None:
+    view, flips = flipped
+    changes = {
+        "algorithm.rl_teacher.bins": 10,
+        "algorithm.rl_teacher.epsilon": 0.01,
+        "algorithm.rl_teacher.scorer.self_taught.epochs": 3,
+        "model.mlp.width": 64,
+    }
+    learner = make_learner("curriculum", "rl_teacher", view=view, changes=changes, horizon=9.0)
+    learner.advance(5.0)
+    tasks = learner.algorithm.tasks()
+    assert [len(task) for task in tasks] == [21] * 10
+    shares = [flips[task].double().mean().item() for task in tasks]
+    assert sum(shares[:5]) / 5 < 0.25 < 0.55 < sum(shares[5:]) / 5
+
+
+def test_an_epsilon_of_1_is_the_baseline_bit_for_bit(make_learner, assert_equal) -> None:
+    changes = {"algorithm.rl_teacher.epsilon": 1.0}
+    taught = make_learner("curriculum", "rl_teacher", changes=changes, horizon=4.0)
+    plain = make_learner("curriculum", "plain", horizon=4.0)
+    for learner in (taught, plain):
+        learner.advance(4.0)
+    assert_equal(taught.state_dict(), plain.state_dict())
+
+
+def test_measuring_is_paid_for_and_leaves_the_model_in_its_mode(make_learner) -> None:
+    changes = {"training.selection": "last", "algorithm.rl_teacher.bins": 2}
+    changes["algorithm.rl_teacher.epsilon"] = 0.01
+    learner = make_learner("curriculum", "rl_teacher", changes=changes, horizon=20.0)
+    learner.advance(3.0)
+    forward = 2 * (6 * 16 + 16 * 16 + 16 * 3)
+    before = learner.compute
+    while learner.step_in_epoch < learner.steps_per_epoch - 1:
+        learner.advance(learner.compute + 0.2)
+    before = learner.spent
+    learner.advance(learner.compute + 0.5)
+    # Bins of 105 are measured on every second example: 53 of each.
+    step = 32 * (3 * forward - 2 * 6 * 16)
+    assert (learner.spent - before - 106 * forward) % step == 0
+    assert learner.model.training

@@ -1,0 +1,96 @@
+"""Coarse-to-fine curriculum learning (Stretcu et al., 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from search_spaces import Int
+from trainables.curriculum._affinity import affinity_levels, confusion
+from trainables.curriculum._curriculum import Criterion, Curriculum
+from trainables.scorers.self_taught import teacher_of
+from trainables.scoring import evaluating, logits_of
+from trainables.tensors import TensorExamples
+
+
+def coarse_logits(logits: Tensor, cluster_of: Tensor, clusters: int) -> Tensor:
+    """Logits whose softmax gives each cluster the probabilities of its classes together.
+
+    Args:
+        logits: [batch, classes].
+        cluster_of: the cluster of each class, [classes].
+        clusters: how many there are, none of them empty.
+    """
+    places = cluster_of.expand_as(logits)
+    lowest = logits.new_full((len(logits), clusters), -torch.inf)
+    top = lowest.scatter_reduce(1, places, logits.detach(), "amax")
+    parts = (logits - top.gather(1, places)).exp()
+    return top + torch.zeros_like(top).scatter_add(1, places, parts).log()
+
+
+@dataclass(frozen=True)
+class CoarseToFine(Curriculum):
+    """Groups of classes that are easily confused are told apart first, then the classes.
+
+    Stretcu, Platanios, Mitchell and Poczos, "Coarse-to-Fine Curriculum Learning", 2021,
+    arXiv 2106.04072. A teacher, here a copy of the model trained on all examples for
+    some epochs of the run's own compute, tells which classes are confused: the distance of two is
+    1 less the mean share of one that is taken for the other. Affinity clustering makes of that a
+    hierarchy with `clusters` groups at the top. Its levels are trained from coarse to fine, each
+    for a part of the training in proportion to its number of labels, as in CurML.
+
+    The probability of a group is the sum of those of its classes. So one head serves all levels,
+    where the paper puts a new one on what has been learnt at each level: nothing is thrown away,
+    and any model will do (CurML's asks for one with an attribute `layer1`). With no more classes
+    than `clusters` this is the plain baseline.
+    """
+
+    clusters: Annotated[int, Int(2, 10)] = 3
+    teacher_epochs: Annotated[int, Int(1, 3)] = 2
+
+    def data_curriculum(
+        self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
+    ) -> Tensor | None:
+        if "levels" not in self.state:
+            if int(examples.labels.max()) + 1 <= self.clusters:
+                return None
+            self.state["levels"] = self._hierarchy(examples, model, seed)
+        levels = self.state["levels"]
+        counts = (levels.amax(1) + 1).tolist()
+        ends = [end / sum(counts) for end in accumulate(counts)]
+        number = min(sum(end <= progress for end in ends), len(counts) - 1)
+        # What is in it says how many groups there are, without asking the device in each step.
+        self.state["sizes"] = levels[number].bincount(minlength=counts[number])
+        self.state["cluster_of"] = levels[number]
+        return None
+
+    def _hierarchy(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
+        """The label of each class on each level, from coarse to fine; [levels, classes]."""
+        teacher = teacher_of(model, examples, self.teacher_epochs, seed)
+        with evaluating(teacher):
+            logits = logits_of(teacher, examples)
+        shares = confusion(logits.argmax(1), examples.labels, logits.shape[1])
+        levels = affinity_levels(1.0 - (shares + shares.T) / 2.0, self.clusters)
+        return torch.from_numpy(np.stack(levels[::-1])).to(examples.labels.device)
+
+    def loss_curriculum(
+        self,
+        criterion: Criterion,
+        outputs: Tensor,
+        labels: Tensor,
+        indices: Tensor,
+        inputs: Tensor,
+    ) -> Tensor:
+        clusters = len(self.state["sizes"]) if "sizes" in self.state else outputs.shape[1]
+        if clusters == outputs.shape[1]:
+            return criterion(outputs, labels).mean()
+        cluster_of = self.state["cluster_of"]
+        return criterion(coarse_logits(outputs, cluster_of, clusters), cluster_of[labels]).mean()
+
+    def was_given(self, examples: TensorExamples) -> str | None:
+        return f"a teacher: the same model after {self.teacher_epochs} epochs on the training data"
