@@ -72,6 +72,11 @@ def _batches(rows: Tensor, epochs: int, seed: int) -> Iterator[Tensor]:
                 yield batch
 
 
+def told(epochs: int) -> str:
+    """How long something was trained, for reports."""
+    return f"trained for {epochs} epoch{'' if epochs == 1 else 's'} on the same labels"
+
+
 def all_rows(examples: TensorExamples) -> Tensor:
     """The indices of all examples [n]."""
     return torch.arange(len(examples), device=examples.labels.device)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from search_spaces import Int
 from trainables.randomness import derive_seed
 from trainables.scorers._scorer import Scorer
-from trainables.scorers._training import logits_at, random_parts, trained_copy
+from trainables.scorers._training import logits_at, random_parts, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -40,7 +40,5 @@ class Consistency(Scorer):
         return 1.0 - right / self.repeats
 
     def was_given(self) -> str:
-        return (
-            f"{2 * self.repeats} teachers trained for {self.epochs} epochs on the same labels, "
-            "each without the half that it scored"
-        )
+        teachers = f"{2 * self.repeats} teachers {told(self.epochs)}"
+        return f"{teachers}, each without the half that it scored"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from search_spaces import Int
 from trainables.randomness import derive_seed
 from trainables.scorers._scorer import Scorer
-from trainables.scorers._training import logits_at, random_parts, trained_copy
+from trainables.scorers._training import logits_at, random_parts, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -39,7 +39,4 @@ class CrossValidated(Scorer):
         return losses
 
     def was_given(self) -> str:
-        return (
-            f"{self.folds} teachers trained for {self.epochs} epochs on the same labels, each "
-            f"without the {self.folds}th part that it scored"
-        )
+        return f"{self.folds} teachers {told(self.epochs)}, each without the fold that it scored"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from search_spaces import Int
 from trainables.scorers._scorer import Scorer
-from trainables.scorers._training import all_rows, logits_at, trained_copy
+from trainables.scorers._training import all_rows, logits_at, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -38,4 +38,4 @@ class Margin(Scorer):
         return negative_margin(logits_at(teacher, examples, rows), examples.labels)
 
     def was_given(self) -> str:
-        return f"a teacher trained for {self.epochs} epochs on the same labels"
+        return f"a teacher {told(self.epochs)}"

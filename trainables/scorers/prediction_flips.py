@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from search_spaces import Int
 from trainables.scorers._scorer import Scorer
-from trainables.scorers._training import all_rows, trained_copy
+from trainables.scorers._training import all_rows, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -50,4 +50,4 @@ class PredictionFlips(Scorer):
         return torch.where(seen.learnt, seen.events, self.epochs).float()
 
     def was_given(self) -> str:
-        return f"a copy of itself trained for {self.epochs} epochs on the same labels"
+        return f"a copy of itself {told(self.epochs)}"

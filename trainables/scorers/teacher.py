@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from search_spaces import Int
 from trainables.scorers._scorer import Scorer
-from trainables.scorers._training import all_rows, trained_copy
+from trainables.scorers._training import all_rows, told, trained_copy
 from trainables.scoring import losses_of
 from trainables.tensors import TensorExamples
 
@@ -32,4 +32,4 @@ class Teacher(Scorer):
         )
 
     def was_given(self) -> str:
-        return f"a teacher trained for {self.epochs} epochs on the same labels"
+        return f"a teacher {told(self.epochs)}"

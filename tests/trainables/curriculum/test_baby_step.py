@@ -60,6 +60,6 @@ def test_mostly_clean_examples_are_let_in_first(make_learner, flipped) -> None:
 
 def test_it_tells_what_its_scorer_was_given(ranked) -> None:
     examples, _ = ranked([0.0, 1.0])
-    given = "a copy of itself trained for 1 epochs on the same labels"
+    given = "a copy of itself trained for 1 epoch on the same labels"
     assert BabyStep().was_given(examples) == given
     assert BabyStep(scorer=CurrentLoss()).was_given(examples) is None

@@ -29,7 +29,7 @@ def test_the_default_is_curmls_example() -> None:
 
 def test_it_tells_what_both_were_given(ranked) -> None:
     examples, _ = ranked([0.0, 1.0])
-    given = "a copy of itself trained for 1 epochs on the same labels"
+    given = "a copy of itself trained for 1 epoch on the same labels"
     assert Combined().was_given(examples) == given
     assert Combined(RandomOrder(), SuperLoss()).was_given(examples) is None
 

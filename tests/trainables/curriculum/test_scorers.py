@@ -222,6 +222,31 @@ def test_what_scoring_costs(problem, scorer: Scorer, trainings: int, passes: int
     assert counter.total == trainings * training.total + passes * scoring.total
 
 
+@pytest.mark.parametrize(
+    ("scorer", "given"),
+    [
+        (CurrentLoss(), None),
+        (Column(), None),
+        (SelfTaught(epochs=1), "a copy of itself trained for 1 epoch on the same labels"),
+        (PredictionFlips(), "a copy of itself trained for 3 epochs on the same labels"),
+        (Teacher(), "a teacher trained for 3 epochs on the same labels"),
+        (Margin(), "a teacher trained for 3 epochs on the same labels"),
+        (
+            CrossValidated(folds=3),
+            "3 teachers trained for 2 epochs on the same labels, each without the fold that it "
+            "scored",
+        ),
+        (
+            Consistency(),
+            "4 teachers trained for 1 epoch on the same labels, each without the half that it "
+            "scored",
+        ),
+    ],
+)
+def test_what_was_given_is_told(scorer: Scorer, given: str | None) -> None:
+    assert scorer.was_given() == given
+
+
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("size", [1, 2, 65])
 def test_few_examples_and_a_last_batch_of_one_break_nothing(
