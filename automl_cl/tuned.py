@@ -238,7 +238,7 @@ class Tuned:
 
 
 def _require_suitable(recipe: Any, view: DataView, path: str = "config") -> None:
-    """Refuses data whose inputs have a shape that some part of a recipe cannot be used on."""
+    """Refuses data whose inputs or columns some part of a recipe cannot be used on."""
     for each in dataclasses.fields(recipe):
         part = getattr(recipe, each.name)
         if not isinstance(part, Part):
@@ -247,5 +247,10 @@ def _require_suitable(recipe: Any, view: DataView, path: str = "config") -> None
             raise InputError(
                 f"{path}.{each.name}: '{part.part_name()}' does not suit data '{view.name}', "
                 f"whose inputs have shape {list(view.input_shape)}."
+            )
+        if part.needs_column is not None and (missing := part.lacks(view.train.columns)):
+            raise InputError(
+                f"{path}.{each.name}: '{part.part_name()}' does not suit data '{view.name}': "
+                f"{missing}."
             )
         _require_suitable(part, view, f"{path}.{each.name}")

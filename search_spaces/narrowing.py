@@ -93,15 +93,53 @@ def _narrow_choice(
         assert isinstance(narrowed_option, Group)
         new[step] = narrowed_option
         return Choice(node.kind, new, node.default)
-    having = [name for name, group in node.options.items() if step in group.fields]
-    if not having:
+    named = [name for name, group in node.options.items() if step in group.fields]
+    if not named:
         raise unknown_name("key in the space", ".".join(here), _keys(node, path))
+    if any(isinstance(node.options[name].fields[step], Choice) for name in named):
+        if rest == ["name"]:
+            rest = []
+        if not rest and isinstance(value, Mapping):
+            for key, below in value.items():
+                node = _narrow_choice(node, step, str(key).split("."), below, path)
+            return node
+    # What no option has is refused below; else it is meant for those that have it.
+    having = [n for n in named if _has(node.options[n].fields[step], rest)] or named
     fields = {name: node.options[name].fields[step] for name in having}
     for name, field in fields.items():
         below = here if rest or len(having) == 1 else (*path, name, step)
-        mine = value if rest else _cut(value, field, fields.values())
+        mine = value
+        if not rest and isinstance(field, Choice):
+            mine = _names_of(value, field, fields.values(), ".".join(here))
+        elif not rest:
+            mine = _cut(value, field, fields.values())
         new[name] = Group({**node.options[name].fields, step: _narrow(field, rest, mine, below)})
     return Choice(node.kind, new, node.default)
+
+
+def _has(node: Node, steps: Sequence[str]) -> bool:
+    """Whether there is something below a node at the end of these steps."""
+    if not steps or isinstance(node, Leaf | Fixed):
+        return True
+    step, rest = steps[0], steps[1:]
+    if isinstance(node, Group):
+        return step in node.fields and _has(node.fields[step], rest)
+    if step in node.options:
+        return _has(node.options[step], rest)
+    return any(_has(group, steps) for group in node.options.values())
+
+
+def _names_of(value: Any, field: Choice, fields: Iterable[Node], path: str) -> Any:
+    """Names given for the choices of several options, cut to those that one of them has.
+
+    One that has none of them stays as it is.
+    """
+    names = value if isinstance(value, list) else [value]
+    known = [name for each in fields if isinstance(each, Choice) for name in each.options]
+    for name in names:
+        if name not in known:
+            raise unknown_name(f"{field.kind} in {path}", name, set(known))
+    return names and ([name for name in names if name in field.options] or list(field.options))
 
 
 def _cut(value: Any, field: Node, fields: Iterable[Node]) -> Any:

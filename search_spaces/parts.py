@@ -13,7 +13,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 from search_spaces.errors import InputError, unknown_name
@@ -28,9 +28,13 @@ class Part:
 
     Attributes:
         kind: what the family is called in messages and in configs, such as `optimizer`.
+        needs_column: the column of the data without which the part cannot be used, if any.
+        column_from: what gives data that column, as the end of a sentence.
     """
 
     kind: ClassVar[str] = "part"
+    needs_column: ClassVar[str | None] = None
+    column_from: ClassVar[str] = ""
 
     @classmethod
     def part_name(cls) -> str:
@@ -41,6 +45,13 @@ class Part:
     def suits(cls, input_shape: Sequence[int]) -> bool:
         """Whether the part can be used on inputs of this shape (without the batch axis)."""
         return True
+
+    @classmethod
+    def lacks(cls, columns: Container[str]) -> str | None:
+        """What data with these columns lacks that the part needs, and how it gets it, or None."""
+        if cls.needs_column is None or cls.needs_column in columns:
+            return None
+        return f"the data has no column '{cls.needs_column}'; {cls.column_from}"
 
     @classmethod
     def summary(cls) -> str:
@@ -56,6 +67,11 @@ def folder_of(base: type[Part]) -> str:
 def is_family(cls: type) -> bool:
     """Whether a part stands for a whole family of options rather than for itself."""
     return cls.__module__.rpartition(".")[2].startswith("_")
+
+
+def is_named(cls: type) -> bool:
+    """Whether configs say which one it is: of a family, and of the options of one."""
+    return any(is_part(base) and is_family(base) for base in cls.__mro__)
 
 
 def option_names(package: str) -> list[str]:
@@ -150,9 +166,9 @@ def from_config(cls: type[Any], config: Any, path: str = "") -> Any:
     if not isinstance(config, dict):
         raise InputError(f"{where}: got {config!r}, expected a mapping.")
     given = dict(config)
-    if is_family(cls) and is_part(cls):
-        if "name" not in given:
-            raise InputError(f"{where}.name is missing.")
+    if is_part(cls) and is_family(cls) and "name" not in given:
+        raise InputError(f"{where}.name is missing.")
+    if is_named(cls) and "name" in given:
         cls = option(cls, given.pop("name"))
     types = field_types(cls)
     for key in given:
@@ -193,7 +209,7 @@ def of_type(path: str, value: Any, hint: Any) -> Any:
 def to_config(part: Any) -> Config:
     """The config that builds this part or recipe: the inverse of `from_config`."""
     config: Config = {}
-    if isinstance(part, Part) and any(is_part(b) and is_family(b) for b in type(part).__mro__):
+    if is_named(type(part)):
         config["name"] = part.part_name()
     for field in hyperparameters(type(part)):
         value = getattr(part, field.name)

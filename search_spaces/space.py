@@ -19,7 +19,7 @@ from search_spaces.parts import (
     Part,
     field_types,
     hyperparameters,
-    is_family,
+    is_named,
     is_part,
     options,
 )
@@ -214,7 +214,7 @@ def _group(cls: type, instance: Any, keep: Keep) -> Group:
 
 
 def _part(base: type[Part], default: Part, keep: Keep) -> Node:
-    if not is_family(base):
+    if not is_named(base):
         return _group(base, default, keep)
     found: dict[str, Group] = {}
     for name, cls in options(base).items():

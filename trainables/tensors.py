@@ -40,13 +40,17 @@ class TensorExamples:
         on_device = {name: column.to(device) for name, column in columns.items()}
         return cls(inputs.to(device), labels.to(device), ranks, on_device)
 
-    def own_inputs(self) -> tuple[Tensor, ...]:
-        """This rank's part of the inputs in order, as many at a time as suit the device.
+    @property
+    def chunk(self) -> int:
+        """How many inputs a pass takes at a time.
 
         On the CPU the activations of 256 images stay in its caches: 1.5 times as fast as 1,024.
         """
-        size = 256 if self.inputs.device.type == "cpu" else 2048
-        return self.inputs[self.ranks.share(len(self))].split(size)
+        return 256 if self.inputs.device.type == "cpu" else 2048
+
+    def own_inputs(self) -> tuple[Tensor, ...]:
+        """This rank's part of the inputs in order, a chunk at a time."""
+        return self.inputs[self.ranks.share(len(self))].split(self.chunk)
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def pacing_curves(arms: Sequence[Arm], table: TrialTable) -> list[PacingCurve]:
         for rank, candidate in enumerate(arm.candidates):
             for given in _pacings(table.trials[candidate.number].config):
                 pacing: Pacing = from_config(Pacing, given, "pacing")
-                points = [(at, pacing.share(at)) for at in _grid(pacing.full_at)]
+                points = [(at, pacing.share(at)) for at in _grid(pacing.jumps())]
                 found.append(
                     PacingCurve(candidate.number, arm.name, given["name"], points, rank == 0)
                 )
@@ -163,7 +163,7 @@ def _pacings(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 yield from _pacings(below)
 
 
-def _grid(jump: float) -> list[float]:
-    """Progress from 0 to 1, close on both sides of where all of the data is let in."""
+def _grid(jumps: list[float]) -> list[float]:
+    """Progress from 0 to 1, close on both sides of where more is let in all at once."""
     even = [step / 60 for step in range(61)]
-    return sorted({*even, jump - 1e-6, jump})
+    return sorted({*even, *jumps, *(jump - 1e-6 for jump in jumps)})

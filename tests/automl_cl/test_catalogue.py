@@ -76,7 +76,14 @@ def test_a_part_is_described_with_all_its_hyperparameters() -> None:
     (self_paced,) = described("self_paced")
     pacing = self_paced.hyperparameters[0]
     assert (pacing["name"], pacing["default"]) == ("pacing", "linear")
-    assert pacing["allowed"] == "one of exponential, linear, root, step"
+    names = (
+        "baby_step, exponential, fixed_exponential, geometric, linear, logarithmic, polynomial, "
+        "root, step"
+    )
+    assert pacing["allowed"] == f"one of {names}"
+    (baby_step,) = (each for each in described("baby_step") if each.kind == "algorithm")
+    pacing = baby_step.hyperparameters[0]
+    assert (pacing["default"], pacing["allowed"]) == ("baby_step", "one of baby_step")
     (mlp,) = described("mlp")
     assert mlp.hyperparameters[0]["allowed"] == "a whole number from 1 to 65536, not searched"
 

@@ -48,6 +48,65 @@ def test_a_range_for_several_options_is_cut_to_each(real_space: Space) -> None:
     }
 
 
+PACED = ["baby_step", "competence", "random_order"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"algorithm.pacing": ["root", "linear"]},
+        {"algorithm.pacing.name": ["root", "linear"]},
+        {"algorithm": {"pacing": ["root", "linear"]}},
+        {"algorithm": {"pacing": {"name": ["root", "linear"]}}},
+    ],
+)
+def test_names_for_several_algorithms_leave_those_alone_that_have_no_such_choice(
+    real_space: Space, given: dict[str, Any]
+) -> None:
+    space = narrowed(narrowed(real_space, {"algorithm": PACED}), given)
+    found = {name: space.only("algorithm", name).root.fields["algorithm"] for name in PACED}
+    pacings = {name: list(it.options[name].fields["pacing"].options) for name, it in found.items()}
+    both = ["linear", "root"]
+    assert pacings == {"baby_step": ["baby_step"], "competence": ["root"], "random_order": both}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"algorithm.pacing.full_at": 0.3},
+        {"algorithm.pacing": {"full_at": 0.3}},
+        {"algorithm": {"pacing": {"full_at": 0.3}}},
+    ],
+)
+def test_a_field_below_several_algorithms_is_that_of_those_that_have_it(
+    real_space: Space, given: dict[str, Any]
+) -> None:
+    space = narrowed(narrowed(real_space, {"algorithm": PACED}), given)
+    defaults = {name: space.only("algorithm", name).default()["algorithm"] for name in PACED}
+    assert "full_at" not in defaults["baby_step"]["pacing"]
+    assert {defaults[name]["pacing"]["full_at"] for name in ("competence", "random_order")} == {
+        0.3
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"algorithm.pacing": "linaer"}, "pacing 'linaer'. Did you mean 'linear'"),
+        ({"algorithm.pacing": ["linear", "linaer"]}, "Did you mean 'linear'"),
+        ({"algorithm.pacing": []}, "pacing: got an empty list"),
+        ({"algorithm.pacing.ful_at": 0.3}, "ful_at"),
+        ({"algorithm.baby_step.pacing": "linear"}, "pacing.*'linear'.*Allowed: baby_step"),
+        ({"algorithm.baby_step.pacing.full_at": 0.3}, "full_at"),
+    ],
+)
+def test_what_no_algorithm_has_is_refused(
+    real_space: Space, given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        narrowed(narrowed(real_space, {"algorithm": PACED}), given)
+
+
 def test_a_list_of_options(space: Space, real_space: Space) -> None:
     both = narrowed(real_space, {"algorithm": ["superloss", "self_paced"]})
     assert both.options("algorithm") == ["superloss", "self_paced"]

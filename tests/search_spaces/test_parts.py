@@ -97,6 +97,32 @@ def test_a_config_becomes_typed_parts_and_comes_back(recipe: Any) -> None:
     assert to_config(car) == CAR
 
 
+def test_a_field_can_hold_one_option_of_a_family(
+    recipe: Any, write_modules: Callable[..., None]
+) -> None:
+    source = """
+from toy.gearboxes.manual import Manual
+from toy.engines._engine import Engine
+
+@dataclass(frozen=True)
+class Diesel(Engine):
+    gearbox: Manual = Manual(gears=4)
+
+    def sound(self) -> str:
+        return "nagel"
+"""
+    write_modules({"toy/engines/diesel.py": source})
+    space = Space.of(recipe).only("engine", "diesel")
+    config = space.default()
+    assert config["engine"] == {"name": "diesel", "gearbox": {"name": "manual", "gears": 4}}
+    assert to_config(from_config(recipe, config)) == config
+    assert space.contains(config)
+    for name, said in [("automatic", "unknown gearbox of this kind"), ("manul", "'manual'")]:
+        config["engine"]["gearbox"]["name"] = name
+        with pytest.raises(InputError, match=said):
+            from_config(recipe, config)
+
+
 def test_a_whole_number_becomes_a_float_where_a_float_belongs(recipe: Any) -> None:
     config = changed("engine.power", 250)
     config["body"]["weight"] = 2

@@ -29,7 +29,7 @@ ALGORITHMS = [
 ]
 SETTINGS = ["adamw", "sgd", "cnn"]
 HORIZON = 5.0
-IMAGES = SimpleNamespace(input_shape=(1, 6, 6))
+IMAGES = SimpleNamespace(input_shape=(1, 6, 6), train=SimpleNamespace(columns={}))
 
 
 def alternatives(group: Group, path: str) -> list[dict[str, Any]]:
@@ -45,13 +45,28 @@ def alternatives(group: Group, path: str) -> list[dict[str, Any]]:
     return found
 
 
+def part_of(scenario: str, change: dict[str, Any]) -> tuple[str, ...]:
+    """What an alternative is about: a part by its field and name, or else a field of its own."""
+    ((path, value),) = change.items()
+    section, _, field = path.rpartition(".")
+    if field == "name":
+        return scenario, section.rpartition(".")[2], value
+    return scenario, path, str(value)
+
+
 def variants() -> list[Any]:
-    """Every algorithm in every setting, and each of its alternatives in one of them."""
+    """Every algorithm in every setting, and each of its alternatives in one of them.
+
+    A part that several algorithms of a scenario can have is tried with the first of them.
+    """
     found = []
+    tried = set()
     for scenario, algorithm in ALGORITHMS:
         section = load_scenario(scenario).space(IMAGES).root.fields["algorithm"]
         changes = alternatives(section.options[algorithm], f"algorithm.{algorithm}")
-        cases = [(setting, {}) for setting in SETTINGS] + [("adamw", it) for it in changes]
+        new = {str(it): it for it in changes if part_of(scenario, it) not in tried}
+        tried |= {part_of(scenario, it) for it in new.values()}
+        cases = [(setting, {}) for setting in SETTINGS] + [("adamw", it) for it in new.values()]
         for setting, change in cases:
             name = "-".join([scenario, algorithm, setting, *(f"{v}" for v in change.values())])
             found.append(pytest.param(scenario, algorithm, setting, change, id=name))

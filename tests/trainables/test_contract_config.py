@@ -26,7 +26,8 @@ from search_spaces.ranges import in_range
 from search_spaces.space import Choice, Fixed, Group, Leaf, Node
 from trainables.scenario import load_scenario, scenario_names
 
-IMAGES = SimpleNamespace(input_shape=(1, 6, 6))
+COLUMNS = dict.fromkeys(("text_length", "word_rarity", "difficulty"))
+IMAGES = SimpleNamespace(input_shape=(1, 6, 6), train=SimpleNamespace(columns=COLUMNS))
 ALGORITHMS = [
     (scenario, algorithm)
     for scenario in scenario_names()

@@ -13,6 +13,9 @@ from search_spaces import Categorical
 from trainables.curriculum._curriculum import DataCurriculum
 from trainables.pacing import Pacing
 from trainables.pacing.linear import Linear
+from trainables.randomness import derive_seed, permutation
+from trainables.scorers import Scorer
+from trainables.scorers.self_taught import SelfTaught
 from trainables.tensors import TensorExamples
 
 FEWEST = 32
@@ -38,6 +41,22 @@ def balanced_order(difficulty: Tensor, labels: Tensor) -> Tensor:
     return place.argsort(stable=True)
 
 
+def order_of(scores: Tensor, labels: Tensor | None, seed: int) -> Tensor:
+    """Indices from the lowest score to the highest, equal ones in a random order.
+
+    The order of the data often means something; where many scores are equal, it would count.
+
+    Args:
+        scores: [n].
+        labels: [n], to be let in in proportion (`balanced_order`), or None.
+        seed: for the order of those that are equal.
+    """
+    drawn = permutation(len(scores), derive_seed(seed, "ties")).to(scores.device)
+    if labels is None:
+        return drawn[scores[drawn].argsort(stable=True)]
+    return drawn[balanced_order(scores[drawn], labels[drawn])]
+
+
 @dataclass(frozen=True)
 class PacedCurriculum(DataCurriculum, ABC):
     """Scores every example once, then lets in the first share(progress) of that order.
@@ -60,6 +79,19 @@ class PacedCurriculum(DataCurriculum, ABC):
             return None
         if "order" not in self.state:
             scores = self.score(examples, model, seed)
-            balanced = balanced_order(scores, examples.labels) if self.balanced else None
-            self.state["order"] = scores.argsort(stable=True) if balanced is None else balanced
+            labels = examples.labels if self.balanced else None
+            self.state["order"] = order_of(scores, labels, seed)
         return self.state["order"][:count]
+
+
+@dataclass(frozen=True)
+class ScoredCurriculum(PacedCurriculum, ABC):
+    """The easiest first, as a scorer says."""
+
+    scorer: Scorer = SelfTaught()
+
+    def score(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
+        return self.scorer.difficulty(examples, model, seed)
+
+    def was_given(self, examples: TensorExamples) -> str | None:
+        return self.scorer.was_given()

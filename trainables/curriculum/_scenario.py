@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
-from search_spaces import Config, from_config, option
+from search_spaces import Config, Part, Space, from_config, option
 from trainables.classification import ClassificationScenario
 from trainables.curriculum._curriculum import Curriculum
 from trainables.curriculum._learner import CurriculumLearner
 from trainables.curriculum._recipe import Recipe
+from trainables.data import DataView
 from trainables.learner import Learner
 
 
@@ -21,6 +22,15 @@ class CurriculumScenario(ClassificationScenario):
     recipe = Recipe
     algorithm = Curriculum
     baseline = "plain"
+
+    def space(self, view: DataView) -> Space:
+        """The whole space for some data: without the parts that do not suit inputs or columns."""
+        columns = view.train.columns
+
+        def keep(part: type[Part]) -> bool:
+            return part.suits(view.input_shape) and part.lacks(columns) is None
+
+        return Space.of(self.recipe, keep)
 
     def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:
         return CurriculumLearner(from_config(Recipe, config), data, seed, device)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from search_spaces import Float, Int
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.curriculum._sampling import count_of
-from trainables.scorers.self_taught import teacher_of
 from trainables.scoring import evaluating, logits_of, losses_of
+from trainables.short_training import all_rows, trained_copy
 from trainables.tensors import TensorExamples
 
 STAGE = 0.075
@@ -55,7 +55,7 @@ class Adaptive(Curriculum):
         return min(1.0, self.start * self.growth ** int(progress / STAGE + 1e-9))
 
     def _ask_teacher(self, examples: TensorExamples, model: nn.Module, seed: int) -> None:
-        teacher = teacher_of(model, examples, self.teacher_epochs, seed)
+        teacher = trained_copy(model, examples, all_rows(examples), self.teacher_epochs, seed)
         with evaluating(teacher):
             logits = logits_of(teacher, examples)
         self.state["targets"] = logits.softmax(1)

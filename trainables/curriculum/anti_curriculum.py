@@ -6,20 +6,16 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from trainables.curriculum._paced import PacedCurriculum
-from trainables.scorers import Scorer
-from trainables.scorers.self_taught import SelfTaught
+from trainables.curriculum._paced import ScoredCurriculum
 from trainables.tensors import TensorExamples
 
 
 @dataclass(frozen=True)
-class AntiCurriculum(PacedCurriculum):
+class AntiCurriculum(ScoredCurriculum):
     """Hard examples first: a control (Wu, Dyer and Neyshabur, ICLR 2021).
 
     If it does as well as `easy_to_hard`, the order was not what helped.
     """
 
-    scorer: Scorer = SelfTaught()
-
     def score(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
-        return -self.scorer.difficulty(examples, model, seed)
+        return -super().score(examples, model, seed)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from search_spaces import Int
 from trainables.curriculum._affinity import affinity_levels, confusion
 from trainables.curriculum._curriculum import Criterion, Curriculum
-from trainables.scorers.self_taught import teacher_of
 from trainables.scoring import evaluating, logits_of
+from trainables.short_training import all_rows, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -71,7 +71,7 @@ class CoarseToFine(Curriculum):
 
     def _hierarchy(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         """The label of each class on each level, from coarse to fine; [levels, classes]."""
-        teacher = teacher_of(model, examples, self.teacher_epochs, seed)
+        teacher = trained_copy(model, examples, all_rows(examples), self.teacher_epochs, seed)
         with evaluating(teacher):
             logits = logits_of(teacher, examples)
         shares = confusion(logits.argmax(1), examples.labels, logits.shape[1])

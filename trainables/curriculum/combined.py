@@ -14,7 +14,7 @@ from trainables.curriculum._curriculum import (
     DataCurriculum,
     LossCurriculum,
 )
-from trainables.curriculum.random_order import RandomOrder
+from trainables.curriculum.baby_step import BabyStep
 from trainables.curriculum.superloss import SuperLoss
 from trainables.randomness import derive_seed
 from trainables.tensors import TensorExamples
@@ -27,7 +27,7 @@ class Combined(Curriculum):
     Zhou et al., ACM MM 2022, whose example is `baby_step` with `superloss`.
     """
 
-    data: DataCurriculum = RandomOrder()
+    data: DataCurriculum = BabyStep()
     loss: LossCurriculum = SuperLoss()
 
     def data_prepare(self, examples: TensorExamples, seed: int) -> None:

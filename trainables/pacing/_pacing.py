@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, final
@@ -11,24 +12,68 @@ from search_spaces import Float, Part
 
 @dataclass(frozen=True)
 class Pacing(Part, ABC):
-    """From a share `start` of the data at progress 0 to all of it at progress `full_at`.
+    """A share of the data that never falls, and is all of it when the training is over.
 
-    The families of Wu, Dyer and Neyshabur ("When Do Curricula Work?", ICLR 2021, Fig. 4), whose
-    b is `start` and whose a is `full_at`.
+    What papers schedule by epochs or batches is told as a share of the training.
     """
 
     kind: ClassVar[str] = "pacing"
 
     start: Annotated[float, Float(0.0, 1.0)] = 0.2
-    full_at: Annotated[float, Float(0.05, 1.0)] = 0.5
 
     @final
     def share(self, progress: float) -> float:
-        """The share of the data that is let in, in [start, 1]; never falls."""
-        if progress >= self.full_at:
-            return 1.0
-        return min(1.0, self._share(progress / self.full_at))
+        """The share of the data, in [0, 1], that is let in at a progress in [0, 1]."""
+        return 1.0 if progress >= 1.0 else min(1.0, self._at(progress))
+
+    @abstractmethod
+    def jumps(self) -> list[float]:
+        """Progresses above 0 at which the share may jump, in order: for drawings."""
+
+    @abstractmethod
+    def _at(self, progress: float) -> float:
+        """The share at a progress below 1; may exceed 1."""
+
+
+@dataclass(frozen=True)
+class PacingToFull(Pacing, ABC):
+    """From a share `start` of the data at progress 0 to all of it at progress `full_at`.
+
+    Of this kind are the families of Wu, Dyer and Neyshabur ("When Do Curricula Work?", ICLR 2021,
+    Fig. 4), whose b is `start` and whose a is `full_at`.
+    """
+
+    full_at: Annotated[float, Float(0.05, 1.0)] = 0.5
+
+    def jumps(self) -> list[float]:
+        return [self.full_at]
+
+    @final
+    def _at(self, progress: float) -> float:
+        return 1.0 if progress >= self.full_at else self._share(progress / self.full_at)
 
     @abstractmethod
     def _share(self, way: float) -> float:
         """The share at `way` in [0, 1) from progress 0 to `full_at`."""
+
+
+@dataclass(frozen=True)
+class StagedPacing(Pacing, ABC):
+    """A share that grows by steps alone, all stages being of one length."""
+
+    @property
+    @abstractmethod
+    def length(self) -> float:
+        """The length of a stage as a share of the training."""
+
+    def jumps(self) -> list[float]:
+        return [*(k * self.length for k in range(1, math.ceil(1.0 / self.length))), 1.0]
+
+    @final
+    def _at(self, progress: float) -> float:
+        # A quotient such as 0.3 / 0.1 is less than the whole number that is meant.
+        return self._stage(math.floor(progress / self.length + 1e-9))
+
+    @abstractmethod
+    def _stage(self, number: int) -> float:
+        """The share in the stage of a number, the first being 0; may exceed 1."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from trainables.pacing._pacing import Pacing
+from trainables.pacing._pacing import PacingToFull
 
 
 @dataclass(frozen=True)
-class Exponential(Pacing):
+class Exponential(PacingToFull):
     """b + (1 - b)(e^(10 t) - 1)/(e^10 - 1): easy data for long (Wu et al., ICLR 2021, Fig. 4)."""
 
     def _share(self, way: float) -> float:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainables.pacing._pacing import Pacing
+from trainables.pacing._pacing import PacingToFull
 
 
 @dataclass(frozen=True)
-class Linear(Pacing):
+class Linear(PacingToFull):
     """b + (1 - b) t: the same amount of new data at all times (Wu et al., ICLR 2021)."""
 
     def _share(self, way: float) -> float:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from search_spaces import Float
-from trainables.pacing._pacing import Pacing
+from trainables.pacing._pacing import PacingToFull
 
 
 @dataclass(frozen=True)
-class Root(Pacing):
+class Root(PacingToFull):
     """(b^p + (1 - b^p) t)^(1/p): new data ever more slowly (Platanios et al., NAACL 2019)."""
 
     power: Annotated[float, Float(1.0, 10.0)] = 2.0

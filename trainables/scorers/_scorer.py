@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, final
 
 from torch import Tensor, nn
 
-from search_spaces import Part
+from search_spaces import InputError, Part
 from trainables.tensors import TensorExamples
 
 
@@ -25,3 +26,26 @@ class Scorer(Part, ABC):
             model: as it stands; it is left as it is.
             seed: for whatever is drawn.
         """
+
+    def was_given(self) -> str | None:
+        """What it learns from besides inputs and labels, and what that cost; None for most."""
+        return None
+
+
+@dataclass(frozen=True)
+class ColumnScorer(Scorer, ABC):
+    """Reads the difficulty from a column of the data; costs nothing.
+
+    Attributes:
+        needs_column: which column.
+        column_from: what gives data that column, for messages.
+    """
+
+    needs_column: ClassVar[str]
+
+    @final
+    def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
+        missing = self.lacks(examples.columns)
+        if missing is not None:
+            raise InputError(f"scorer {self.part_name()}: {missing}.")
+        return examples.columns[self.needs_column]

@@ -22,9 +22,7 @@ def reversed_teacher(monkeypatch) -> None:
         def forward(self, inputs):
             return self.model(-inputs)
 
-    monkeypatch.setattr(
-        adaptive, "teacher_of", lambda model, examples, epochs, seed: Reversed(model)
-    )
+    monkeypatch.setattr(adaptive, "trained_copy", lambda model, *arguments: Reversed(model))
 
 
 def test_the_share_by_hand() -> None:

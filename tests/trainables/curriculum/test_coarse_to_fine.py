@@ -75,7 +75,7 @@ def asked(monkeypatch):
     inputs = nn.functional.one_hot(labels, 8).float()
     inputs[:40] = inputs[:40] + 2.0 * nn.functional.one_hot(labels[:40] ^ 1, 8)
     inputs[:8] = nn.functional.one_hot(labels[:8] ^ 2, 8).float()
-    monkeypatch.setattr(coarse_to_fine, "teacher_of", lambda *arguments: nn.Identity())
+    monkeypatch.setattr(coarse_to_fine, "trained_copy", lambda *arguments: nn.Identity())
     return TensorExamples(inputs, labels)
 
 

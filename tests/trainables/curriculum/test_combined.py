@@ -5,6 +5,7 @@ import torch
 
 from search_spaces import InputError, from_config, options
 from trainables.curriculum import Curriculum, DataCurriculum, LossCurriculum
+from trainables.curriculum.baby_step import BabyStep
 from trainables.curriculum.combined import Combined
 from trainables.curriculum.random_order import RandomOrder
 from trainables.curriculum.superloss import SuperLoss
@@ -22,6 +23,17 @@ def test_the_data_is_that_of_one_and_the_loss_that_of_the_other(ranked, loss_of)
     assert loss_of(combined, losses) == loss_of(SuperLoss(), losses) != losses.mean()
 
 
+def test_the_default_is_curmls_example() -> None:
+    assert Combined() == Combined(BabyStep(), SuperLoss())
+
+
+def test_it_tells_what_both_were_given(ranked) -> None:
+    examples, _ = ranked([0.0, 1.0])
+    given = "a copy of itself trained for 1 epoch on the same labels"
+    assert Combined().was_given(examples) == given
+    assert Combined(RandomOrder(), SuperLoss()).was_given(examples) is None
+
+
 def test_the_state_of_both_is_kept(ranked, loss_of) -> None:
     examples, model = ranked([float(i) for i in range(100)])
     first, second = (Combined(RandomOrder(HALF), SuperLoss()) for _ in range(2))
@@ -34,7 +46,7 @@ def test_the_state_of_both_is_kept(ranked, loss_of) -> None:
 
 
 def test_with_everything_let_in_it_is_the_loss_alone(make_learner, assert_equal) -> None:
-    changes = {"algorithm.combined.data.random_order.pacing.linear.start": 1.0}
+    changes = {"algorithm.combined.data.baby_step.pacing.start": 1.0}
     combined = make_learner("curriculum", "combined", changes=changes, horizon=4.0)
     alone = make_learner("curriculum", "superloss", horizon=4.0)
     for learner in (combined, alone):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.curriculum._paced import admitted, balanced_order
+from trainables.curriculum._paced import admitted, balanced_order, order_of
 from trainables.pacing.linear import Linear
 from trainables.pacing.step import Step
 
@@ -31,6 +32,25 @@ def test_balanced_order_by_hand() -> None:
     # place          .875  .125  .625  .375  .75   .25
     found = balanced_order(torch.tensor(difficulty), torch.tensor(labels))
     assert found.tolist() == [1, 5, 3, 2, 4, 0]
+
+
+def test_an_order_by_hand() -> None:
+    scores = torch.tensor([3.0, -1.0, 2.0, 0.5])
+    assert order_of(scores, None, seed=0).tolist() == [1, 3, 2, 0]
+    # Class 0 has the examples 0 and 2, class 1 has 1 and 3: places .75 .25 .25 .75.
+    order = order_of(scores, torch.tensor([0, 1, 0, 1]), seed=0).tolist()
+    assert (set(order[:2]), set(order[2:])) == ({1, 2}, {0, 3})
+
+
+@pytest.mark.parametrize("labels", [None, torch.zeros(400, dtype=torch.int64)])
+def test_equal_scores_come_in_a_random_order_and_not_in_that_of_the_data(labels) -> None:
+    scores = torch.tensor([1.0, 0.0]).repeat_interleave(200)  # the easy half stands last
+    orders = [order_of(scores, labels, seed) for seed in (1, 1, 2)]
+    assert torch.equal(orders[0], orders[1]) and not torch.equal(orders[0], orders[2])
+    for order in orders:
+        assert set(order[:200].tolist()) == set(range(200, 400))
+        # The mean of 100 of 200 numbers at random: standard deviation 4.1 around 299.5.
+        assert abs(order[:100].double().mean() - 299.5) < 4 * 4.1
 
 
 @given(

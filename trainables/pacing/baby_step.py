@@ -1,0 +1,29 @@
+"""The stages of Baby Step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from search_spaces import Float
+from trainables.pacing._pacing import StagedPacing
+
+
+@dataclass(frozen=True)
+class BabySteps(StagedPacing):
+    """start + grow (floor(progress / interval) + 1): equal portions (Bengio et al., ICML 2009).
+
+    As in CurML (ACM MM 2022), whose stages are 20 of 200 epochs: the first holds start + grow.
+    What is left out at the end of the training is never let in.
+    """
+
+    start: Annotated[float, Float(0.0, 1.0)] = 0.0
+    grow: Annotated[float, Float(0.02, 1.0, log=True)] = 0.1
+    interval: Annotated[float, Float(0.02, 0.5, log=True)] = 0.1
+
+    @property
+    def length(self) -> float:
+        return self.interval
+
+    def _stage(self, number: int) -> float:
+        return self.start + self.grow * (number + 1)

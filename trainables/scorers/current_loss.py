@@ -1,0 +1,23 @@
+"""Scoring by the model itself, as it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from trainables.scorers._scorer import Scorer
+from trainables.scoring import losses_of
+from trainables.tensors import TensorExamples
+
+
+@dataclass(frozen=True)
+class CurrentLoss(Scorer):
+    """The loss under the model itself when it is scored (Kumar, Packer and Koller, NIPS 2010).
+
+    One forward pass. A curriculum that scores once does so before the first step, so this says
+    much of a model that starts from trained weights, and little of one that does not.
+    """
+
+    def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
+        return losses_of(model, examples)

@@ -1,0 +1,35 @@
+"""Scoring by transfer from a teacher (Weinshall, Cohen and Amir, ICML 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from torch import Tensor, nn
+
+from search_spaces import Int
+from trainables.scorers._scorer import Scorer
+from trainables.scoring import losses_of
+from trainables.short_training import all_rows, told, trained_copy
+from trainables.tensors import TensorExamples
+
+
+@dataclass(frozen=True)
+class Teacher(Scorer):
+    """The loss under a frozen teacher whose training was brought to its end.
+
+    Weinshall, Cohen and Amir, "Curriculum Learning by Transfer Learning", ICML 2018; as in CurML
+    the teacher is a network like the model. It learns from the labels of the run, flipped ones
+    among them, and its `epochs`, in which the learning rate falls to 0, are taken off the run.
+    """
+
+    epochs: Annotated[int, Int(1, 30, log=True)] = 3
+
+    def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
+        rows = all_rows(examples)
+        return losses_of(
+            trained_copy(model, examples, rows, self.epochs, seed, annealed=True), examples
+        )
+
+    def was_given(self) -> str:
+        return f"a teacher {told(self.epochs)}"
