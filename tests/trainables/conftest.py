@@ -52,6 +52,7 @@ def tiny_of(scenario: str) -> Any:
 
     `of` makes a plain view one of the scenario's kind, or `VIEWS` holds others by setting;
     `SECTIONS` of a config replace those of a setting; `CHANGES` of an algorithm's config; the
+    `HORIZONS` of algorithms whose steps are so dear that the usual one is a handful of steps; the
     `CHANCE` level of accuracy, and the pairs of algorithm and setting that need more than a test's
     time to be above it (`LEARNS_ELSEWHERE`); contract tests that make sense for plain
     classification only, with what is tested instead (`INSTEAD`); and for data made from arrays the
@@ -64,6 +65,7 @@ def tiny_of(scenario: str) -> Any:
         "SECTIONS": {},
         "CHANGES": {},
         "CHANCE": None,
+        "HORIZONS": {},
         "LEARNS_ELSEWHERE": (),
         "CLASSES": 3,
         "OWN": {},
