@@ -82,7 +82,7 @@ def losses_with(model: nn.Module, criterion: Criterion, inputs: Tensor, labels: 
 
 def gradient(losses: Losses, weights: Weights, of_each: Tensor, ranks: Ranks) -> Weights:
     """The gradient of the sum of losses that count `of_each`, over all ranks' losses."""
-    _, pull = vjp(losses, weights)
+    pull = vjp(losses, weights)[1]
     (own,) = pull(of_each)
     flat = ranks.sum(torch.cat([each.flatten() for each in own.values()]))
     parts = flat.split([each.numel() for each in own.values()])
