@@ -108,10 +108,11 @@ def test_it_learns(make_learner, view_for, tiny, scenario, algorithm, setting) -
 
 @every_algorithm
 def test_every_metric_that_its_scenario_promises_is_reported(
-    make_learner, view_for, scenario, algorithm
+    make_learner, view_for, setting_of, scenario, algorithm
 ) -> None:
-    learner = make_learner(scenario, algorithm, "adamw", horizon=1.0)
-    promised = load_scenario(scenario).for_view(view_for(scenario, "adamw"))
+    setting = setting_of(scenario, algorithm)
+    learner = make_learner(scenario, algorithm, setting, horizon=1.0)
+    promised = load_scenario(scenario).for_view(view_for(scenario, setting))
     assert {promised.metric, *promised.secondary} <= set(learner.evaluate())
     sizes = [tensor.numel() for tensor in learner.weights().values()]
     assert learner.model_size == sum(sizes) > 0
@@ -311,11 +312,13 @@ def reachable_memory(root: object) -> bytes:
 
 @every_algorithm
 def test_no_test_data_can_be_reached_from_a_learner(
-    make_learner, tiny, tmp_path, scenario, algorithm
+    make_learner, view_for, setting_of, tiny, tmp_path, scenario, algorithm
 ) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(400) % tiny(scenario).CLASSES
-    np.savez(tmp_path / "data.npz", x=rng.normal(size=(400, 6)) + labels[:, None], y=labels)
+    shape = view_for(scenario, setting_of(scenario, algorithm)).train.inputs.shape[1:]
+    inputs = rng.normal(size=(400, *shape)) + labels.reshape(400, *[1] * len(shape))
+    np.savez(tmp_path / "data.npz", x=inputs, y=labels)
     spec, kind = DataSpec(str(tmp_path / "data.npz")), load_scenario(scenario)
     settings = kind.with_settings(tiny(scenario).OWN)
     view = kind.load(spec, settings)

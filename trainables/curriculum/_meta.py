@@ -9,7 +9,7 @@ one pass: no graph is differentiated twice, and nothing is computed example by e
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -105,6 +105,12 @@ class MetaCurriculum(Curriculum, ABC):
 
     seen: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    @classmethod
+    def unsuited(cls, model: nn.Module, input_shape: Sequence[int]) -> str | None:
+        if any(isinstance(module, nn.RNNBase) for module in model.modules()):
+            return "its recurrent layers have no forward-mode derivative in PyTorch"
+        return None
+
     def data_prepare(self, examples: TensorExamples, seed: int) -> None:
         chosen = known_clean(examples)
         if chosen is None:
@@ -122,6 +128,7 @@ class MetaCurriculum(Curriculum, ABC):
         self.state["used"] = torch.zeros((), dtype=torch.int64, device=chosen.device)
 
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
+        self.refuse(self.unsuited(model, examples.inputs.shape[1:]))
         self.seen.update(model=model, examples=examples)
 
     def data_curriculum(
