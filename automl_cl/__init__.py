@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from automl_cl.driver import SearchResult
     from automl_cl.tuned import Tuned
+    from trainables.curriculum._own_loop import Teaching as Teaching
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load", "search"]
+__all__ = ["Teaching", "__version__", "load", "search"]
 
 # What these need is imported when they are called: `automl-cl --help` must not wait for torch.
 
@@ -56,3 +57,11 @@ def load(path: str | Path) -> Tuned:
     from automl_cl.tuned import Tuned
 
     return Tuned.read(Path(path))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Teaching":
+        from trainables.curriculum._own_loop import Teaching
+
+        return Teaching
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

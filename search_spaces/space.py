@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -100,6 +100,14 @@ class Space:
         options = {name: other.options[name], **choice.options}
         with_name = Choice(choice.kind, options, name)
         return Space(Group({**self.root.fields, section: with_name}))
+
+    def leaving_out(self, section: str, names: Collection[str]) -> Space:
+        """The space without some options of a section, of which the default is none."""
+        choice = self.root.fields[section]
+        assert isinstance(choice, Choice)
+        options = {name: group for name, group in choice.options.items() if name not in names}
+        left = Choice(choice.kind, options, choice.default)
+        return Space(Group({**self.root.fields, section: left}))
 
     def without(self, section: str, name: str, field: str, why: str) -> Space:
         """The space in which a field of one option of a section has no meaning."""

@@ -14,6 +14,7 @@ from trainables.seeds import derive_seed
 __all__ = [
     "RandomState",
     "derive_seed",
+    "drawing_from",
     "keyed_normal",
     "keyed_uniform",
     "permutation",
@@ -29,6 +30,14 @@ def permutation(size: int, seed: int) -> Tensor:
 def seed_cpu(seed: int) -> None:
     """Seeds the CPU's default generator alone; `torch.manual_seed` reseeds every GPU as well."""
     torch.default_generator.manual_seed(seed)
+
+
+@contextmanager
+def drawing_from(seed: int) -> Iterator[None]:
+    """New networks draw their weights from this seed; the default generator is put back after."""
+    with torch.random.fork_rng(devices=[]):
+        seed_cpu(seed)
+        yield
 
 
 class RandomState:

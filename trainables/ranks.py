@@ -142,19 +142,26 @@ class ProcessGroup(Ranks):
 
 
 class _Sum(torch.autograd.Function):
+    """A sum over ranks; linear, so its derivatives in either direction are sums as well."""
+
     @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
+    def forward(value: Tensor) -> Tensor:
         summed = value.clone()
         with _together():
             dist.all_reduce(summed)
         return summed
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        summed = gradient.clone()
-        with _together():
-            dist.all_reduce(summed)
-        return summed
+        return _Sum.forward(gradient)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        return _Sum.forward(tangent)
 
 
 ALONE = Alone()

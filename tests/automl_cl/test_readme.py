@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,22 @@ from automl_cl.tuned import Tuned
 from search_spaces import to_config
 from trainables.curriculum._recipe import Recipe
 from trainables.curriculum.easy_to_hard import EasyToHard
+from trainables.curriculum.meta_weight_net import MetaWeightNet
+from trainables.curriculum.screener_net import ScreenerNet
 from trainables.curriculum.self_paced import SelfPaced
 from trainables.curriculum.superloss import SuperLoss
 from trainables.optimizers.adamw import AdamW
 from trainables.schedules.one_cycle import OneCycle
 
 README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def example() -> str:
@@ -29,10 +40,26 @@ def example() -> str:
 
 def test_it_is_short() -> None:
     body = example().partition("def teach")[2]
-    assert len(body.partition("\n\n")[0].splitlines()) <= 15
+    assert len(body.partition("\n\n")[0].splitlines()) < 10
 
 
-@pytest.mark.parametrize("algorithm", [SuperLoss(), SelfPaced(), EasyToHard()])
+class Clouds(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+    """Somebody's own data set: items made one at a time, with a transform that draws."""
+
+    def __init__(self) -> None:
+        self.inputs = torch.randn(300, 4)
+        self.labels = self.inputs[:, :3].argmax(1)
+
+    def __len__(self) -> int:
+        return 300
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return self.inputs[index] + 0.01 * torch.randn(4), int(self.labels[index])
+
+
+@pytest.mark.parametrize(
+    "algorithm", [SuperLoss(), SelfPaced(), EasyToHard(), MetaWeightNet(), ScreenerNet()]
+)
 def test_it_teaches(algorithm: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe(algorithm=algorithm, optimizer=AdamW(lr=0.01), schedule=OneCycle())  # type: ignore[arg-type]
     config = to_config(recipe)
@@ -42,11 +69,10 @@ def test_it_teaches(algorithm: object, tmp_path: Path, monkeypatch: pytest.Monke
     namespace: dict[str, object] = {}
     exec(example(), namespace)
     torch.manual_seed(0)
-    inputs = torch.randn(300, 4)
-    labels = inputs[:, :3].argmax(1)
+    dataset = Clouds()
     model = torch.nn.Sequential(torch.nn.Linear(4, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))
-    namespace["teach"](model, inputs, labels)  # type: ignore[operator]
-    assert (model(inputs).argmax(1) == labels).float().mean() > 0.8
+    namespace["teach"](model, dataset)  # type: ignore[operator]
+    assert (model(dataset.inputs).argmax(1) == dataset.labels).float().mean() > 0.8
 
 
 def test_the_table_of_algorithms_is_the_one_that_the_command_prints() -> None:

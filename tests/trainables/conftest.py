@@ -52,6 +52,8 @@ def tiny_of(scenario: str) -> Any:
 
     `of` makes a plain view one of the scenario's kind, or `VIEWS` holds others by setting;
     `SECTIONS` of a config replace those of a setting; `CHANGES` of an algorithm's config; the
+    settings that an algorithm can be used in, if not in all (`ONLY`); the
+    `HORIZONS` of algorithms whose steps are so dear that the usual one is a handful of steps; the
     `CHANCE` level of accuracy, and the pairs of algorithm and setting that need more than a test's
     time to be above it (`LEARNS_ELSEWHERE`); contract tests that make sense for plain
     classification only, with what is tested instead (`INSTEAD`); and for data made from arrays the
@@ -64,6 +66,8 @@ def tiny_of(scenario: str) -> Any:
         "SECTIONS": {},
         "CHANGES": {},
         "CHANCE": None,
+        "ONLY": {},
+        "HORIZONS": {},
         "LEARNS_ELSEWHERE": (),
         "CLASSES": 3,
         "OWN": {},
@@ -77,12 +81,20 @@ def tiny_of(scenario: str) -> Any:
     return SimpleNamespace(**defaults | vars(module))
 
 
+def settings_of(scenario: str, algorithm: str) -> tuple[str, ...]:
+    """The settings that an algorithm can be used in, the first of which stands for them."""
+    return tiny_of(scenario).ONLY.get(algorithm, tuple(SETTINGS))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         given = getattr(item, "callspec", SimpleNamespace(params={})).params
         scenario = given.get("scenario")
         if item.path.name.startswith("test_contract") and isinstance(scenario, str):
             why = tiny_of(scenario).INSTEAD.get(getattr(item, "originalname", ""))
+            setting, algorithm = given.get("setting"), given.get("algorithm", "")
+            if setting not in (None, *settings_of(scenario, algorithm)):
+                why = "the algorithm is not for such data or models"
             if why is not None:
                 item.add_marker(pytest.mark.skip(reason=why))
 
@@ -160,6 +172,12 @@ def view_for(views: dict[str, DataView]) -> Callable[[str, str], DataView]:
 
 
 @pytest.fixture(scope="session")
+def setting_of() -> Callable[[str, str], str]:
+    """The setting that an algorithm is used in where none is named."""
+    return lambda scenario, algorithm: settings_of(scenario, algorithm)[0]
+
+
+@pytest.fixture(scope="session")
 def make_config(view_for: Callable[[str, str], DataView]) -> MakeConfig:
     """A config of an algorithm's defaults in a setting, its sections replaced or changed."""
 
@@ -170,9 +188,10 @@ def make_config(view_for: Callable[[str, str], DataView]) -> MakeConfig:
     def make(
         scenario: str,
         algorithm: str,
-        setting: str = "adamw",
+        setting: str | None = None,
         changes: Mapping[str, Any] | None = None,
     ) -> Config:
+        setting = setting or settings_of(scenario, algorithm)[0]
         space = whole_space(scenario, setting).only("algorithm", algorithm)
         own = tiny_of(scenario)
         sections = {**SETTINGS[setting], **own.SECTIONS.get(setting, {})}
@@ -190,13 +209,14 @@ def make_learner(make_config: MakeConfig, view_for: Callable[[str, str], DataVie
     def make(
         scenario: str,
         algorithm: str,
-        setting: str = "adamw",
+        setting: str | None = None,
         *,
         seed: int = 0,
         horizon: float | None = None,
         changes: Mapping[str, Any] | None = None,
         view: DataView | None = None,
     ) -> Learner:
+        setting = setting or settings_of(scenario, algorithm)[0]
         config = make_config(scenario, algorithm, setting, changes)
         kind = load_scenario(scenario)
         seen = view_for(scenario, setting) if view is None else view

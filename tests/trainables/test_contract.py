@@ -123,10 +123,11 @@ def test_it_learns(make_learner, view_for, tiny, scenario, algorithm, setting) -
 
 @every_algorithm
 def test_every_metric_that_its_scenario_promises_is_reported(
-    make_learner, view_for, scenario, algorithm
+    make_learner, view_for, setting_of, scenario, algorithm
 ) -> None:
-    learner = make_learner(scenario, algorithm, "adamw", horizon=1.0)
-    promised = load_scenario(scenario).for_view(view_for(scenario, "adamw"))
+    setting = setting_of(scenario, algorithm)
+    learner = make_learner(scenario, algorithm, setting, horizon=1.0)
+    promised = load_scenario(scenario).for_view(view_for(scenario, setting))
     assert {promised.metric, *promised.secondary} <= set(learner.evaluate())
     sizes = [tensor.numel() for tensor in learner.weights().values()]
     assert learner.model_size == sum(sizes) > 0
@@ -134,23 +135,25 @@ def test_every_metric_that_its_scenario_promises_is_reported(
 
 @every_variant
 def test_stopping_and_resuming_from_files_equals_not_stopping(
-    make_learner, assert_equal, tmp_path, scenario, algorithm, setting, changes
+    make_learner, assert_equal, tiny, tmp_path, scenario, algorithm, setting, changes
 ) -> None:
-    def make(horizon: float | None = None) -> Learner:
-        return make_learner(scenario, algorithm, setting, horizon=horizon, changes=changes)
+    horizon = tiny(scenario).HORIZONS.get(algorithm, HORIZON)
 
-    undisturbed = make(HORIZON)
-    undisturbed.advance(HORIZON)
-    stops = stops_of(make(HORIZON), HORIZON)
+    def make(until: float | None = None) -> Learner:
+        return make_learner(scenario, algorithm, setting, horizon=until, changes=changes)
+
+    undisturbed = make(horizon)
+    undisturbed.advance(horizon)
+    stops = stops_of(make(horizon), horizon)
     assert len(stops["middle"]) >= 2
     assert len(stops["opening"]) + len(stops["owed"]) >= 2
-    learner = make(HORIZON)
+    learner = make(horizon)
     for stop in sorted({some[end] for some in stops.values() if some for end in (0, -1)}):
         learner.advance(stop)
         write_checkpoint(tmp_path / "state.pt", learner.state_dict())
         learner = make()
         learner.load_state_dict(read_checkpoint(tmp_path / "state.pt", CPU))
-    learner.advance(HORIZON)
+    learner.advance(horizon)
     assert_equal(whole_state(learner), whole_state(undisturbed))
 
 
@@ -324,11 +327,13 @@ def reachable_memory(root: object) -> bytes:
 
 @every_algorithm
 def test_no_test_data_can_be_reached_from_a_learner(
-    make_learner, tiny, tmp_path, scenario, algorithm
+    make_learner, view_for, setting_of, tiny, tmp_path, scenario, algorithm
 ) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(400) % tiny(scenario).CLASSES
-    np.savez(tmp_path / "data.npz", x=rng.normal(size=(400, 6)) + labels[:, None], y=labels)
+    shape = view_for(scenario, setting_of(scenario, algorithm)).train.inputs.shape[1:]
+    inputs = rng.normal(size=(400, *shape)) + labels.reshape(400, *[1] * len(shape))
+    np.savez(tmp_path / "data.npz", x=inputs, y=labels)
     spec, kind = DataSpec(str(tmp_path / "data.npz")), load_scenario(scenario)
     settings = kind.with_settings(tiny(scenario).OWN)
     view = kind.load(spec, settings)
@@ -353,18 +358,19 @@ def test_no_test_data_can_be_reached_from_a_learner(
 @every_algorithm
 @every_setting
 def test_steps_follow_the_schedule_and_stay_within_the_horizon(
-    make_learner, scenario, algorithm, setting
+    make_learner, tiny, scenario, algorithm, setting
 ) -> None:
-    learner = make_learner(scenario, algorithm, setting, horizon=HORIZON)
+    horizon = tiny(scenario).HORIZONS.get(algorithm, HORIZON)
+    learner = make_learner(scenario, algorithm, setting, horizon=horizon)
     rates, spent = [], []
-    for compute in np.arange(0.1, HORIZON + 1.0, 0.1):
+    for compute in np.arange(0.1, horizon + 1.0, 0.1):
         learner.advance(compute)
         assert learner.spent <= compute * learner.unit
         rates.append(learner.optimizer.param_groups[0]["lr"])
         spent.append(learner.spent)
     assert len({round(rate, 9) for rate in rates}) > 10
     assert all(first <= second for first, second in pairwise(spent))
-    assert learner.spent <= learner.horizon == int(HORIZON * learner.unit)
+    assert learner.spent <= learner.horizon == int(horizon * learner.unit)
     unused = learner.horizon - learner.spent
     dearest = max(learner.state_dict()["step_flops"].values())
     assert unused < learner.state_dict()["owed"] + dearest, "and a step that fits is taken"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from search_spaces import Part
+from search_spaces import InputError, Part
 from trainables.tensors import TensorExamples
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
@@ -45,6 +45,20 @@ class Curriculum(Part):
     optimizers: dict[str, Optimizer] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    @classmethod
+    def unsuited(cls, model: nn.Module, input_shape: Sequence[int]) -> str | None:
+        """Why it cannot teach a model on inputs of a shape, as the end of a sentence, or None.
+
+        A search leaves out who cannot. Unlike the hooks it may run the model, whose state it
+        leaves as it is.
+        """
+        return None
+
+    def refuse(self, why: str | None) -> None:
+        """Raises an InputError if there is a reason why it cannot teach the model it was given."""
+        if why is not None:
+            raise InputError(f"algorithm: '{self.part_name()}' cannot teach this model: {why}.")
 
     def data_prepare(self, examples: TensorExamples, seed: int) -> None:
         """Sees the training examples, before there is a model."""

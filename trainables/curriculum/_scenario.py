@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from search_spaces import Config, Part, Space, from_config, option
+from search_spaces import Config, InputError, Part, Space, from_config, option
 from trainables.classification import ClassificationScenario
 from trainables.curriculum._curriculum import Curriculum
 from trainables.curriculum._learner import CurriculumLearner
@@ -34,6 +34,26 @@ class CurriculumScenario(ClassificationScenario):
 
     def learner(self, config: Config, data: Any, seed: int, device: torch.device) -> Learner:
         return CurriculumLearner(from_config(Recipe, config), data, seed, device)
+
+    def tunable(self, space: Space, view: DataView) -> Space:
+        """The space without the algorithms that cannot teach its model, if none was asked for.
+
+        Raises:
+            InputError: if the user named one of them.
+        """
+        model = from_config(Recipe, space.default()).model
+        with torch.random.fork_rng(devices=[]):
+            network = model.build(view.input_shape, view.num_classes)
+        offered, unsuited = space.options("algorithm"), []
+        for name in offered:
+            why = option(Curriculum, name).unsuited(network, view.input_shape)
+            if why is not None and len(offered) < len(self.space(view).options("algorithm")):
+                raise InputError(
+                    f"--space: algorithm: '{name}' cannot teach --model {model.full_name}: {why}; "
+                    "leave it out, or choose another --model."
+                )
+            unsuited += [] if why is None else [name]
+        return space.leaving_out("algorithm", unsuited)
 
     def extra_information(self, config: Config) -> str | None:
         return option(Curriculum, config["algorithm"]["name"]).extra_information

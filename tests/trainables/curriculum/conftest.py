@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from trainables.curriculum import Curriculum
 from trainables.data import DataView
+from trainables.learner import Learner
 from trainables.tensors import TensorExamples
 
 cross_entropy = partial(F.cross_entropy, reduction="none")
@@ -78,3 +79,55 @@ def flipped(vectors: DataView) -> tuple[DataView, Tensor]:
     )
     assert np.array_equal(labels != vectors.train.labels, flips)
     return replace(vectors, train=replace(vectors.train, labels=labels)), torch.from_numpy(flips)
+
+
+@pytest.fixture(scope="session")
+def declared_clean(flipped: tuple[DataView, Tensor]) -> DataView:
+    """Those data with a column that knows a quarter of the examples to be clean."""
+    view, flips = flipped
+    clean = ~flips.numpy() & (np.arange(len(flips)) % 2 == 0)
+    assert 40 < clean.sum() < 80
+    return replace(view, train=replace(view.train, columns={"clean": clean}))
+
+
+@pytest.fixture
+def take_steps() -> Callable[[Learner, int], None]:
+    """Takes a number of a new learner's steps, whatever they cost."""
+
+    def take(learner: Learner, count: int) -> None:
+        learner.begin(1000.0)
+        with learner._random.active():
+            for _ in range(count):
+                if learner.step_in_epoch == 0:
+                    learner.open_epoch()
+                    learner.epoch_paid()
+                learner.step()
+                learner.step_in_epoch = (learner.step_in_epoch + 1) % learner.steps_per_epoch
+                learner.epoch += learner.step_in_epoch == 0
+
+    return take
+
+
+class Product(nn.Module):
+    """The inner product of inputs and weights, both in the plane."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(2))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs @ self.weight
+
+
+@pytest.fixture
+def in_the_plane() -> tuple[nn.Module, TensorExamples, Callable[[Tensor, Tensor], Tensor]]:
+    """Examples whose losses <x, weight> have the gradients x, whatever the weights.
+
+    Those known to be clean are (1, 0) and (0, 1), so that their mean loss has the gradient (1/2,
+    1/2). Its products with the others, (1, 1), (2, 0), (-2, 0) and (0, 4), are 1, 1, -1 and 2.
+    """
+    inputs = torch.tensor([[1.0, 0], [0, 1], [1, 1], [2, 0], [-2, 0], [0, 4]])
+    clean = torch.tensor([True, True, False, False, False, False])
+    labels = torch.tensor([0, 1, 0, 1, 0, 1])
+    examples = TensorExamples(inputs, labels, columns={"clean": clean})
+    return Product(), examples, lambda outputs, labels: outputs

@@ -17,3 +17,6 @@ CHANGES: dict[str, dict[str, Any]] = {
         "algorithm.rl_teacher.scorer.self_taught.epochs": 1,
     },
 }
+
+ONLY = {"curriculum_by_smoothing": ("cnn",), "efficient_train": ("cnn",)}
+HORIZONS = {"meta_weight_net": 10.0, "dds": 12.0}

@@ -1,0 +1,187 @@
+"""A curriculum in somebody's own loop: what its learner does, over any data set, resumable."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import Dataset, TensorDataset
+
+import automl_cl
+from search_spaces import InputError
+from trainables.curriculum import Curriculum
+from trainables.curriculum._own_loop import Teaching
+from trainables.curriculum.data_parameters import DataParameters
+from trainables.curriculum.easy_to_hard import EasyToHard
+from trainables.curriculum.efficient_train import AtLowResolution, EfficientTrain
+from trainables.curriculum.learning_to_reweight import LearningToReweight
+from trainables.curriculum.meta_weight_net import MetaWeightNet
+from trainables.curriculum.plain import Plain
+from trainables.curriculum.screener_net import ScreenerNet
+from trainables.curriculum.self_paced import SelfPaced
+from trainables.curriculum.superloss import SuperLoss
+
+
+def problem() -> tuple[TensorDataset, nn.Module]:
+    torch.manual_seed(0)
+    labels = torch.arange(110) % 3
+    net = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
+    return TensorDataset(torch.randn(110, 5) + labels[:, None], labels), net
+
+
+def train(teaching: Teaching, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    if steps:
+        for taken, batch in enumerate(teaching, 1):
+            loss = teaching.loss(teaching.model(batch.inputs), batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if taken == steps:
+                break
+
+
+def test_it_is_part_of_the_package() -> None:
+    assert automl_cl.Teaching is Teaching
+    with pytest.raises(AttributeError, match="no attribute 'Teacher'"):
+        automl_cl.Teacher  # noqa: B018
+
+
+@pytest.mark.parametrize("algorithm", ["superloss", "self_paced", "meta_weight_net"])
+def test_it_does_what_the_learner_does(
+    make_learner, take_steps, assert_equal, algorithm: str
+) -> None:
+    changes = {"schedule": "constant", "model.mlp.dropout": 0.0, "training.selection": "last"}
+    learner = make_learner("curriculum", algorithm, changes=changes)
+    model, train_set = copy.deepcopy(learner.model), learner.data.train
+    take_steps(learner, learner.steps_per_epoch)
+    dataset = TensorDataset(train_set.inputs, train_set.labels)
+    # The learner's curriculum was prepared with the model of its own, so a new one is needed.
+    fresh = make_learner("curriculum", algorithm, changes=changes).recipe.algorithm
+    teaching = Teaching(fresh, dataset, model, epochs=1000, batch_size=32)
+    optimizer = learner.sections.optimizer.build(model.parameters())
+    train(teaching, optimizer, learner.steps_per_epoch)
+    assert_equal(dict(model.state_dict()), dict(learner.model.state_dict()))
+
+
+@pytest.mark.parametrize(
+    "curriculum",
+    [
+        SuperLoss(),
+        SelfPaced(),
+        EasyToHard(),
+        DataParameters(),
+        MetaWeightNet(),
+        ScreenerNet(),
+        LearningToReweight(),
+    ],
+    ids=lambda each: each.part_name(),
+)
+@pytest.mark.parametrize("stop", [4, 6])
+def test_stopping_and_resuming_is_not_stopping(
+    assert_equal, tmp_path, curriculum: Curriculum, stop: int
+) -> None:
+    ends = []
+    for resumed in (False, True):
+        dataset, model = problem()
+        teaching = Teaching(curriculum, dataset, model, epochs=4, batch_size=32, seed=3)
+        optimizer = torch.optim.Adam(model.parameters())
+        train(teaching, optimizer, stop)
+        if resumed:
+            parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "teaching": teaching}
+            state = {name: part.state_dict() for name, part in parts.items()}
+            torch.save(state, tmp_path / "state.pt")
+            _, model = problem()
+            teaching = Teaching(curriculum, dataset, model, epochs=4, batch_size=32, seed=3)
+            optimizer = torch.optim.Adam(model.parameters())
+            read = torch.load(tmp_path / "state.pt", weights_only=True)
+            for name, part in (("model", model), ("optimizer", optimizer), ("teaching", teaching)):
+                part.load_state_dict(read[name])
+        train(teaching, optimizer, -1)
+        ends.append({**model.state_dict()})
+    assert teaching.steps == 12, "4 epochs of 3 batches: 110 // 32"
+    assert_equal(ends[1], ends[0])
+
+
+def test_batches_come_through_the_data_set_and_say_which_examples_they_are() -> None:
+    class Drawn(Dataset[tuple[Tensor, int]]):
+        def __len__(self) -> int:
+            return 20
+
+        def __getitem__(self, index: int) -> tuple[Tensor, int]:
+            return torch.tensor([float(index), torch.rand(()).item()]), index % 2
+
+    teaching = Teaching(Plain(), Drawn(), nn.Linear(2, 2), epochs=2, batch_size=10)
+    batches = list(teaching)
+    assert len(batches) == teaching.steps == 4
+    for batch in batches:
+        assert torch.equal(batch.inputs[:, 0].long(), batch.indices)
+        assert torch.equal(batch.indices % 2, batch.labels)
+    epochs = [torch.cat([batch.indices for batch in half]) for half in (batches[:2], batches[2:])]
+    assert [epoch.sort().values.tolist() for epoch in epochs] == [list(range(20))] * 2
+    assert not torch.equal(*epochs)
+    drawn = torch.cat([batch.inputs[:, 1] for batch in batches])
+    assert len(drawn.unique()) == 40, "the transform is drawn anew each time"
+
+
+def test_the_models_curriculum_is_followed() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2)
+    )
+    dataset = TensorDataset(torch.randn(12, 1, 14, 14), torch.arange(12) % 2)
+    teaching = Teaching(EfficientTrain(), dataset, model, epochs=5, batch_size=12)
+    small = [isinstance(teaching.model, AtLowResolution) for _ in teaching]
+    assert small == [True, True, True, True, False]
+
+
+def test_torchs_own_generator_is_left_alone() -> None:
+    dataset, model = problem()
+    before = torch.get_rng_state()
+    for batch in Teaching(ScreenerNet(), dataset, model, epochs=1):
+        assert len(batch.labels) == 32
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_another_criterion_is_used() -> None:
+    dataset, model = problem()
+
+    def smoothed(outputs: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, labels, reduction="none", label_smoothing=0.3)
+
+    teaching = Teaching(Plain(), dataset, model, epochs=1, criterion=smoothed)
+    batch = next(iter(teaching))
+    outputs = model(batch.inputs)
+    assert teaching.loss(outputs, batch) == smoothed(outputs, batch.labels).mean()
+
+
+class Unlabelled(Dataset[Tensor]):
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Tensor:
+        return torch.zeros(5)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "settings", "message"),
+    [
+        (problem()[0], {"epochs": 0}, "epochs: got 0, expected a whole number from 1"),
+        (problem()[0], {"batch_size": 2.5}, "batch_size: got 2.5, expected"),
+        (Unlabelled(), {}, "item 0 must be an input and a label, got Tensor"),
+        (
+            TensorDataset(torch.zeros(2, 5), torch.rand(2)),
+            {},
+            "a tensor and a whole number from 0",
+        ),
+        ([], {}, "must have a length, and examples"),
+        (iter([1]), {}, "must have a length, and examples"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(dataset, settings, message: str) -> None:
+    with pytest.raises(InputError, match=message) as refused:
+        Teaching(Plain(), dataset, problem()[1], **{"epochs": 2, **settings})
+    assert "\n" not in str(refused.value)
