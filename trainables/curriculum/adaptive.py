@@ -22,7 +22,7 @@ INTERVAL = 0.1
 
 @dataclass(frozen=True)
 class Adaptive(Curriculum):
-    """Easy examples first, where what is easy is asked of a teacher and then of the model itself.
+    """Easy first, as a teacher and then the model itself find it (Kong et al., ICCV 2021).
 
     Kong, Liu, Wang and Tao, "Adaptive Curriculum Learning", ICCV 2021. A teacher, here a copy of
     the model trained on all examples for some epochs of the run's own compute, gives the first

@@ -35,7 +35,7 @@ def coarse_logits(logits: Tensor, cluster_of: Tensor, clusters: int) -> Tensor:
 
 @dataclass(frozen=True)
 class CoarseToFine(Curriculum):
-    """Groups of classes that are easily confused are told apart first, then the classes.
+    """Groups of easily confused classes first, then the classes (Stretcu et al., 2021).
 
     Stretcu, Platanios, Mitchell and Poczos, "Coarse-to-Fine Curriculum Learning", 2021,
     arXiv 2106.04072. A teacher, here a copy of the model trained on all examples for

@@ -20,7 +20,7 @@ LEAST = 1e-6
 
 @dataclass(frozen=True)
 class DIHCL(Curriculum):
-    """The examples that have been hard all along are drawn more often, from ever fewer.
+    """What has been hard all along is drawn more often (Zhou, Wang and Bilmes, NeurIPS 2020).
 
     Zhou, Wang and Bilmes, "Curriculum Learning by Dynamic Instance Hardness", NeurIPS 2020. The
     hardness of an example is a running average, r <- discount a + (1 - discount) r, over the
@@ -83,12 +83,15 @@ class DIHCL(Curriculum):
         inputs: Tensor,
     ) -> Tensor:
         losses = criterion(outputs, labels)
-        self._note(losses.detach(), outputs.argmax(1) == labels, indices)
+        if self.hardness == "prediction_flip":
+            self._note((outputs.argmax(1) == labels).to(losses.dtype), indices)
+        else:
+            self._note(losses.detach(), indices)
         return losses.mean()
 
-    def _note(self, losses: Tensor, right: Tensor, indices: Tensor) -> None:
+    def _note(self, now: Tensor, indices: Tensor) -> None:
+        """Takes down what is found now of a batch's examples: their losses, or who is right."""
         past, seen = self.state["hardness"][indices], self.state["seen"][indices]
-        now = right.to(losses.dtype) if self.hardness == "prediction_flip" else losses
         found = now if self.hardness == "loss" else (now - self.state["last"][indices]).abs()
         updated = self.discount * found + (1.0 - self.discount) * past
         if self.hardness != "loss":

@@ -19,7 +19,7 @@ FEWEST = 2
 
 @dataclass(frozen=True)
 class LocalToGlobal(Curriculum):
-    """A few classes first, then more and more of them.
+    """A few classes first, then more and more of them (Cheng et al., CVPR 2019).
 
     Cheng, Lian, Deng, Gao, Tan and Geng, "Local to Global Learning: Gradually Adding Classes for
     Training Deep Neural Networks", CVPR 2019. Only examples of the classes that are in take part,

@@ -32,7 +32,7 @@ def centrality(features: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Minimax(Curriculum):
-    """Small and diverse subsets first, then larger and harder ones.
+    """Small, diverse subsets first, then larger, harder ones (Zhou and Bilmes, ICLR 2018).
 
     Zhou and Bilmes, "Minimax Curriculum Learning: Machine Teaching with Desirable Difficulties and
     Scheduled Diversity", ICLR 2018, in the form of their code and of CurML: an epoch draws its
