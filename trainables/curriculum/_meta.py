@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jvp, vjp
+from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -82,11 +82,14 @@ def losses_with(model: nn.Module, criterion: Criterion, inputs: Tensor, labels: 
 
 def gradient(losses: Losses, weights: Weights, of_each: Tensor, ranks: Ranks) -> Weights:
     """The gradient of the sum of losses that count `of_each`, over all ranks' losses."""
-    pull = vjp(losses, weights)[1]
-    (own,) = pull(of_each)
-    flat = ranks.sum(torch.cat([each.flatten() for each in own.values()]))
-    parts = flat.split([each.numel() for each in own.values()])
-    return {name: part.view_as(own[name]) for name, part in zip(own, parts, strict=True)}
+    leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
+    # By the tape: torch.func's reverse mode gives the same at twice the overhead on small models.
+    own = torch.autograd.grad(
+        losses(leaves), list(leaves.values()), of_each, materialize_grads=True
+    )
+    flat = ranks.sum(torch.cat([each.flatten() for each in own]))
+    parts = flat.split([each.numel() for each in own])
+    return {n: part.view_as(leaves[n]) for n, part in zip(leaves, parts, strict=True)}
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class Teaching:
         seed: decides the order, and all that the curriculum draws.
         workers: processes that load batches; 0 loads them here.
         criterion: the loss of each example [batch] from logits and labels.
+        columns: what else is known of each example, [n] by name, such as `clean`, True for those
+            whose labels can be relied on.
 
     Attributes:
         model: what to train in this epoch: the given model, or one around it.
@@ -67,6 +69,7 @@ class Teaching:
         seed: int = 0,
         workers: int = 0,
         criterion: Criterion = cross_entropy,
+        columns: Mapping[str, Tensor] | None = None,
     ) -> None:
         for name, value in (("epochs", epochs), ("batch_size", batch_size)):
             if type(value) is not int or value < 1:
@@ -78,7 +81,7 @@ class Teaching:
         self._device = next(model.parameters()).device
         self._items, self._workers, self._criterion = _Indexed(dataset), workers, criterion
         self._seed, self._epochs = seed, epochs
-        self._examples = self._drawn_once(batch_size)
+        self._examples = self._drawn_once(batch_size, columns or {})
         self._batch_size = min(batch_size, len(self._examples))
         self._steps_per_epoch = len(self._examples) // self._batch_size
         self.steps = epochs * self._steps_per_epoch
@@ -145,11 +148,18 @@ class Teaching:
             generator=torch.Generator().manual_seed(self._seed),  # else it draws from torch's own
         )
 
-    def _drawn_once(self, size: int) -> TensorExamples:
+    def _drawn_once(self, size: int, columns: Mapping[str, Tensor]) -> TensorExamples:
+        for name, column in columns.items():
+            if column.shape != (len(self._items),):
+                raise InputError(
+                    f"Teaching: columns: '{name}' has shape {list(column.shape)}, expected "
+                    f"[{len(self._items)}], one for each example."
+                )
         places = torch.arange(len(self._items)).split(size)
         batches = [(x, y) for x, y, _ in self._loader([each.tolist() for each in places])]
         inputs, labels = (torch.cat(part).to(self._device) for part in zip(*batches, strict=True))
-        return TensorExamples(inputs, labels)
+        known = {name: column.to(self._device) for name, column in columns.items()}
+        return TensorExamples(inputs, labels, columns=known)
 
 
 class _Indexed(Dataset[Any]):

@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from search_spaces import InputError
+from trainables.curriculum import Curriculum
 from trainables.curriculum._meta import MetaCurriculum, held_out
+from trainables.curriculum.dds import DDS
 from trainables.curriculum.learning_to_reweight import LearningToReweight
 from trainables.curriculum.meta_weight_net import MetaWeightNet
+from trainables.curriculum.screener_net import ScreenerNet
 from trainables.flops import FlopCounter
 from trainables.tensors import TensorExamples
 
@@ -181,3 +184,24 @@ def test_no_graph_is_differentiated_twice() -> None:
         with FlopCounter() as counter:
             algorithm.agreement(cross_entropy, *batch, step)
         assert 0.5 * at_most * forward.total < counter.total <= at_most * forward.total
+
+
+@pytest.mark.parametrize("kind", [LearningToReweight, MetaWeightNet, DDS, ScreenerNet])
+def test_a_step_never_waits_for_the_device(kind: type[Curriculum]) -> None:
+    # On the meta device there are no values, so whatever fetched one would fail.
+    net, examples = problem(cnn())
+    algorithm = kind()
+    algorithm.data_prepare(examples, 0)
+    algorithm.model_prepare(net, examples, 0)
+    far = TensorExamples(examples.inputs.to("meta"), examples.labels.to("meta"))
+    net.to("meta")
+    algorithm.seen.update(model=net, examples=far)
+    for name, value in algorithm.state.items():
+        algorithm.state[name] = value.to("meta")
+    for network in algorithm.networks.values():
+        network.double().to("meta")
+    batch = torch.arange(8, device="meta")
+    inputs, labels = far.inputs[:8], far.labels[:8]
+    loss = algorithm.loss_curriculum(cross_entropy, net(inputs), labels, batch, inputs)
+    assert loss.device.type == "meta"
+    loss.backward()

@@ -158,6 +158,13 @@ def test_another_criterion_is_used() -> None:
     assert teaching.loss(outputs, batch) == smoothed(outputs, batch.labels).mean()
 
 
+def test_columns_reach_the_curriculum() -> None:
+    dataset, model = problem()
+    clean = torch.arange(110) < 7
+    teaching = Teaching(LearningToReweight(), dataset, model, epochs=1, columns={"clean": clean})
+    assert sorted(teaching.curriculum.state["meta"].tolist()) == list(range(7))
+
+
 class Unlabelled(Dataset[Tensor]):
     def __len__(self) -> int:
         return 3
@@ -171,6 +178,11 @@ class Unlabelled(Dataset[Tensor]):
     [
         (problem()[0], {"epochs": 0}, "epochs: got 0, expected a whole number from 1"),
         (problem()[0], {"batch_size": 2.5}, "batch_size: got 2.5, expected"),
+        (
+            problem()[0],
+            {"columns": {"clean": torch.ones(3)}},
+            r"'clean' has shape \[3\], expected",
+        ),
         (Unlabelled(), {}, "item 0 must be an input and a label, got Tensor"),
         (
             TensorDataset(torch.zeros(2, 5), torch.rand(2)),
