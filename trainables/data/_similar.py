@@ -14,6 +14,7 @@ from trainables.data._labels import shortened
 from trainables.data._standardize import Standardization
 
 _ROWS_AT_ONCE = 4096
+_MOST_TOLD = 10
 
 
 def class_map(
@@ -62,7 +63,7 @@ def as_targets(by_name: Mapping[str, str], classes: Sequence[str]) -> NDArray[np
 
 def in_words(by_name: Mapping[str, str]) -> str:
     """A map with arrows, not all of it if it is long."""
-    return shortened([f"{a} -> {b}" for a, b in by_name.items()])
+    return shortened([f"{a} -> {b}" for a, b in by_name.items()], most=_MOST_TOLD)
 
 
 def checked_map(given: Any) -> dict[str, str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -118,3 +120,26 @@ def test_noise_comes_after_the_imbalance() -> None:
     share = f"{wrong.mean():.1%} of the training labels"
     assert share in noisy.conditions[0]
     assert f"{len(true.train)} of 1078 training examples are left" in noisy.conditions[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"seed": 0}, "ecc9699a6d09f2ca"),
+        ({"seed": 3}, "30d62f12911d2e00"),
+        ({"seed": 3, "noise": "0.4"}, "3158d820d4214f9d"),
+        ({"seed": 3, "noise": "symmetric:0.2"}, "e4e658ccca87cb46"),
+        # What pair_flip was called then.
+        ({"seed": 3, "noise": "asymmetric:0.3"}, "877840d8adabe321"),
+    ],
+)
+def test_fingerprints_of_runs_from_before_these_settings_hold(
+    values: dict[str, Any], expected: str
+) -> None:
+    spec = DataSpec.from_dict({"source": "digits", "options": {}, **values})
+    view = load_view(spec)
+    assert view.fingerprint == expected
+    if values.get("noise") == "asymmetric:0.3":
+        # The first labels that the version of 2026-11-21 gave.
+        assert view.train.labels[:12].tolist() == [1, 1, 3, 4, 7, 8, 1, 2, 5, 7, 9, 0]
+        assert view.validation.labels[:5].tolist() == [6, 2, 5, 6, 8]
