@@ -29,15 +29,16 @@ def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -
 
     Returns:
         `metric`, `mode`, `baseline`, `secondary` of the scenario; `notes` on data and scenario;
-        `arms`, each with
-        its study's `coordinates` as Optuna's JSON and the extra `information` it has or None;
-        `space` and `whole_space` as `Space.describe` tells them.
+        `arms`, each with its study's `coordinates` as Optuna's JSON, the extra `information` it
+        has or None, and what its default config was `given` or None; `space` and `whole_space` as
+        `Space.describe` tells them.
     """
     arms = {}
     for name in space.options("algorithm"):
         arm = space.only("algorithm", name)
         arms[name] = {
             "information": scenario.extra_information(arm.default()),
+            "given": scenario.was_given(arm.default(), view),
             "coordinates": coordinates_of(arm),
         }
     return {

@@ -67,6 +67,7 @@ def test_the_result_says_what_was_done_to_the_data_and_what_was_given(run: Path)
         "superloss was given: 6 labels known to be right.",
     ]
     report = (run / "report.html").read_text()
+    assert "superloss was given, with its published defaults: 6 labels known to be" in report
     for note in notes:
         assert any(line.startswith(note) for line in said), note
         assert note.replace("'", "&#x27;") in report or note.replace("'", "&#39;") in report

@@ -95,7 +95,8 @@ def encode_noisy_labels(
     """
     assert raw.noisy_labels is not None
     noisy = replace(raw, labels=raw.noisy_labels, labels_name=raw.noisy_labels_name)
-    names, codes = _named(noisy, class_names)
+    # Text names its classes by itself, whatever the true labels are.
+    names, codes = _named(noisy, None if noisy.labels.dtype.kind in "SU" else class_names)
     other = [name for name in names if name not in classes]
     if other:
         raise InputError(

@@ -192,6 +192,20 @@ def test_what_a_function_returns_beside_its_data(tmp_path: Path, monkeypatch: An
         )
 
 
+def test_noisy_labels_may_be_names_where_the_true_ones_are_numbers(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    (tmp_path / "named_module.py").write_text(
+        "import numpy as np\n"
+        "def load():\n    x = np.random.default_rng(0).normal(size=(40, 2))\n"
+        "    people = np.array(['ant', 'bee'] * 20)[::-1]\n"
+        "    return {'x': x, 'y': [0, 1] * 20, 'classes': ['ant', 'bee'], 'people': people}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    view = load_view(DataSpec("named_module:load", "column:people"))
+    assert view.classes == ("ant", "bee") and view.noise_rate == 1.0
+
+
 def test_an_archive_with_a_test_and_labels_of_another_name(write_npz: Any, log: Any) -> None:
     inputs, true = RNG.normal(size=(60, 2)), np.arange(60) % 3
     address = write_npz(
