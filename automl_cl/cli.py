@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from automl_cl import options
-from automl_cl.data_flags import data_options
+from automl_cl.data_flags import class_map, data_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +41,10 @@ def search(
     image_size: options.ImageSize = None,
     data_option: options.DataOption = None,
     noise: options.Noise = "none",
+    noise_map: options.NoiseMap = None,
+    imbalance: options.Imbalance = "none",
+    clean: options.Clean = 0,
+    clean_validation: options.CleanValidation = False,
     model: options.Model = None,
     space: options.SpaceFile = None,
     labels: options.Labels = None,
@@ -84,6 +88,10 @@ def search(
                 label_column, feature_columns, drop_columns, image_size, data_option
             ),
             noise=noise,
+            noise_map=class_map(noise_map),
+            imbalance=imbalance,
+            clean=clean,
+            clean_validation=clean_validation,
             model=model,
             space={} if space is None else dict(read_narrowing(space)),
             settings=_settings(labels, settings or []),

@@ -36,3 +36,27 @@ def data_options(
         yaml = value.startswith(("{", "["))
         found[name] = parse_yaml(value, f"--data-option {name}") if yaml else value
     return found
+
+
+def class_map(given: str | None) -> dict[str, Any]:
+    """The map of --noise-map, from A=B,B=C; names with commas or equals signs come as YAML.
+
+    Raises:
+        InputError: something in it is not of the form A=B, or a class is named twice.
+    """
+    from search_spaces import InputError, parse_yaml
+
+    if given is None:
+        return {}
+    if given.startswith("{"):
+        found: dict[str, Any] = parse_yaml(given, "--noise-map")
+        return found
+    found = {}
+    for each in given.split(","):
+        name, equals, other = (part.strip() for part in each.partition("="))
+        if not equals or not name or not other:
+            raise InputError(f"--noise-map: got '{each}' in '{given}', expected CLASS=CLASS.")
+        if name in found:
+            raise InputError(f"--noise-map: class '{name}' is given twice in '{given}'.")
+        found[name] = other
+    return found

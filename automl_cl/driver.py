@@ -135,6 +135,8 @@ def start(
         taken = {} if fork is None else {"fork": fork.taken_over(prepared)}
         require_history_folder(history_folder(prepared, RunFolder.place(output)))
         warm = _advice(prepared)
+        for condition in prepared.view.conditions:
+            say(condition)
         with interruption.put_off():
             stack.enter_context(_connection(spec, address, verbose))
         slots = concurrency(occupied)

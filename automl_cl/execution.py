@@ -136,8 +136,13 @@ def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
         for index, number in enumerate(contestants(plan))
     }
     parts = prepared.scenario.parts_of_test(prepared.view, test)
-    verdict = judge(plan, scores, session.table, prepared.scenario, parts)
+    given = {
+        number: prepared.scenario.was_given(session.table.trials[number].config, prepared.view)
+        for number in contestants(plan)
+    }
+    verdict = judge(plan, scores, session.table, prepared.scenario, parts, given)
     verdict["notes"] = [
+        *prepared.view.conditions,
         *prepared.scenario.notes(prepared.view, prepared.model),
         *_warm_started(session.table),
         *_ended_early(session.table),

@@ -30,7 +30,30 @@ Data = Annotated[
     ),
 ]
 Noise = Annotated[
-    str, typer.Option(help="Label noise to put in: 0.4, symmetric:0.4 or asymmetric:0.4.")
+    str,
+    typer.Option(
+        help="Label noise: 0.4 or symmetric:0.4, pair_flip:0.4, asymmetric:0.4; or column:NAME, "
+        "read from the data."
+    ),
+]
+NoiseMap = Annotated[
+    str | None,
+    typer.Option(help="What classes become under asymmetric noise: A=B,B=C; found if not given."),
+]
+Imbalance = Annotated[
+    str, typer.Option(help="Imbalance of the training part: long_tail:50 or step:50.")
+]
+Clean = Annotated[
+    float,
+    typer.Option(
+        help="Training examples that keep their true labels in spite of the noise; below 1, the "
+        "share of them.",
+        show_default=False,
+    ),
+]
+CleanValidation = Annotated[
+    bool,
+    typer.Option("--clean-validation", help="Leave the validation labels without noise."),
 ]
 Model = Annotated[str | None, typer.Option(help=f"{MODEL_HELP} Chosen by the data if not given.")]
 Labels = Annotated[int | None, typer.Option(help="Labels that a semi-supervised search may use.")]

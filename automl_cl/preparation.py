@@ -55,7 +55,16 @@ def located(data: str) -> str:
 def data_spec(spec: SearchSpec) -> DataSpec:
     """What data a search is on."""
     seed = spec.seed if spec.split_seed is None else spec.split_seed
-    return DataSpec(spec.data, noise=spec.noise, seed=seed, options=spec.data_options)
+    return DataSpec(
+        spec.data,
+        noise=spec.noise,
+        seed=seed,
+        options=spec.data_options,
+        noise_map=spec.noise_map,
+        imbalance=spec.imbalance,
+        clean=spec.clean,
+        clean_validation=spec.clean_validation,
+    )
 
 
 def prepare(spec: SearchSpec) -> Prepared:
@@ -72,7 +81,7 @@ def prepare(spec: SearchSpec) -> Prepared:
         )
     settings, data = scenario.with_settings(spec.settings, spec.data), data_spec(spec)
     view = scenario.load(data, settings)
-    spec = replace(spec, data_options=view.options)
+    spec = replace(spec, data_options=view.options, noise_map=view.noise_map)
     data = data_spec(spec)
     scenario = scenario.for_view(view)
     objectives_of(scenario.metric, scenario.secondary, spec.objectives)  # refuses unknown names

@@ -28,15 +28,17 @@ def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -
         model: the one model in it.
 
     Returns:
-        `metric`, `mode`, `baseline`, `secondary` and `notes` of the scenario; `arms`, each with
-        its study's `coordinates` as Optuna's JSON and the extra `information` it has or None;
-        `space` and `whole_space` as `Space.describe` tells them.
+        `metric`, `mode`, `baseline`, `secondary` of the scenario; `notes` on data and scenario;
+        `arms`, each with its study's `coordinates` as Optuna's JSON, the extra `information` it
+        has or None, and what its default config was `given` or None; `space` and `whole_space` as
+        `Space.describe` tells them.
     """
     arms = {}
     for name in space.options("algorithm"):
         arm = space.only("algorithm", name)
         arms[name] = {
             "information": scenario.extra_information(arm.default()),
+            "given": scenario.was_given(arm.default(), view),
             "coordinates": coordinates_of(arm),
         }
     return {
@@ -44,7 +46,7 @@ def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -
         "mode": scenario.mode,
         "baseline": scenario.baseline,
         "secondary": dict(scenario.secondary),
-        "notes": scenario.notes(view, model),
+        "notes": [*view.conditions, *scenario.notes(view, model)],
         "arms": arms,
         "space": space.describe(),
         "whole_space": scenario.space(view).describe(),

@@ -14,6 +14,7 @@ from automl_cl.run_folder import RunFolder
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Scheduler
 from search_spaces import InputError, option, read_yaml, to_yaml, unknown_name
+from trainables.data import readable
 
 FIDELITIES = ("prefix", "compressed")
 
@@ -28,6 +29,10 @@ class SearchSpec:
         data_options: how it is to be read, such as `label_column`; once it has been read, guesses
             are made certain here.
         noise: label noise put into training and validation labels, such as `0.4`.
+        noise_map: what classes become under asymmetric noise; found if not given.
+        imbalance: of the training part, such as `long_tail:50`.
+        clean: training examples that keep their true labels; below 1, the share of them.
+        clean_validation: whether validation labels stay the true ones.
         model: a model's name, MODULE:FUNCTION or hf:NAME; None for the scenario's choice.
         space: a mapping that narrows the search space.
         settings: what only this scenario has.
@@ -82,6 +87,10 @@ class SearchSpec:
     gpus_per_trial: float = 0.0
     workers_per_trial: int = 1
     data_options: Mapping[str, Any] = field(default_factory=dict)
+    noise_map: Mapping[str, str] = field(default_factory=dict)
+    imbalance: str = "none"
+    clean: float = 0
+    clean_validation: bool = False
 
     def __post_init__(self) -> None:
         self._number("trials", int, 1, 1_000_000)
@@ -105,7 +114,7 @@ class SearchSpec:
             raise unknown_name("--fidelity", self.fidelity, FIDELITIES)
         option(Scheduler, self.scheduler)  # type: ignore[type-abstract]
         option(Sampler, self.sampler)  # type: ignore[type-abstract]
-        for name in ("scenario", "data", "noise"):
+        for name in ("scenario", "data", "noise", "imbalance"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise InputError(f"{_flag(name)}: got {getattr(self, name)!r}, expected a name.")
         if self.model is not None and not isinstance(self.model, str):
@@ -168,9 +177,7 @@ class SearchSpec:
         for key in ("scenario", "data"):
             if key not in given:
                 raise InputError(f"{where}: the setting '{key}' is missing.")
-        if type(given.get("noise")) in (int, float):  # YAML reads a bare rate as a number
-            given = {**given, "noise": str(given["noise"])}
-        return cls(**given)
+        return cls(**readable(given))
 
     def write(self, path: Path) -> None:
         """Writes the spec as YAML."""

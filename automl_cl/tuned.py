@@ -75,6 +75,8 @@ class Tuned:
         short |= {"algorithm": winner["algorithm"], "mean": winner["mean"]}
         if challenger is not None:
             short |= {key: challenger[key] for key in ("difference", "ci95", "p_value")}
+        if winner.get("was_given") is not None:
+            short["was_given"] = winner["was_given"]
         view = prepared.view
         return cls(
             scenario=prepared.spec.scenario,

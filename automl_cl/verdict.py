@@ -35,6 +35,7 @@ def judge(
     table: TrialTable,
     scenario: Scenario,
     parts: Mapping[str, NDArray[np.bool_]] | None = None,
+    given: Mapping[int, str | None] | None = None,
 ) -> Verdict:
     """Comes to the verdict that a plan asked for.
 
@@ -44,6 +45,7 @@ def judge(
         table: the trial table.
         scenario: names metric and mode, and what information an algorithm was given.
         parts: items [items] whose metric is also told by itself, by what they are.
+        given: by search trial, what its algorithm learned from besides inputs and labels.
 
     Returns:
         The contents of `verdict.json`.
@@ -64,6 +66,7 @@ def judge(
     parts = {what: mask for what, mask in (parts or {}).items() if mask.any()}
     for number, entry in entries.items():
         entry["parts"] = {what: float(scores[number][:, m].mean()) for what, m in parts.items()}
+        entry["was_given"] = (given or {}).get(number)
     level = level_of_opening(plan["opening"])
     challenger = plan["challenger"]
     verdict: Verdict = {
@@ -150,6 +153,19 @@ def _part(verdict: Verdict, what: str, items: int) -> str:
     return f"{verdict['metric']} on the {items} test items {what}: {told}."
 
 
+def _given(verdict: Verdict) -> list[str]:
+    """What each contestant was given, one sentence for all that were given the same."""
+    by_what: dict[str, list[str]] = {}
+    for each in (verdict["challenger"], verdict["baseline"], *verdict["secondaries"]):
+        what = None if each is None else each.get("was_given")
+        if what is not None and each["algorithm"] not in by_what.setdefault(what, []):
+            by_what[what].append(each["algorithm"])
+    return [
+        f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} given: {what}."
+        for what, names in by_what.items()
+    ]
+
+
 def words(verdict: Verdict) -> list[str]:
     """The verdict in sentences."""
     lines = [verdict["reason"]]
@@ -165,6 +181,7 @@ def words(verdict: Verdict) -> list[str]:
             "is found 80 % of the time."
         )
     lines += [_part(verdict, what, items) for what, items in verdict.get("parts", {}).items()]
+    lines += _given(verdict)
     lines += verdict.get("notes", [])
     lines.append(
         "It is about these two configs on this data; a claim about an algorithm needs at least "

@@ -156,6 +156,14 @@ class Scenario(ABC):
         """What the config's algorithm is told that the baseline is not, or None."""
         return None
 
+    def was_given(self, config: Config, view: DataView) -> str | None:
+        """What the config's algorithm learns from besides inputs and labels, for reports.
+
+        Such as a held-out meta set or a teacher, all of it out of the same training data; None
+        for most.
+        """
+        return None
+
 
 def scenario_names() -> list[str]:
     """All scenarios, from the folders of this package."""

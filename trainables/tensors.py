@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -39,6 +39,16 @@ class TensorExamples:
             columns = {name: torch.from_numpy(each) for name, each in examples.columns.items()}
         on_device = {name: column.to(device) for name, column in columns.items()}
         return cls(inputs.to(device), labels.to(device), ranks, on_device)
+
+    def take(self, rows: Tensor, labels: Tensor) -> TensorExamples:
+        """Some of the examples, in memory of their own, under other labels.
+
+        Args:
+            rows: which, int64 [m].
+            labels: theirs, [m].
+        """
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return replace(self, inputs=self.inputs[rows], labels=labels, columns=columns)
 
     @property
     def chunk(self) -> int:

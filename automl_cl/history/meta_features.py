@@ -6,20 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from trainables.data import DataSpec, DataView
+from trainables.data import DataView
 
 Features = Mapping[str, Any]
 _LOGARITHMIC = ("examples", "classes", "dimensions", "channels")
 _LINEAR = ("imbalance", "noise_rate")
 
 
-def meta_features(view: DataView, data: DataSpec) -> dict[str, Any]:
-    """The `features` of a history row.
-
-    Args:
-        view: the data.
-        data: what it was loaded from.
-    """
+def meta_features(view: DataView) -> dict[str, Any]:
+    """The `features` of a history row."""
     import numpy as np
 
     shape = view.input_shape
@@ -33,7 +28,7 @@ def meta_features(view: DataView, data: DataSpec) -> dict[str, Any]:
         "channels": shape[0] if len(shape) == 3 else 1,
         "modality": "images" if len(shape) == 3 else "vectors",
         "imbalance": round(1.0 - spread, 6) if view.num_classes > 1 else 0.0,
-        "noise_rate": data.noise_rate,
+        "noise_rate": view.noise_rate,
     }
 
 

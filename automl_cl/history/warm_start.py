@@ -99,7 +99,7 @@ def _of_arm(
     space = FlatSpace(coordinates(arm))
     if not space.ranges:
         return [], set()
-    here = meta_features(prepared.view, prepared.data)
+    here = meta_features(prepared.view)
     tasks: dict[Task, PastTask] = {}
     for task in sorted({each.task for each in records}):
         mine = [each for each in records if each.task == task]

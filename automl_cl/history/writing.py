@@ -140,7 +140,7 @@ def _records(
             mode=scenario.mode,
             data=view.name,
             fingerprint=view.fingerprint,
-            features=meta_features(view, prepared.data),
+            features=meta_features(view),
             sample=tuple(int(number) for number in numbers[:SAMPLE]),
             algorithm=trial.arm,
             space=space_hash(coordinates[trial.arm]),

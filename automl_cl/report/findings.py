@@ -268,6 +268,11 @@ def _notes(problem: Event, arms: Sequence[Arm]) -> list[str]:
         for arm in arms
         if arm.information is not None
     ]
+    told += [
+        f"{name} was given, with its published defaults: {arm['given']}."
+        for name, arm in problem["arms"].items()
+        if arm.get("given") is not None
+    ]
     return [*problem["notes"], *told]
 
 

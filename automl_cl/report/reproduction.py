@@ -64,6 +64,8 @@ def _option(name: str, value: Any) -> Iterator[str]:
     elif name == "data_options":
         for key, each in value.items():
             yield from _data_option(key, each)
+    elif name == "noise_map":
+        yield from (flag, json.dumps(dict(value), ensure_ascii=False))
     elif isinstance(value, Mapping):
         for key, each in value.items():
             yield from ("--set", f"{key}={_as_yaml(each)}")

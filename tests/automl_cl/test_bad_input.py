@@ -57,6 +57,20 @@ def test_a_call_that_cannot_be_parsed(
         ("--noise", "nan", ["--noise", "nan"]),
         ("--noise", "symetric:0.2", ["--noise", "Did you mean 'symmetric'?"]),
         ("--noise", "", ["--noise"]),
+        ("--noise", "pair_flip:1", ["--noise", "pair_flip:1", "0 <= RATE < 1"]),
+        ("--noise", "column:people", ["array of", "'people'", "Allowed: x, y"]),
+        ("--noise", "column:", ["--noise", "column:NAME"]),
+        ("--noise-map", "0=1", ["--noise-map", "asymmetric:RATE"]),
+        ("--noise-map", "0", ["--noise-map", "'0'", "CLASS=CLASS"]),
+        ("--noise-map", "0=1,0=2", ["--noise-map", "class '0' is given twice"]),
+        ("--noise-map", "{0: 1", ["--noise-map", "not valid YAML"]),
+        ("--imbalance", "longtail:5", ["--imbalance", "Did you mean 'long_tail'?"]),
+        ("--imbalance", "step:0", ["--imbalance 'step:0'", "at least 1"]),
+        ("--imbalance", "step:1000", ["--imbalance 'step:1000'", "class '2' would keep no"]),
+        ("--imbalance", "", ["--imbalance", "''"]),
+        ("--clean", 30, ["--clean 30", "without --noise"]),
+        ("--clean", -1, ["--clean", "-1", "a share of them below 1"]),
+        ("--clean", "nan", ["--clean", "nan"]),
         (
             "--model",
             "mpl",
@@ -128,6 +142,26 @@ def test_a_wrong_setting_of_a_search(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("precious")
     refused("search", "curriculum", "--data", write_npz(), flag, given, words=words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--noise", "0.4", "--clean", 2], ["--clean: got 2", "at least 3, one a class"]),
+        (["--noise", "0.4", "--clean", 73], ["--clean: got 73", "at most the 72"]),
+        (["--clean-validation"], ["--clean-validation", "without --noise"]),
+        (["--noise", "asymmetric:0.4", "--noise-map", "0=7"], ["--noise-map '7'", "0, 1, 2"]),
+        (["--noise", "asymmetric:0.4", "--noise-map", "0=0"], ["'0' becomes itself"]),
+        (
+            ["--noise", "0.4", "--data-option", "noisy_label_column=y"],
+            ["--noise '0.4'", "column 'y'", "give one of them"],
+        ),
+    ],
+)
+def test_wrong_settings_of_labels(
+    refused: Refused, write_npz: Callable[..., Path], arguments: list[object], words: list[str]
+) -> None:
+    refused("search", "curriculum", "--data", write_npz(), *arguments, words=words)
 
 
 @pytest.mark.parametrize("output", [[], ["--output", "mine/run"]])

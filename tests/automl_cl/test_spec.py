@@ -13,6 +13,10 @@ FULL = {
     "scenario": "curriculum",
     "data": "fashion-mnist",
     "noise": "asymmetric:0.4",
+    "noise_map": {"Coat": "Dress"},
+    "imbalance": "long_tail:50",
+    "clean": 0.05,
+    "clean_validation": True,
     "model": "cnn",
     "space": {"optimizer.lr": {"low": 1e-4, "high": 1e-2}, "algorithm": ["superloss"]},
     "trials": 200,
@@ -36,7 +40,7 @@ def test_only_scenario_and_data_are_needed() -> None:
 @pytest.mark.parametrize("given", [FULL, {"scenario": "curriculum", "data": "12e4"}])
 def test_a_spec_comes_back_from_its_file(tmp_path: Path, given: dict[str, Any]) -> None:
     spec = SearchSpec.from_dict(given, "here")
-    assert given.items() <= spec.to_dict().items()
+    assert spec.to_dict() == spec.to_dict() | given
     assert SearchSpec.from_dict(spec.to_dict(), "here") == spec
     spec.write(tmp_path / "search.yaml")
     assert SearchSpec.read(tmp_path / "search.yaml") == spec
@@ -58,6 +62,12 @@ def test_a_spec_by_hand(tmp_path: Path) -> None:
     assert spec.noise == "0.4"
     assert spec.max_epochs == 20
     assert spec.space == {"optimizer.lr": {"low": 1e-4}}
+
+
+def test_asymmetric_noise_of_a_run_before_there_were_maps_is_pair_flip() -> None:
+    old = {"scenario": "curriculum", "data": "digits", "noise": "asymmetric:0.2"}
+    assert SearchSpec.from_dict(old, "here").noise == "pair_flip:0.2"
+    assert SearchSpec.from_dict({**old, "noise_map": {}}, "here").noise == "asymmetric:0.2"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +103,7 @@ def test_a_spec_by_hand(tmp_path: Path) -> None:
         ("data", None, "--data: got None, expected a name"),
         ("noise", None, "--noise: got None, expected a name"),
         ("noise", True, "--noise: got True, expected a name"),
+        ("imbalance", 50, "--imbalance: got 50, expected a name"),
         ("model", 3, "--model: got 3, expected a name"),
         ("space", "small", "--space: got 'small', expected a mapping"),
         ("space", None, "--space: got None, expected a mapping"),

@@ -52,6 +52,7 @@ def judged(
         informed: str | None = None,
         noise: float = 0.05,
         parts: dict[str, np.ndarray[Any, Any]] | None = None,
+        given: dict[int, str | None] | None = None,
     ) -> Verdict:
         arms = ARMS[: len(means)]
         trials = [
@@ -81,7 +82,7 @@ def judged(
                     )
                 )
         scores = {n: scores_of(mean, seeds, n, noise) for n, mean in enumerate(means)}
-        return judge(plan, scores, table_of(trials), Told(mode, informed), parts)
+        return judge(plan, scores, table_of(trials), Told(mode, informed), parts, given)
 
     return make
 
@@ -214,6 +215,25 @@ def test_a_win_with_extra_information_is_not_recommended(judged: Judge, informed
     else:
         assert verdict["recommended"] == "challenger"
         assert verdict["secondaries"][0]["extra_information"] == "a clean set"
+
+
+def test_what_was_given_is_written_into_the_result(judged: Judge) -> None:
+    teacher, held_out = "a teacher of 5 epochs", "a held-out meta set of 50 examples"
+    verdict = judged([0.7, 0.8, 0.8, 0.8], given={0: None, 1: held_out, 2: teacher, 3: teacher})
+    entries = [verdict["baseline"], verdict["challenger"], *verdict["secondaries"]]
+    assert [entry["was_given"] for entry in entries] == [None, held_out, teacher, teacher]
+    assert verdict["recommended"] == "challenger", "that it was given it is no fault"
+    said = words(verdict)
+    assert f"superloss was given: {held_out}." in said
+    assert f"self_paced and easy_to_hard were given: {teacher}." in said
+
+
+def test_a_verdict_of_before_says_nothing_of_what_was_given(judged: Judge) -> None:
+    verdict = judged([0.7, 0.8])
+    assert verdict["challenger"]["was_given"] is None and "was given" not in text(verdict)
+    for name in ("baseline", "challenger"):
+        del verdict[name]["was_given"]
+    assert "was given" not in text(verdict)
 
 
 def test_without_a_challenger_the_baseline_stands(judged: Judge) -> None:

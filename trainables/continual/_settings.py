@@ -151,7 +151,7 @@ def only_classes(examples: Examples, kept: Sequence[int], classes: int) -> Examp
     numbers[list(kept)] = np.arange(len(kept))
     labels = numbers[examples.labels]
     rows = labels >= 0
-    return Examples(examples.inputs[rows], labels[rows])
+    return replace(examples.take(rows), labels=labels[rows])
 
 
 def _only(view: DataView, kept: Sequence[int]) -> DataView:
@@ -168,7 +168,14 @@ def _transfer(view: StreamView, settings: Settings, data: DataSpec) -> StreamVie
     where = f"{WHERE}.transfer_data"
     if not settings.transfer_data:
         raise InputError(f"{where} is missing: hpo_protocol=transfer searches on other data.")
-    other = DataSpec(settings.transfer_data, data.noise, data.seed)
+    other = DataSpec(
+        settings.transfer_data,
+        data.noise,
+        data.seed,
+        imbalance=data.imbalance,
+        clean=data.clean,
+        clean_validation=data.clean_validation,
+    )
     whole = replace(settings, hpo_protocol="oracle_stream", transfer_data="", backbone="")
     found = load_stream(other, whole)
     if found.input_shape != view.input_shape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, count
 
@@ -133,7 +133,7 @@ def _renumbered(examples: TensorExamples, numbers: Tensor) -> TensorExamples:
     """The examples of the classes that have a number, under it."""
     labels = numbers[examples.labels]
     rows = (labels >= 0).nonzero().squeeze(1)
-    return replace(examples, inputs=examples.inputs[rows], labels=labels[rows])
+    return examples.take(rows, labels[rows])
 
 
 class Stream:
@@ -186,4 +186,4 @@ class Stream:
     def _of(self, examples: TensorExamples, task: int) -> TensorExamples:
         rows = (self.task_of(examples.labels) == task).nonzero().squeeze(1)
         labels = self.places(examples.labels[rows])
-        return replace(examples, inputs=examples.inputs[rows], labels=labels)
+        return examples.take(rows, labels)

@@ -13,6 +13,7 @@ from trainables.curriculum._learner import CurriculumLearner
 from trainables.curriculum._recipe import Recipe
 from trainables.data import DataView
 from trainables.learner import Learner
+from trainables.tensors import TensorExamples
 
 
 class CurriculumScenario(ClassificationScenario):
@@ -57,6 +58,10 @@ class CurriculumScenario(ClassificationScenario):
 
     def extra_information(self, config: Config) -> str | None:
         return option(Curriculum, config["algorithm"]["name"]).extra_information
+
+    def was_given(self, config: Config, view: DataView) -> str | None:
+        recipe: Recipe = from_config(Recipe, config)
+        return recipe.algorithm.was_given(TensorExamples.of(view.train, torch.device("cpu")))
 
 
 SCENARIO = CurriculumScenario()

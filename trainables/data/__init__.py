@@ -18,7 +18,8 @@ from trainables.data._groups import class_groups
 from trainables.data._loading import OpeningLog, hashes_of, load_view, open_test
 from trainables.data._options import flag_of
 from trainables.data._registry import carried_over, data_sources, located
-from trainables.data._spec import DataSpec
+from trainables.data._spec import DataSpec, readable
+from trainables.data._split import class_balanced
 
 __all__ = [
     "ClassSplit",
@@ -29,6 +30,7 @@ __all__ = [
     "OpeningLog",
     "SealedClasses",
     "carried_over",
+    "class_balanced",
     "class_groups",
     "data_sources",
     "flag_of",
@@ -39,4 +41,5 @@ __all__ = [
     "located",
     "open_test",
     "open_test_classes",
+    "readable",
 ]

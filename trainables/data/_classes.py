@@ -17,7 +17,6 @@ from trainables.data._groups import class_groups
 from trainables.data._inputs import canonical_inputs, filled
 from trainables.data._labels import encode_labels
 from trainables.data._loading import OpeningLog, fingerprint_of
-from trainables.data._noise import Noise
 from trainables.data._registry import find_source
 from trainables.data._source import PublishedClassSplit, RawData
 from trainables.data._spec import DataSpec
@@ -200,8 +199,7 @@ def hashes_of_classes(spec: DataSpec, wanted: ClassSplit, sealed: bool) -> NDArr
 
 
 def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) -> _Parts:
-    if spec.noise != "none":
-        raise InputError(f"--noise: got '{spec.noise}'; data split by class takes none.")
+    spec.refuse_changes("data split by class takes none")
     source = find_source(spec.source, spec.options, others)
     raw = source.load()
     labels, names = encode_labels(raw.examples, raw.class_names, raw.classes)
@@ -221,7 +219,7 @@ def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) 
         train, validation, test = (
             replace(part, inputs=filled(part.inputs, stored)) for part in (train, validation, test)
         )
-    digest = f"{fingerprint_of(raw, spec.seed, Noise())} {wanted} {way}"
+    digest = f"{fingerprint_of(raw, spec.seed)} {wanted} {way}"
     parts = _Parts(
         train=train,
         validation=validation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,27 @@ def encode_test_labels(
         raise InputError(
             f"{raw.labels_name}: the test has class '{unseen[0]}', which the training part has "
             f"not; the training classes are: {shortened(classes)}."
+        )
+    return np.array([classes.index(name) for name in names], dtype=np.int64)[codes]
+
+
+def encode_noisy_labels(
+    raw: RawExamples, class_names: tuple[str, ...] | None, classes: tuple[str, ...]
+) -> NDArray[np.int64]:
+    """Class numbers [n] of labels that may be wrong, in the numbering of the true ones.
+
+    Raises:
+        InputError: labels that are missing or no class labels, or classes that no true label has.
+    """
+    assert raw.noisy_labels is not None
+    noisy = replace(raw, labels=raw.noisy_labels, labels_name=raw.noisy_labels_name)
+    # Text names its classes by itself, whatever the true labels are.
+    names, codes = _named(noisy, None if noisy.labels.dtype.kind in "SU" else class_names)
+    other = [name for name in names if name not in classes]
+    if other:
+        raise InputError(
+            f"{raw.noisy_labels_name}: the noisy labels have class '{other[0]}', which the true "
+            f"ones ({raw.labels_name}) have not; their classes: {shortened(classes)}."
         )
     return np.array([classes.index(name) for name in names], dtype=np.int64)[codes]
 

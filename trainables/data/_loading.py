@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,11 +13,15 @@ from numpy.typing import NDArray
 from search_spaces.errors import InputError
 from trainables.data._content import content_hashes
 from trainables.data._examples import DataView, Examples
+from trainables.data._extra import NOISY, columns_of, extras_of
+from trainables.data._imbalance import class_sizes, parse_imbalance, thinned
 from trainables.data._inputs import canonical_inputs, filled
+from trainables.data._labelling import conditions_of, labelled
 from trainables.data._labels import encode_labels, encode_test_labels
-from trainables.data._noise import Noise, corrupt, parse_noise
+from trainables.data._noise import parse_noise
 from trainables.data._registry import find_source
-from trainables.data._source import RawData
+from trainables.data._similar import class_map, in_words
+from trainables.data._source import RawData, Source
 from trainables.data._spec import DataSpec
 from trainables.data._split import stratified_split
 from trainables.data._standardize import Standardization
@@ -34,9 +39,11 @@ class OpeningLog(Protocol):
 class _Part:
     inputs: NDArray[Any]
     labels: NDArray[np.int64]
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def take(self, rows: NDArray[np.intp]) -> _Part:
-        return _Part(self.inputs[rows], self.labels[rows])
+        extras = {name: each[rows] for name, each in self.extras.items()}
+        return _Part(self.inputs[rows], self.labels[rows], extras)
 
     def standardized(self, by: Standardization) -> Examples:
         return Examples(by.apply(self.inputs), self.labels)
@@ -52,9 +59,17 @@ class _Split:
     classes: tuple[str, ...]
     name: str
     fingerprint: str
-    noise_rng: np.random.Generator
+    whole_train: int
+    noise_map: Mapping[str, str]
+    map_from: str
+    rngs: tuple[np.random.Generator, np.random.Generator]
     options: dict[str, Any]
     notes: tuple[str, ...]
+
+    @property
+    def told_map(self) -> str:
+        """What the classes become under asymmetric noise, in words."""
+        return f"{in_words(self.noise_map)} ({self.map_from})"
 
     def standardization(self, wanted: bool) -> Standardization:
         inputs = self.train.inputs
@@ -66,22 +81,31 @@ def load_view(spec: DataSpec, standardised: bool = True) -> DataView:
 
     Without an official test the split is 60/20/20 train/validation/test; with one, the rest is
     split 80/20. Both are stratified and decided by the spec's seed. Inputs are standardised with
-    the training part's statistics, unless the caller sees to that; noise is on training and
-    validation labels.
+    the training part's statistics, unless the caller sees to that. The training part is thinned
+    out first where imbalance is asked for; noise is on the labels of what is left of it and on
+    those of validation, but for those that are declared clean.
 
     Raises:
         InputError: the source or its data is not usable; the message names the culprit.
     """
     split = _load_split(spec)
-    noise, count = parse_noise(spec.noise), len(split.classes)
     standardization = split.standardization(standardised)
-    train, validation = (
-        _Part(part.inputs, corrupt(part.labels, count, noise, split.noise_rng))
-        for part in (split.train, split.validation)
+    parts, noise = (split.train, split.validation), parse_noise(spec.noise)
+    labels = labelled(
+        spec,
+        (parts[0].labels, parts[1].labels),
+        (parts[0].extras.get("noisy"), parts[1].extras.get("noisy")),
+        split.classes,
+        split.noise_map,
+        split.rngs,
     )
+    train, validation = (part.standardized(standardization) for part in parts)
+    columns = columns_of(split.train.extras)
+    if labels.clean is not None:
+        columns["clean"] = labels.clean
     return DataView(
-        train=train.standardized(standardization),
-        validation=validation.standardized(standardization),
+        train=replace(train, labels=labels.train, columns=columns),
+        validation=replace(validation, labels=labels.validation),
         classes=split.classes,
         name=split.name,
         fingerprint=split.fingerprint,
@@ -89,6 +113,11 @@ def load_view(spec: DataSpec, standardised: bool = True) -> DataView:
         scale=standardization.scale,
         options=split.options,
         notes=split.notes,
+        conditions=conditions_of(
+            spec, labels, split.train.labels, split.whole_train, split.classes, split.told_map
+        ),
+        noise_map=split.noise_map,
+        noise_rate=labels.noisy if noise.column else noise.rate,
     )
 
 
@@ -136,26 +165,34 @@ def hashes_of(spec: DataSpec, sealed: bool) -> NDArray[np.uint64]:
 
 
 def _load_split(spec: DataSpec) -> _Split:
-    source = find_source(spec.source, spec.options)
+    source = _source(spec)
     raw = source.load()
-    split_seed, noise_seed = np.random.SeedSequence(spec.seed).spawn(2)
+    split_seed, *other_seeds = np.random.SeedSequence(spec.seed).spawn(4)
+    noise_rng, imbalance_rng, clean_rng = map(np.random.default_rng, other_seeds)
     inputs = canonical_inputs(raw.examples, raw.missing_as_mean)
     labels, classes = encode_labels(raw.examples, raw.class_names, raw.classes)
-    examples = _Part(inputs, labels)
+    examples = _Part(inputs, labels, extras_of(raw.examples, raw.class_names, classes))
     test = _official_test(raw, inputs.shape[1:], classes)
     shares = (3, 1, 1) if test is None else (4, 1)
     rows = stratified_split(labels, shares, np.random.default_rng(split_seed))
     parts = [*map(examples.take, rows), *([] if test is None else [test])]
+    whole_train = len(parts[0].labels)
+    parts[0] = _imbalanced(parts[0], spec, classes, imbalance_rng)
     if raw.missing_as_mean:
-        parts = [_Part(filled(each.inputs, parts[0].inputs), each.labels) for each in parts]
+        train = parts[0].inputs
+        parts = [replace(each, inputs=filled(each.inputs, train)) for each in parts]
+    noise_map, map_from = _noise_map(spec, raw, classes, parts[0])
     return _Split(
         train=parts[0],
         validation=parts[1],
         test=parts[2],
         classes=classes,
         name=source.name,
-        fingerprint=fingerprint_of(raw, spec.seed, parse_noise(spec.noise)),
-        noise_rng=np.random.default_rng(noise_seed),
+        fingerprint=fingerprint_of(raw, spec.seed, _changes(spec, noise_map)),
+        whole_train=whole_train,
+        noise_map=noise_map,
+        map_from=map_from,
+        rngs=(noise_rng, clean_rng),
         options=raw.resolved(classes),
         notes=raw.notes,
     )
@@ -173,13 +210,57 @@ def _official_test(raw: RawData, shape: tuple[int, ...], classes: tuple[str, ...
     return _Part(inputs, encode_test_labels(raw.official_test, raw.class_names, classes))
 
 
-def fingerprint_of(raw: RawData, seed: int, noise: Noise) -> str:
-    """16 hex digits that differ for other data, another split or other noise."""
-    digest = hashlib.sha256(f"seed={seed} noise={noise}".encode())
+def _source(spec: DataSpec) -> Source:
+    """The source, told which column has the noisy labels if they are read from one."""
+    column = parse_noise(spec.noise).column
+    if column and NOISY not in spec.options:
+        taken = find_source(spec.source, spec.options).takes
+        if not any(each.name == NOISY for kind in taken for each in fields(kind)):
+            raise InputError(
+                f"--noise '{spec.noise}': data '{spec.source}' has no columns of labels; tables, "
+                ".npz files and functions can have them."
+            )
+    return find_source(spec.source, {**spec.options, **({NOISY: column} if column else {})})
+
+
+def _imbalanced(
+    part: _Part, spec: DataSpec, classes: tuple[str, ...], rng: np.random.Generator
+) -> _Part:
+    imbalance = parse_imbalance(spec.imbalance)
+    if not imbalance:
+        return part
+    counts = np.bincount(part.labels, minlength=len(classes))
+    return part.take(thinned(part.labels, class_sizes(counts, imbalance, classes), rng))
+
+
+def _noise_map(
+    spec: DataSpec, raw: RawData, classes: tuple[str, ...], train: _Part
+) -> tuple[dict[str, str], str]:
+    if not parse_noise(spec.noise).mapped:
+        return {}, ""
+    return class_map(spec.noise_map, raw.similar_classes, classes, train.inputs, train.labels)
+
+
+def _changes(spec: DataSpec, noise_map: Mapping[str, str]) -> str:
+    """What was done to the labels; without noise, imbalance and clean labels as it always was."""
+    imbalance = parse_imbalance(spec.imbalance)
+    said = [f"noise={parse_noise(spec.noise).identity}"]
+    said += [f"map={sorted(noise_map.items())}"] if noise_map else []
+    said += [f"imbalance={imbalance.kind}:{imbalance.ratio!r}"] if imbalance else []
+    said += [f"clean={spec.clean!r}"] if spec.clean else []
+    said += ["clean_validation"] if spec.clean_validation else []
+    return " ".join(said)
+
+
+def fingerprint_of(raw: RawData, seed: int, changes: str = "noise=none") -> str:
+    """16 hex digits that differ for other data, another split or other changes of the labels."""
+    digest = hashlib.sha256(f"seed={seed} {changes}".encode())
     for part in (raw.examples, raw.official_test):
         if part is None:
             continue
-        for array in (part.inputs, part.labels):
+        for array in (part.inputs, part.labels, part.noisy_labels, part.difficulty):
+            if array is None:
+                continue
             digest.update(f" {array.dtype.str} {array.shape} ".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]

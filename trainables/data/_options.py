@@ -89,6 +89,20 @@ def names(flag: str, given: Any) -> tuple[str, ...]:
     return found
 
 
+def whole(low: int, high: int) -> Read:
+    """A whole number in a range."""
+
+    def read(flag: str, given: Any) -> int:
+        number = int(given) if isinstance(given, str) and given.isdecimal() else given
+        if type(number) is not int or not low <= number <= high:
+            raise InputError(
+                f"{flag}: got {given!r}, expected a whole number from {low} to {high}."
+            )
+        return number
+
+    return read
+
+
 def one_of(*allowed: str) -> Read:
     """One of some words."""
 

@@ -14,6 +14,8 @@ from trainables.data._source import Source
 from trainables.data._spec import DataSpec
 
 _PACKAGE = __name__.rpartition(".")[0]
+# Options that say which columns are labels and features, and so what is known of those.
+_OF_FEATURES = ("label_column", "feature_columns", "drop_columns", "text_column")
 
 
 def data_sources() -> dict[str, type[Source]]:
@@ -69,7 +71,7 @@ def carried_over(
     options = before.options if before else {}
     shared = [kind for kind in kinds if old is not None and kind in old.takes]
     known = {each.name: each for kind in shared for each in fields(kind)}
-    anew = any(name.endswith(("_column", "_columns")) for name in given)
+    anew = any(name in _OF_FEATURES for name in given)
     kept = {
         name: value
         for name, value in options.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -26,6 +26,11 @@ class RawExamples:
         inputs_name: where the inputs are, for messages: the file, and the key or column.
         labels_name: where the labels are, for messages.
         columns: the names of the features, if they have any.
+        noisy_labels: [n], labels of the same classes that may be wrong, where there are such.
+        noisy_labels_name: where they are, for messages.
+        difficulty: [n], numbers: how hard the user takes each example to be.
+        difficulty_name: where they are, for messages.
+        texts: [n], the text that inputs were made of; None where it is missing.
     """
 
     inputs: NDArray[Any]
@@ -33,6 +38,11 @@ class RawExamples:
     inputs_name: str
     labels_name: str
     columns: tuple[str, ...] = ()
+    noisy_labels: NDArray[Any] | None = None
+    noisy_labels_name: str = ""
+    difficulty: NDArray[Any] | None = None
+    difficulty_name: str = ""
+    texts: Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class RawData:
         options: the options with which this very data is loaded again, guesses made certain. With
             a key `classes` in it, the classes that are found are put there.
         notes: sentences on what was guessed or left out.
+        similar_classes: which class others took for which in asymmetric noise, by name.
         missing_as_mean: whether values that are missing become the training part's mean.
     """
 
@@ -81,6 +92,7 @@ class RawData:
     classes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    similar_classes: Mapping[str, str] = field(default_factory=dict)
     missing_as_mean: bool = False
 
     def resolved(self, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,44 +25,14 @@ from trainables.data._columns import (
 from trainables.data._columns import numbers as numbers_of
 from trainables.data._images import ImageOptions, read_images
 from trainables.data._labels import shortened
-from trainables.data._options import categories, flag_of, names, one_of, option, plain, text
+from trainables.data._options import flag_of, plain
 from trainables.data._source import RawData, RawExamples
+from trainables.data._table_extras import require_own_columns, told_extras, with_extras
+from trainables.data._table_options import TableOptions, require_names
 from trainables.data._text import hashed
 
 _LABELS = ("label", "labels", "target", "class", "y", "category")
 _MOST_CATEGORIES = 20
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    """How the columns of a table are read."""
-
-    label_column: str = option("", text, "the column with the labels", of_columns=True)
-    feature_columns: tuple[str, ...] = option(
-        (), names, "the columns to learn from; all others if not given", of_columns=True
-    )
-    drop_columns: tuple[str, ...] = option(
-        (), names, "columns to leave out, where the features are not named", of_columns=True
-    )
-    missing: str = option(
-        "refuse",
-        one_of("refuse", "mean"),
-        "`mean` puts the training part's mean where a number is missing; `refuse` refuses",
-    )
-    text: str = option(
-        "refuse",
-        one_of("refuse", "hash"),
-        "`hash` makes 1,024 features of a column of free text, by hashing words and their pairs",
-    )
-    categories: Mapping[str, tuple[str, ...]] = option(
-        {},
-        categories,
-        "the categories of each one-hot column; found if not given",
-        of_columns=True,
-    )
-    classes: tuple[str, ...] = option(
-        (), names, "the classes in their order; found if not given", of_columns=True
-    )
 
 
 @dataclass
@@ -96,7 +65,7 @@ def read_tables(
     label, labels_name = _label(tables[0], where[0], reading)
     features = _features(tables[0], where[0], label, reading)
     for table, place in zip(tables[1:], where[1:], strict=True):
-        _require_names(table.column_names, [label, *features], place)
+        require_names(table.column_names, [label, *features], place)
     labels = [
         labels_of(table.column(label), labels_name.replace(where[0], place))
         for table, place in zip(tables, where, strict=True)
@@ -108,6 +77,7 @@ def read_tables(
         RawExamples(rows, each, place + suffix, labels_name.replace(where[0], place), columns)
         for rows, each, place in zip(inputs, labels, where, strict=True)
     ]
+    parts[0] = with_extras(parts[0], tables[0], where[0], options)
     return RawData(
         parts[0],
         parts[1] if len(parts) > 1 else None,
@@ -117,6 +87,7 @@ def read_tables(
             "label_column": label,
             "feature_columns": list(features),
             **{key: getattr(options, key) for key in ("missing", "text")},
+            **told_extras(options),
             **({"categories": plain(reading.categories)} if reading.categories else {}),
             **reading.chosen,
             "classes": [],
@@ -142,26 +113,15 @@ def _require_columns(table: Any, where: str) -> None:
         )
 
 
-def _require_names(
-    given: Sequence[str], wanted: Sequence[str], where: str, option_name: str = ""
-) -> None:
-    what = f" for {flag_of(option_name)}" if option_name else ""
-    for name in wanted:
-        if name not in given:
-            close = difflib.get_close_matches(name, given, n=1, cutoff=0.4)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
-            raise InputError(
-                f"{where}: there is no column '{name}'{what}.{hint} Columns: {shortened(given)}."
-            )
-
-
 def _label(table: Any, where: str, reading: _Reading) -> tuple[str, str]:
     """The label column, and what it is called in messages."""
     given, label = table.column_names, reading.options.label_column
     if label:
-        _require_names(given, [label], where, "label_column")
+        require_names(given, [label], where, "label_column")
         return label, f"{where}, column '{label}'"
-    taken = {*reading.options.feature_columns, *reading.options.drop_columns}
+    options = reading.options
+    taken = {*options.feature_columns, *options.drop_columns, options.text_column}
+    taken |= set(options.extra_names().values())
     free = [name for name in given if name not in taken]
     if not free:
         raise InputError(f"{where}: no column is left for the label; name it by --label-column.")
@@ -182,10 +142,14 @@ def _features(table: Any, where: str, label: str, reading: _Reading) -> list[str
     if both:
         raise InputError(f"--drop-columns: '{min(both)}' is also among --feature-columns.")
     for name in ("feature_columns", "drop_columns"):
-        _require_names(given, getattr(options, name), where, name)
+        require_names(given, getattr(options, name), where, name)
+    require_own_columns(table, where, label, options)
+    if options.text_column:
+        return list(dict.fromkeys((options.text_column, *options.feature_columns)))
     if options.feature_columns:
         return list(options.feature_columns)
-    found = [name for name in given if name != label and name not in options.drop_columns]
+    left_out = {label, *options.drop_columns, *options.extra_names().values()}
+    found = [name for name in given if name not in left_out]
     if not found:
         raise InputError(
             f"{where}: expected at least one feature column beside the label '{label}'; found: "
@@ -245,19 +209,27 @@ def _from_text(
     for each, place in zip(values, places, strict=True):
         _refuse_missing(np.array([one is None for one in each]), place, options)
     found = known or tuple(sorted({one for each in values for one in each if one is not None}))
+    if name == options.text_column:
+        return _hashed(values, name, reading)
     if known is None and not 0 < len(found) <= min(_MOST_CATEGORIES, len(values[0]) // 2):
         if options.text == "hash" and found:
-            arrays = [hashed(each) for each in values]
-            reading.notes.append(
-                f"column '{name}': free text, hashed to {arrays[0].shape[1]} features"
-            )
-            return arrays, [f"{name}#{number}" for number in range(arrays[0].shape[1])]
+            return _hashed(values, name, reading)
         raise _free_text(places[0], found)
     reading.categories[name] = found
     if known is None:
         reading.notes.append(f"column '{name}': text, one-hot: {shortened(found)}")
     pairs = zip(values, places, strict=True)
     return [one_hot(each, found, place) for each, place in pairs], [f"{name}={c}" for c in found]
+
+
+def _hashed(
+    values: Sequence[Sequence[str | None]], name: str, reading: _Reading
+) -> tuple[list[NDArray[Any]], list[str]]:
+    count = reading.options.text_features
+    if name != reading.options.text_column:  # else it was said, and is no guess
+        reading.notes.append(f"column '{name}': free text, hashed to {count} features")
+    headings = [f"{name}#{number}" for number in range(count)]
+    return [hashed(each, count) for each in values], headings
 
 
 def _free_text(place: str, found: Sequence[str]) -> InputError:

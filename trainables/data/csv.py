@@ -16,7 +16,8 @@ from search_spaces.errors import InputError
 from trainables.data._images import ImageOptions
 from trainables.data._options import one_of, option, text
 from trainables.data._source import FileSource, RawData, unreadable
-from trainables.data._table import TableOptions, read_tables
+from trainables.data._table import read_tables
+from trainables.data._table_options import TableOptions
 
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 _GUESSED = ",;\t|"

@@ -6,6 +6,9 @@ from typing import final
 
 from trainables.data._source import RawData, RawExamples, Source
 
+# Which digits Patrini et al. (CVPR 2017) flip to which on MNIST.
+SIMILAR_DIGITS = {"2": "7", "3": "8", "5": "6", "6": "5", "7": "1"}
+
 
 @final
 class Digits(Source):
@@ -16,5 +19,6 @@ class Digits(Source):
 
         digits = load_digits()
         return RawData(
-            RawExamples(digits.images, digits.target, "digits, inputs", "digits, labels")
+            RawExamples(digits.images, digits.target, "digits, inputs", "digits, labels"),
+            similar_classes=SIMILAR_DIGITS,
         )

@@ -30,6 +30,14 @@ _CLASS_NAMES = (
     "Bag",
     "Ankle boot",
 )
+# As Zhang and Sabuncu (NeurIPS 2018) flip them.
+_SIMILAR = {
+    "Ankle boot": "Sneaker",
+    "Sneaker": "Sandal",
+    "Pullover": "Shirt",
+    "Coat": "Dress",
+    "Dress": "Coat",
+}
 
 
 @final
@@ -57,6 +65,7 @@ class FashionMnist(Source):
             examples=_read_part(folder, "train"),
             official_test=_read_part(folder, "t10k"),
             class_names=None if self.path else _CLASS_NAMES,
+            similar_classes=_SIMILAR,
         )
 
 

@@ -13,7 +13,8 @@ from trainables import hub
 from trainables.data._images import ImageOptions
 from trainables.data._options import option, text
 from trainables.data._source import RawData, Source
-from trainables.data._table import TableOptions, read_tables
+from trainables.data._table import read_tables
+from trainables.data._table_options import TableOptions
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _VALIDATION = ("validation", "valid", "val", "dev")

@@ -12,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError, unknown_name
-from trainables.data._options import option, text
+from trainables.data._extra import DIFFICULTY, NOISY, ExtraColumns
+from trainables.data._options import flag_of, option, text
 from trainables.data._source import RawData, RawExamples, Source
 from trainables.user_code import ADDRESSES, UserFunction, is_address
 
 _KEYS = ("x", "y", "x_test", "y_test", "classes")
+_EXTRAS = {NOISY: "noisy_labels", DIFFICULTY: "difficulty"}
 _EXPECTED = "(x, y), or a dict or dataclass with x, y and perhaps x_test, y_test and classes"
 
 
 @dataclass(frozen=True)
-class PlaceOptions:
-    """Where the module is."""
+class PlaceOptions(ExtraColumns):
+    """Where the module is, and what else its function returns."""
 
     folder: str = option("", text, "the folder to import the module from; found if not given")
 
@@ -32,7 +34,8 @@ class ModuleFunction(Source):
     """What a function of your own returns: --data MODULE:FUNCTION, such as my_data:load.
 
     The function is called without arguments and returns (x, y), or a dict or dataclass with x, y
-    and, if there are, x_test and y_test (the sealed test) and classes (the name of class i). x is
+    and, if there are, x_test and y_test (the sealed test), classes (the name of class i), and
+    arrays of noisy labels or difficulties under the names that options tell. x is
     [n, features], or images [n, height, width], [n, channels, height, width] or
     [n, height, width, channels]; y is [n], whole numbers or strings. Whatever NumPy makes an array
     of will do, CPU tensors of torch too. The module is looked for in the working directory and on
@@ -56,28 +59,40 @@ class ModuleFunction(Source):
 
     def load(self) -> RawData:
         function = UserFunction(self.address, self._chosen(PlaceOptions).folder, "--data")
-        data, again = (_read(function(), f"--data {self.address}") for _ in range(2))
+        options = self._chosen(PlaceOptions)
+        where, extras = f"--data {self.address}", options.extra_names()
+        data, again = (_read(function(), where, extras) for _ in range(2))
         if _digest(data) != _digest(again):
             raise InputError(
                 f"--data {self.address}: returned other data when it was called a second time; "
                 "what it draws at random needs a seed, or the split would mean nothing."
             )
-        folder = function.folder
-        return dataclasses.replace(data, options={"folder": folder} if folder else {})
+        chosen = {**vars(options), "folder": function.folder}
+        return dataclasses.replace(
+            data, options={name: given for name, given in chosen.items() if given}
+        )
 
 
-def _read(returned: Any, where: str) -> RawData:
+def _read(returned: Any, where: str, extras: Mapping[str, str]) -> RawData:
     given = _as_mapping(returned, where)
+    allowed = [*_KEYS, *extras.values()]
     for key in given:
-        if key not in _KEYS:
-            raise unknown_name(f"key in what {where} returned:", key, _KEYS)
+        if key not in allowed:
+            raise unknown_name(f"key in what {where} returned:", key, allowed)
     values = {key: value for key, value in given.items() if value is not None}
     for key, partner in (("x", "y"), ("y", "x"), ("x_test", "y_test"), ("y_test", "x_test")):
         if key not in values and (partner in values or key == "x"):
             raise InputError(f"{where} returned no '{key}'; expected {_EXPECTED}.")
-    classes = values.get("classes")
+    classes, more = values.get("classes"), dict[str, Any]()
+    for option_name, key in extras.items():
+        if key not in values:
+            raise unknown_name(
+                f"key of what {where} returned, for {flag_of(option_name)}:", key, values
+            )
+        field = _EXTRAS[option_name]
+        more |= {field: _array(values[key], f"{where}, {key}"), f"{field}_name": f"{where}, {key}"}
     return RawData(
-        _examples(values, "x", "y", where),
+        dataclasses.replace(_examples(values, "x", "y", where), **more),
         _examples(values, "x_test", "y_test", where) if "x_test" in values else None,
         None if classes is None else _class_names(classes, values["y"], where),
     )
@@ -129,7 +144,9 @@ def _class_names(classes: Any, labels: Any, where: str) -> tuple[str, ...] | Non
 def _digest(data: RawData) -> str:
     digest = hashlib.sha256()
     for part in (data.examples, data.official_test):
-        for array in () if part is None else (part.inputs, part.labels):
+        arrays = () if part is None else (part.inputs, part.labels)
+        more = () if part is None else (part.noisy_labels, part.difficulty)
+        for array in (*arrays, *(each for each in more if each is not None)):
             digest.update(f"{array.dtype.str} {array.shape} ".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

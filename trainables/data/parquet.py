@@ -7,7 +7,8 @@ from typing import Any, final
 
 from trainables.data._images import ImageOptions
 from trainables.data._source import FileSource, RawData, unreadable
-from trainables.data._table import TableOptions, read_tables
+from trainables.data._table import read_tables
+from trainables.data._table_options import TableOptions
 
 
 @final

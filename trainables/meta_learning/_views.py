@@ -232,8 +232,7 @@ def _rotations(settings: Settings, customary: bool, input_shape: tuple[int, ...]
 
 
 def _sinusoids(data: DataSpec, settings: SinusoidSettings) -> SinusoidView:
-    if data.noise != "none":
-        raise InputError(f"--noise: got '{data.noise}'; sinusoids have no labels to flip.")
+    data.refuse_changes("sinusoids have no labels")
     if data.options:
         given = ", ".join(map(flag_of, data.options))
         raise InputError(f"{given}: data '{SINUSOID}' takes no options.")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces import InputError
-from trainables.data import DataView
+from trainables.data import DataView, class_balanced
 from trainables.randomness import derive_seed
 
 UNKNOWN = -1
@@ -42,13 +42,16 @@ class PartlyLabelled(DataView):
         Raises:
             InputError: if there are fewer examples, or more classes, than that.
         """
-        known = class_balanced(view.train.labels, view.num_classes, labels, seed)
+        rng = np.random.default_rng(derive_seed(seed, "labels"))
+        known = class_balanced(view.train.labels, view.num_classes, labels, rng)
         kept = np.full_like(view.train.labels, UNKNOWN)
         kept[known] = view.train.labels[known]
-        train = replace(view.train, labels=kept)
+        columns = dict(view.train.columns)
+        if "clean" in columns:
+            columns["clean"] = columns["clean"] & (kept != UNKNOWN)
+        train = replace(view.train, labels=kept, columns=columns)
         if unlabelled:
-            rows = np.sort(np.append(known, _drawn(kept, unlabelled, seed)))
-            train = replace(train, inputs=train.inputs[rows], labels=train.labels[rows])
+            train = train.take(np.sort(np.append(known, _drawn(kept, unlabelled, seed))))
         told = repr((view.fingerprint, labels, unlabelled, seed))
         fingerprint = hashlib.sha256(told.encode()).hexdigest()[:16]
         whole = {field.name: getattr(view, field.name) for field in fields(DataView)}
@@ -65,27 +68,3 @@ def _drawn(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.intp]
         )
     rng = np.random.default_rng(derive_seed(seed, "unlabelled"))
     return rng.permutation(others)[:count]
-
-
-def class_balanced(
-    labels: NDArray[np.int64], num_classes: int, count: int, seed: int
-) -> NDArray[np.intp]:
-    """Chooses examples such that the numbers of the classes differ by at most one.
-
-    A class with fewer examples than its part gives all it has, and the others give more. Which
-    classes give one more, and which of their examples, the seed decides.
-
-    Raises:
-        InputError: if there are fewer examples, or more classes, than `count`.
-    """
-    if count < num_classes:
-        raise InputError(f"labels: got {count}, expected at least {num_classes}, one a class.")
-    if count > len(labels):
-        raise InputError(f"labels: got {count}, expected at most the {len(labels)} to train on.")
-    rng = np.random.default_rng(derive_seed(seed, "labels"))
-    shuffled = [rng.permutation(np.flatnonzero(labels == c)) for c in range(num_classes)]
-    # Dealt out in rounds, one of each class that has any left.
-    order = rng.permutation(num_classes)
-    turn = [(i, place) for place, c in enumerate(order) for i in range(len(shuffled[c]))]
-    dealt = [shuffled[order[place]][i] for i, place in sorted(turn)[:count]]
-    return np.sort(np.array(dealt, dtype=np.intp))

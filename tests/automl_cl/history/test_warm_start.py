@@ -19,7 +19,7 @@ from automl_cl.journal import read_events
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.trials import replayed
 from search_spaces import decode
-from trainables.data import DataSpec, Examples
+from trainables.data import Examples
 
 Remember = Callable[..., Path | None]
 
@@ -192,8 +192,9 @@ def test_meta_features_and_how_far_apart_they_are(prepared: Prepared) -> None:
         prepared.view,
         train=Examples(np.zeros((100, 3, 8, 8), np.float32), labels),
         classes=("a", "b"),
+        noise_rate=0.25,
     )
-    found = meta_features(view, DataSpec("digits", noise="asymmetric:0.25"))
+    found = meta_features(view)
     entropy = -(0.9 * np.log2(0.9) + 0.1 * np.log2(0.1))
     assert found == {
         "examples": 100,
@@ -212,4 +213,4 @@ def test_meta_features_and_how_far_apart_they_are(prepared: Prepared) -> None:
         train=Examples(np.empty((0, 1), np.float32), np.empty(0, np.int64)),
         classes=("y",),
     )
-    assert meta_features(nothing, DataSpec("digits"))["imbalance"] == 0
+    assert meta_features(nothing)["imbalance"] == 0

@@ -136,6 +136,15 @@ SPECS = [
             "classes": ["ant", "bee"],
         },
     ),
+    SearchSpec(
+        "curriculum",
+        "my.csv",
+        noise="asymmetric:0.2",
+        noise_map={"ant, red": "it's=a bee", "2": "7"},
+        imbalance="step:12.5",
+        clean=0.125,
+        clean_validation=True,
+    ),
 ]
 
 

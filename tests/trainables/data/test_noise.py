@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
-from trainables.data._noise import Noise, corrupt, parse_noise
+from trainables.data._noise import Noise, corrupt, noise_of_before, parse_noise
 
 RATES = st.floats(0, 1, exclude_max=True)
-KINDS = st.sampled_from(["symmetric", "asymmetric"])
+KINDS = st.sampled_from(["symmetric", "pair_flip", "asymmetric"])
 
 
 @given(KINDS, RATES)
@@ -45,6 +45,11 @@ def test_any_text_is_noise_or_an_input_error_that_names_the_flag(text: str) -> N
     [
         ("symetric:0.4", ["symetric", "Did you mean 'symmetric'", "asymmetric"]),
         ("asymmetric", ["--noise 'asymmetric'", "RATE"]),
+        ("pairflip:0.4", ["pairflip", "Did you mean 'pair_flip'", "column"]),
+        ("pair_flip:1", ["--noise 'pair_flip:1'", "0 <= RATE < 1"]),
+        ("column:", ["--noise 'column:'", "column:NAME"]),
+        ("column: ", ["--noise 'column: '", "column:NAME"]),
+        ("colum:people", ["colum", "Did you mean 'column'"]),
         ("1", ["--noise '1'", "0 <= RATE < 1"]),
         ("-0.1", ["--noise '-0.1'", "0 <= RATE < 1"]),
         ("nan", ["--noise 'nan'", "0 <= RATE < 1"]),
@@ -61,12 +66,12 @@ def labels_of(classes: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, classes, size=20_000)
 
 
-@pytest.mark.parametrize("kind", ["symmetric", "asymmetric"])
+@pytest.mark.parametrize("kind", ["symmetric", "pair_flip", "asymmetric"])
 @pytest.mark.parametrize("rate", [0.1, 0.4, 0.9])
 @pytest.mark.parametrize("classes", [2, 10])
 def test_the_share_of_changed_labels_is_the_rate(kind: str, rate: float, classes: int) -> None:
-    labels = labels_of(classes)
-    noisy = corrupt(labels, classes, Noise(kind, rate), np.random.default_rng(2))
+    labels, targets = labels_of(classes), (np.arange(classes) - 1) % classes
+    noisy = corrupt(labels, classes, Noise(kind, rate), np.random.default_rng(2), targets)
     changed = int((noisy != labels).sum())
     deviation = np.sqrt(len(labels) * rate * (1 - rate))
     assert abs(changed - len(labels) * rate) < 4 * deviation
@@ -84,12 +89,37 @@ def test_symmetric_noise_is_uniform_over_the_other_classes() -> None:
     assert np.abs(others - others.sum() / 4).max() < 4 * deviation
 
 
-def test_asymmetric_noise_goes_to_the_next_class_and_round() -> None:
+def test_pair_flip_goes_to_the_next_class_and_round() -> None:
+    # Han et al., NeurIPS 2018, fig. 1: with rate 0.45 the transition matrix has 0.55 on the
+    # diagonal, 0.45 right of it, and 0.45 in the lower left corner.
     labels = labels_of(4)
-    noisy = corrupt(labels, 4, Noise("asymmetric", 0.5), np.random.default_rng(4))
+    noisy = corrupt(labels, 4, Noise("pair_flip", 0.45), np.random.default_rng(4))
+    counts = np.zeros((4, 4))
+    np.add.at(counts, (labels, noisy), 1)
+    expected = 0.55 * np.eye(4) + 0.45 * np.roll(np.eye(4), 1, axis=1)
+    np.testing.assert_allclose(counts / counts.sum(axis=1, keepdims=True), expected, atol=0.03)
+    assert ((counts == 0) == (expected == 0)).all()
+
+
+def test_asymmetric_noise_goes_where_the_map_says_and_leaves_the_rest() -> None:
+    labels, targets = labels_of(4), np.array([0, 3, 2, 1])
+    noisy = corrupt(labels, 4, Noise("asymmetric", 0.5), np.random.default_rng(4), targets)
     moved = noisy != labels
-    assert set(labels[moved]) == {0, 1, 2, 3}
-    np.testing.assert_array_equal(noisy[moved], (labels[moved] + 1) % 4)
+    assert set(labels[moved]) == {1, 3}
+    np.testing.assert_array_equal(noisy[moved], targets[labels[moved]])
+    assert abs(moved[(labels == 1) | (labels == 3)].mean() - 0.5) < 0.02
+
+
+def test_noise_is_read_from_a_column_whatever_it_is_called() -> None:
+    noise = parse_noise("column:by: people, 2:0.4")
+    assert (noise.kind, noise.column, noise.rate) == ("column", "by: people, 2:0.4", 0)
+    assert parse_noise(str(noise)) == noise
+
+
+def test_noise_of_an_earlier_version_is_what_it_was() -> None:
+    assert noise_of_before("asymmetric:0.2") == "pair_flip:0.2"
+    for text in ("none", "0.4", "symmetric:0.3", "column:asymmetric:0.4"):
+        assert noise_of_before(text) == text
 
 
 def test_corrupt_leaves_its_argument_alone_and_depends_on_the_generator_only() -> None:

@@ -139,6 +139,7 @@ def test_opening_is_the_only_public_way_to_a_test() -> None:
         "OpeningLog",
         "SealedClasses",
         "carried_over",
+        "class_balanced",
         "class_groups",
         "data_sources",
         "flag_of",
@@ -149,6 +150,7 @@ def test_opening_is_the_only_public_way_to_a_test() -> None:
         "located",
         "open_test",
         "open_test_classes",
+        "readable",
     ]
     given = inspect.signature(load_view).parameters
     assert list(given) == ["spec", "standardised"]

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from search_spaces import InputError
-from trainables.data import DataSpec, DataView, load_view
+from trainables.data import DataSpec, DataView, class_balanced, load_view
 from trainables.models.mlp import MLP
 from trainables.scenario import load_scenario
-from trainables.semi_supervised._view import PartlyLabelled, class_balanced
+from trainables.semi_supervised._view import PartlyLabelled
 
 SCENARIO = load_scenario("semi_supervised")
 DIGITS = DataSpec("digits", seed=5)
@@ -32,9 +32,9 @@ def test_as_many_of_each_class_as_possible(vectors: DataView) -> None:
 
 def test_a_class_that_has_too_few_gives_all_it_has() -> None:
     labels = np.array([0] * 50 + [1] * 3 + [2] * 50)
-    chosen = class_balanced(labels, 3, 33, seed=0)
+    chosen = class_balanced(labels, 3, 33, np.random.default_rng(0))
     assert np.bincount(labels[chosen]).tolist() == [15, 3, 15]
-    assert len(class_balanced(labels, 3, 103, seed=0)) == 103
+    assert len(class_balanced(labels, 3, 103, np.random.default_rng(0))) == 103
 
 
 def test_the_seed_decides_which(vectors: DataView) -> None:

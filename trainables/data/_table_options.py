@@ -1,0 +1,73 @@
+"""How the columns of a table are read, as the user says it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search_spaces.errors import InputError
+from trainables.data._extra import ExtraColumns
+from trainables.data._labels import shortened
+from trainables.data._options import categories, flag_of, names, one_of, option, text, whole
+from trainables.data._text import FEATURES
+
+
+@dataclass(frozen=True)
+class TableOptions(ExtraColumns):
+    """How the columns of a table are read."""
+
+    label_column: str = option("", text, "the column with the labels", of_columns=True)
+    feature_columns: tuple[str, ...] = option(
+        (), names, "the columns to learn from; all others if not given", of_columns=True
+    )
+    drop_columns: tuple[str, ...] = option(
+        (), names, "columns to leave out, where the features are not named", of_columns=True
+    )
+    missing: str = option(
+        "refuse",
+        one_of("refuse", "mean"),
+        "`mean` puts the training part's mean where a number is missing; `refuse` refuses",
+    )
+    text_column: str = option(
+        "",
+        text,
+        "a column of text to learn from, hashed as by text=hash; other features are those that "
+        "are named",
+        of_columns=True,
+    )
+    text: str = option(
+        "refuse",
+        one_of("refuse", "hash"),
+        "`hash` makes features of a column of free text, by hashing words and their pairs",
+    )
+    text_features: int = option(
+        FEATURES, whole(16, 1_000_000), "how many features text is hashed to"
+    )
+    categories: Mapping[str, tuple[str, ...]] = option(
+        {},
+        categories,
+        "the categories of each one-hot column; found if not given",
+        of_columns=True,
+    )
+    classes: tuple[str, ...] = option(
+        (), names, "the classes in their order; found if not given", of_columns=True
+    )
+
+
+def require_names(
+    given: Sequence[str], wanted: Sequence[str], where: str, option_name: str = ""
+) -> None:
+    """Refuses columns that are not there.
+
+    Raises:
+        InputError: for the first of them.
+    """
+    what = f" for {flag_of(option_name)}" if option_name else ""
+    for name in wanted:
+        if name not in given:
+            close = difflib.get_close_matches(name, given, n=1, cutoff=0.4)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise InputError(
+                f"{where}: there is no column '{name}'{what}.{hint} Columns: {shortened(given)}."
+            )
