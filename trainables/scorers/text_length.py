@@ -10,7 +10,10 @@ from trainables.scorers._scorer import ColumnScorer
 
 @dataclass(frozen=True)
 class TextLength(ColumnScorer):
-    """The number of words: long texts are hard (Platanios et al., NAACL 2019, section 3.1)."""
+    """The number of words: long texts are hard (Platanios et al., NAACL 2019, section 3.1).
+
+    On offer only for data with a column of free text.
+    """
 
     needs_column: ClassVar[str] = "text_length"
     column_from: ClassVar[str] = "data with a column of free text has it"
