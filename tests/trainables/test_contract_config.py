@@ -6,6 +6,7 @@ import inspect
 import math
 import re
 from collections.abc import Iterator
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,10 +51,16 @@ def leaves(node: Node, path: str, choices: dict[str, str]) -> Iterator[tuple[str
             yield path, node, choices
 
 
+@cache
+def root_of(scenario: str) -> Group:
+    """A scenario's whole space: made once, since hundreds of fields are checked."""
+    return load_scenario(scenario).space(IMAGES).root
+
+
 def config_with(scenario: str, choices: dict[str, str]) -> Config:
     """The default config in which these options are chosen, outer choices first."""
-    node = load_scenario(scenario).space(IMAGES).root
-    return chosen(node, "", choices)
+    config: Config = chosen(root_of(scenario), "", choices)
+    return config
 
 
 def chosen(node: Node, path: str, choices: dict[str, str]) -> Any:
@@ -91,7 +98,7 @@ def wrong_values(node: Leaf | Fixed) -> list[Any]:
 FIELDS = [
     pytest.param(scenario, path, node, choices, id="-".join([scenario, path, *choices.values()]))
     for scenario in scenario_names()
-    for path, node, choices in leaves(load_scenario(scenario).space(IMAGES).root, "", {})
+    for path, node, choices in leaves(root_of(scenario), "", {})
 ]
 every_field = pytest.mark.parametrize(("scenario", "path", "node", "choices"), FIELDS)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from search_spaces import InputError, from_config, options
 from search_spaces.parts import field_types
 from trainables.pacing import Pacing
+from trainables.pacing._pacing import StagedPacing
 from trainables.pacing.baby_step import BabySteps
 from trainables.pacing.exponential import Exponential
 from trainables.pacing.fixed_exponential import FixedExponential
@@ -94,6 +95,17 @@ def test_points_by_hand(pacing: Pacing, quarter: float, half: float) -> None:
 
 def test_every_pacing_has_points_by_hand() -> None:
     assert {point[0].part_name() for point in POINTS} == set(options(Pacing))
+
+
+@every_pacing
+@given(data=st.data())
+def test_between_jumps_a_pacing_of_stages_stands_still(name: str, data: Any) -> None:
+    pacing = drawn(data, name)
+    jumps = [0.0, *pacing.jumps()]
+    assert len(jumps) > 1 and jumps == sorted(set(jumps)) and jumps[-1] <= 1.0
+    if isinstance(pacing, StagedPacing):
+        for before, jump in pairwise(jumps):
+            assert pacing.share(max(before, jump - 1e-6)) == pacing.share(before)
 
 
 def test_a_root_or_polynomial_of_power_one_is_linear() -> None:

@@ -10,7 +10,10 @@ from trainables.scorers._scorer import ColumnScorer
 
 @dataclass(frozen=True)
 class Column(ColumnScorer):
-    """A column of the data that says how hard each example is, a higher number being harder."""
+    """A column of the data that says how hard each example is, a higher number being harder.
+
+    On offer only where `--data-option difficulty_column=NAME` says which column it is.
+    """
 
     needs_column: ClassVar[str] = "difficulty"
-    column_from: ClassVar[str] = "--difficulty-column NAME says which column of the data it is"
+    column_from: ClassVar[str] = "--data-option difficulty_column=NAME says which it is"

@@ -10,7 +10,10 @@ from trainables.scorers._scorer import ColumnScorer
 
 @dataclass(frozen=True)
 class TextLength(ColumnScorer):
-    """The number of words: long texts are hard (Platanios et al., NAACL 2019, section 3.1)."""
+    """The number of words: long texts are hard (Platanios et al., NAACL 2019, section 3.1).
+
+    On offer only where `--data-option text_column=NAME` says which column is the text.
+    """
 
     needs_column: ClassVar[str] = "text_length"
-    column_from: ClassVar[str] = "data with a column of free text has it"
+    column_from: ClassVar[str] = "--data-option text_column=NAME says which column is the text"

@@ -10,7 +10,10 @@ from trainables.scorers._scorer import ColumnScorer
 
 @dataclass(frozen=True)
 class WordRarity(ColumnScorer):
-    """-sum of log p(word), p from the training texts (Platanios et al., NAACL 2019, eq. 4)."""
+    """-sum of log p(word), p from the training texts (Platanios et al., NAACL 2019, section 3.1).
+
+    On offer only where `--data-option text_column=NAME` says which column is the text.
+    """
 
     needs_column: ClassVar[str] = "word_rarity"
-    column_from: ClassVar[str] = "data with a column of free text has it"
+    column_from: ClassVar[str] = "--data-option text_column=NAME says which column is the text"
