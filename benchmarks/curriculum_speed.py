@@ -102,7 +102,7 @@ def measure(given: argparse.Namespace) -> list[Measured]:
     """Samples a second of every registered curriculum."""
     torch.set_num_threads(1)
     device = torch.device(given.device)
-    size, horizon, rounds = (512, 5.0, 1) if given.quick else (1024, 5.0, given.rounds)
+    size, horizon, rounds = (256, 5.0, 1) if given.quick else (1024, 5.0, given.rounds)
     view = view_of(given.size or size)
     data = TensorView.of(view, device)
     found = []
@@ -143,7 +143,7 @@ def figures(
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--rounds", type=int, default=5, help="trainings of each method")
+    parser.add_argument("--rounds", type=int, default=3, help="trainings of each method")
     parser.add_argument("--size", type=int, help="training images; 1,024, on a GPU 50,000 say")
 
 
