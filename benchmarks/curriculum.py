@@ -171,9 +171,9 @@ def figures(setting: str, pairs: dict[str, list[Pair | None]]) -> list[Measured]
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--searches", type=int, default=3, help="of each method in each setting")
-    parser.add_argument("--trials", type=int, default=12, help="of each search")
+    parser.add_argument("--trials", type=int, default=10, help="of each search")
     parser.add_argument("--epochs", type=float, default=8.0, help="compute cap of a trial")
-    parser.add_argument("--seeds", type=int, default=5, help="fresh seeds of each verdict")
+    parser.add_argument("--seeds", type=int, default=3, help="fresh seeds of each verdict")
     parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep searches; go on there")
     parser.add_argument("--setting", action="append", help="only this; repeatable")

@@ -15,6 +15,7 @@ from trainables.pacing import Pacing
 
 ALL_SHOWN = 30
 BEST_SHOWN = 3
+ARMS_SHOWN = 8
 FEWEST_FOR_BAND = 10
 
 Point = tuple[float, float]
@@ -76,7 +77,7 @@ class PacingCurve:
 def learning_curves(
     table: TrialTable, problem: Event, rungs: Sequence[float], best: int | None
 ) -> LearningCurves:
-    """All trials' curves, or of many trials each arm's best and a band.
+    """All trials' curves, or of many the best of the baseline and the 8 best arms, and a band.
 
     Args:
         table: the trial table.
@@ -87,13 +88,23 @@ def learning_curves(
     told = [trial for trial in table.of_stage(SEARCH) if trial.rungs]
     shown, sign = told, sign_of(problem)
     if len(told) > ALL_SHOWN:
-        shown = []
-        for arm in problem["arms"]:
-            ranked = ended([trial for trial in told if trial.arm == arm], sign)
-            shown += [t for i, (_, t) in enumerate(ranked) if i < BEST_SHOWN or t.number == best]
+        shown = _best_of_arms(told, problem, best)
     curves = [_curve(trial, trial.number == best) for trial in shown]
     band = _band(told, rungs) if len(told) > ALL_SHOWN else None
     return LearningCurves(len(told), curves, band, _window(curves, band, sign))
+
+
+def _best_of_arms(told: Sequence[Trial], problem: Event, best: int | None) -> list[Trial]:
+    """The three best trials of the baseline and of the eight best other arms, and the best one."""
+    sign = sign_of(problem)
+    ranked = {
+        arm: ended([trial for trial in told if trial.arm == arm], sign) for arm in problem["arms"]
+    }
+    baseline = ranked.pop(problem["baseline"])
+    others = sorted(filter(None, ranked.values()), key=lambda each: sign * each[0][0])
+    shown = [t for each in (baseline, *others[:ARMS_SHOWN]) for _, t in each[:BEST_SHOWN]]
+    left_out = [trial for trial in told if trial.number == best and trial not in shown]
+    return shown + left_out
 
 
 def _curve(trial: Trial, best: bool) -> Curve:

@@ -176,7 +176,7 @@ def test_every_scenario_has_a_report(
     assert {"differences", "learning", "compute"} <= figures_of(found).keys()
     assert {arm.name for arm in found.arms} == {trial.arm for trial in table.trials}
     for arm in found.arms:
-        said = any(arm.name in note for note in found.notes)
+        said = any(arm.name in note for note in found.notes if "was given" not in note)
         assert said == (arm.information is not None)
 
 
@@ -201,8 +201,15 @@ def test_two_thousand_trials_are_no_hairball(big_run: Path) -> None:
     table = table_of_run(found.run)
     drawn = found.learning.curves
     assert found.learning.trials == sum(bool(t.rungs) for t in table.of_stage(SEARCH)) > 1900
-    assert len(drawn) <= 1 + 3 * len(found.arms)
-    assert {curve.arm for curve in drawn} == {arm.name for arm in found.arms}
+    arms = {curve.arm for curve in drawn if not curve.best}
+    assert len(found.arms) > len(arms) == 9, "the baseline and the eight best"
+    assert len(drawn) <= 1 + 3 * len(arms)
+    values = {arm: [-1.0] for arm in (each.name for each in found.arms)}
+    for trial in table.of_stage(SEARCH):
+        values[trial.arm] += [] if trial.value is None else [trial.value]
+    lowest = min(max(values[arm]) for arm in arms - {"plain"})
+    assert all(max(them) <= lowest for arm, them in values.items() if arm not in arms)
+    assert "plain" in arms
     assert [curve.number for curve in drawn if curve.best] == [found.best]
     band = found.learning.band
     assert band is not None
@@ -214,7 +221,10 @@ def test_two_thousand_trials_are_no_hairball(big_run: Path) -> None:
     assert below == pytest.approx(0.25, abs=0.02)
     assert above == pytest.approx(0.25, abs=0.02)
     assert all(each.shares for each in found.importances)
-    for each in found.importances:  # values depend on the learning rate above all
+    # Values depend on the learning rate above all, as arms show that have been tried often.
+    often = {arm.name for arm in found.arms if arm.trials >= 100}
+    assert len(often) >= 2
+    for each in (each for each in found.importances if each.arm in often):
         assert max(each.shares, key=lambda name: each.shares[name]) == "optimizer.lr"
 
 

@@ -146,7 +146,7 @@ def test_two_thousand_trials_make_a_page_that_opens(
     page = page_of(big_run)
     assert (big_run / "report.html").stat().st_size < LARGEST
     drawn = json.loads(page.scripts[0])["learning"]["data"]
-    assert len(drawn) < 20
+    assert len(drawn) < 40
     assert sum(len(trace["x"]) for trace in drawn) < 500
 
 
