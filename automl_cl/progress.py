@@ -31,6 +31,8 @@ NARROW = 75
 WIDEST = 1000
 FRONT_ROWS = 8
 OVER_LIMIT = "over limit"
+RARE = ("failed", "infeasible", "running")
+"""Statuses that have a column only where a trial has them."""
 
 
 class Progress:
@@ -290,11 +292,9 @@ def _arms(
 ) -> list[Text]:
     """The leaderboard, cut to so many rows; the baseline is never cut away."""
     narrow = width < NARROW
-    running = any(mine.by_status["running"] for mine in arms)
     confirmed = any(mine.mean is not None for mine in arms)
-    infeasible = any(mine.by_status["infeasible"] for mine in arms)
-    more = [*["infeasible"] * infeasible, *["running"] * running]
-    statuses = ["done"] if narrow else ["done", "stopped", "failed", *more]
+    rare = [each for each in RARE if any(mine.count(each) for mine in arms)]
+    statuses = ["done"] if narrow else ["done", "stopped", *rare]
     names = [OVER_LIMIT if status == "infeasible" else status for status in statuses]
     header = ["algorithm", "trials", *names, "compute", f"best {scenario.metric}"]
     rows = [header + ["confirmed"] * confirmed]

@@ -172,7 +172,7 @@ def test_at_80_columns_every_algorithms_name_is_there_in_full(
         assert first_words.count(name) == 1
     rows = {line.split()[0]: line.split() for line in lines}
     assert rows["plain"][1:3] == ["*", "100"], "the baseline is marked"
-    assert rows["superloss"][1:6] == ["100", "100", "0", "0", "123,450"]
+    assert rows["superloss"][1:6] == ["100", "100", "0", "123,450"]
 
 
 def test_the_best_arm_comes_first(make_trial: MakeTrial, table_of: TableOf) -> None:
@@ -312,7 +312,7 @@ def test_what_was_infeasible_has_a_column_where_there_is_any(make_trial: MakeTri
     table.trials.append(make_trial(1, "plain", status="infeasible"))
     lines = printed(table)
     assert "limit" in lines[1]
-    assert lines[2].split() == ["plain", "*", "2", "1", "0", "0", "1", "9", "0.7000"]
+    assert lines[2].split() == ["plain", "*", "2", "1", "0", "1", "9", "0.7000"]
 
 
 def test_the_front_that_is_printed(make_trial: MakeTrial) -> None:
