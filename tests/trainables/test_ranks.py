@@ -99,7 +99,7 @@ def trained(
         )
         for rank in range(size)
     ]
-    assert [process.wait(timeout=120) for process in processes] == [0] * size
+    assert [process.wait(timeout=300) for process in processes] == [0] * size
     return [torch.load(f"{out}-{rank}", weights_only=True) for rank in range(size)]
 
 
