@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.curriculum import SETTINGS, figures, images_of
+from benchmarks.curriculum import SETTINGS, figures, images_of, model_for
 from benchmarks.curriculum_speed import GOAL
 from benchmarks.curriculum_speed import figures as speed_figures
 from benchmarks.false_wins import Pair
@@ -60,3 +60,10 @@ def test_slower_than_predicted_misses_the_goal() -> None:
     slow = speed_figures("slow", [0.5, 0.4, 0.3], [0.5, 0.5, 0.5], [1.0, 1.25, 1.7])[2]
     assert (slow.value, slow.met) == (GOAL, True)
     assert speed_figures("slow", [0.3], [0.5], [1.7])[2].met is False
+
+
+def test_methods_that_need_convolutions_have_them() -> None:
+    found = {m: model_for(m, "mlp") for m in ("superloss", "efficient_train", "dds")}
+    assert found == {"superloss": "mlp", "efficient_train": "cnn", "dds": "mlp"}
+    assert model_for("curriculum_by_smoothing", "mlp") == "cnn"
+    assert model_for("superloss", "cnn") == "cnn"
