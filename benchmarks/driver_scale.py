@@ -92,7 +92,7 @@ def session_of(prepared: Prepared, board: bool) -> Any:
         journal = stack.enter_context(Journal.create(folder.journal))
         journal.append("search", spec=prepared.spec.to_dict())
         session = Session(prepared.spec, folder, journal, prepared.scenario, prepared.space)
-        view = Progress(Console(file=io.StringIO()), prepared.scenario, None)
+        view = Progress(Console(file=io.StringIO()), prepared.scenario)
         session.observers.append(view.watch(session.table, prepared.scenario))
         if board:
             session.observers.append(Board(folder.tensorboard, session.table).observe)

@@ -1,0 +1,19 @@
+"""The driver's clock runs with the search it is of."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from automl_cl.preparation import prepare
+from automl_cl.spec import SearchSpec
+from benchmarks.driver_scale import in_process, per_result
+
+
+def test_a_search_without_training_is_timed_trial_by_trial() -> None:
+    spec = SearchSpec("curriculum", "digits", space={"algorithm": ["plain"]}, trials=12)
+    clocks = in_process(prepare(spec), board=True)
+    assert [each.trials for each in clocks] == list(range(1, 13))
+    assert all(a.cpu < b.cpu and a.results < b.results for a, b in pairwise(clocks))
+    cpu, wall, results = per_result(clocks, 2, 12)
+    assert 0 < cpu and 0 < wall
+    assert results == clocks[11].results - clocks[1].results >= 10
