@@ -12,7 +12,9 @@ from benchmarks.driver_scale import in_process, per_result
 def test_a_search_without_training_is_timed_trial_by_trial() -> None:
     spec = SearchSpec("curriculum", "digits", space={"algorithm": ["plain"]}, trials=12)
     clocks = in_process(prepare(spec), board=True)
-    assert [each.trials for each in clocks] == list(range(1, 13))
+    # Trials that were paused may go on after the last one has begun.
+    assert [each.trials for each in clocks[:12]] == list(range(1, 13))
+    assert {each.trials for each in clocks[12:]} <= {12}
     assert all(a.cpu < b.cpu and a.results < b.results for a, b in pairwise(clocks))
     cpu, wall, results = per_result(clocks, 2, 12)
     assert 0 < cpu and 0 < wall
