@@ -180,8 +180,8 @@ def figures(setting: str, pairs: dict[str, list[Pair | None]]) -> list[Measured]
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--searches", type=int, default=3, help="of each method in each setting")
-    parser.add_argument("--trials", type=int, default=10, help="of each search")
-    parser.add_argument("--epochs", type=float, default=30.0, help="compute cap of a trial")
+    parser.add_argument("--trials", type=int, default=8, help="of each search")
+    parser.add_argument("--epochs", type=float, default=20.0, help="compute cap of a trial")
     parser.add_argument("--model", default="mlp", choices=["mlp", "cnn"], help="the network")
     parser.add_argument("--seeds", type=int, default=3, help="fresh seeds of each verdict")
     parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
