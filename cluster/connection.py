@@ -80,7 +80,7 @@ def _start_local(
             **quiet,
         )
     except (Exception, SystemExit) as error:
-        raise ClusterError(f"Ray did not start on this machine: {_one_line(error)}") from error
+        raise ClusterError(f"Ray did not start on this machine: {one_line(error)}") from error
 
 
 def _join(address: str, packages: Sequence[str], quiet: dict[str, Any]) -> None:
@@ -91,15 +91,15 @@ def _join(address: str, packages: Sequence[str], quiet: dict[str, Any]) -> None:
         "excludes": ["**/__pycache__"],
     }
     require_reachable(address, REACH_SECONDS)
-    _use_token()
+    use_token()
     try:
         ray.init(address=address, runtime_env=shipped if packages else None, **quiet)
     # A cluster that goes away while Ray connects ends in the process's own termination handler.
     except (Exception, SystemExit) as error:
-        raise ClusterError(f"no connection to Ray at {address}: {_one_line(error)}") from error
+        raise ClusterError(f"no connection to Ray at {address}: {one_line(error)}") from error
 
 
-def _use_token() -> None:
+def use_token() -> None:
     """Turns Ray's token authentication on if there is a token here.
 
     Ray does so by itself for instances that it starts or finds, but not for an address that it is
@@ -150,6 +150,7 @@ def package_folder(name: str) -> Path:
     return Path(spec.submodule_search_locations[0]).resolve()
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What an error says, or its name if it says nothing."""
     text = " ".join(str(error).split())
     return text if text and not isinstance(error, SystemExit) else type(error).__name__
