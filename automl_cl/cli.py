@@ -99,7 +99,7 @@ def submit(
 ) -> None:
     """Run a [bold]search.yaml[/] as a job of a Ray cluster; all options of `search` may follow."""
     command = typer.main.get_command(app).commands["search"]  # type: ignore[attr-defined]
-    asked = command.make_context("submit", ["--from", str(file), *context.args], context.parent)
+    asked = command.make_context("search", ["--from", str(file), *context.args], context.parent)
     with _when_interrupted("stopped; nothing was submitted"):
         from pathlib import Path
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import logging
 import os
 import time
 import urllib.error
@@ -18,6 +20,11 @@ from cluster.errors import ClusterError
 
 FORM = "http://HOST:PORT of the head's dashboard, such as http://127.0.0.1:8265"
 POLL_SECONDS = 1.0
+_CHATTY = (
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.dashboard.modules.job.sdk",
+    "ray._private.runtime_env.packaging",
+)
 # Ray would take these instead of the address that it is given.
 _OVERRIDING = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 
@@ -41,6 +48,8 @@ def require_jobs(address: str) -> Any:
     use_token()
     from ray.job_submission import JobSubmissionClient
 
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     with _without(_OVERRIDING), _refusals(address):
         return JobSubmissionClient(address)
 
@@ -103,7 +112,7 @@ def _require_answer(address: str) -> None:
             ours = b"ray_version" in answer.read(10_000)
     except urllib.error.HTTPError as error:
         ours = error.code in (401, 403)  # it asks for the token
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise ClusterError(f"{silent} ({one_line(error)})") from None
     if not ours:
         raise ClusterError(f"what answers at {address} is no Ray dashboard; expected {FORM}")
