@@ -20,16 +20,18 @@ VMS = ("aws.yaml", "gcp.yaml")
 PODS = ("raycluster.yaml", "rayjob.yaml")
 FILES = sorted(path.name for path in LAUNCH.iterdir())
 
-# The fields of KubeRay 1.6 (docs/reference/api.md of ray-project/kuberay), those of pods apart.
+# Fields that KubeRay's API reference names (docs/reference/api.md and apis/ray/v1 of
+# ray-project/kuberay; authOptions from the reference of 1.6 at docs.ray.io), those of pods apart.
+# Not the CRD itself, which is not at hand here.
 CLUSTER = {
     "authOptions", "autoscalerOptions", "enableInTreeAutoscaling", "gcsFaultToleranceOptions",
     "headGroupSpec", "headServiceAnnotations", "managedBy", "rayVersion", "suspend",
     "workerGroupSpecs",
 }  # fmt: skip
-HEAD = {"enableIngress", "headService", "rayStartParams", "resources", "serviceType", "template"}
+HEAD = {"enableIngress", "headService", "rayStartParams", "serviceType", "template"}
 WORKERS = {
-    "groupName", "idleTimeoutSeconds", "maxReplicas", "minReplicas", "numOfHosts",
-    "rayStartParams", "replicas", "resources", "scaleStrategy", "suspend", "template",
+    "groupName", "maxReplicas", "minReplicas", "numOfHosts",
+    "rayStartParams", "replicas", "scaleStrategy", "template",
 }  # fmt: skip
 JOB = {
     "activeDeadlineSeconds", "backoffLimit", "clusterSelector", "deletionStrategy", "entrypoint",
