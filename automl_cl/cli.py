@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from automl_cl import options
-from automl_cl.data_flags import class_map, data_options
+from automl_cl.data_flags import data_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,8 +33,10 @@ def automl_cl(version: options.Version = False) -> None:
 
 @app.command()
 def search(
-    scenario: options.Scenario,
-    data: options.Data,
+    context: typer.Context,
+    scenario: options.Scenario = None,
+    data: options.Data = None,
+    from_file: options.FromFile = None,
     label_column: options.LabelColumn = None,
     feature_columns: options.FeatureColumns = None,
     drop_columns: options.DropColumns = None,
@@ -76,50 +78,47 @@ def search(
     """Search, confirm, judge on the sealed test, and write [bold]tuned.yaml[/]."""
     with _when_interrupted("stopped before the search began; nothing was written"):
         from automl_cl.driver import start
-        from automl_cl.limits import bytes_of
-        from automl_cl.preparation import located
-        from automl_cl.spec import SearchSpec
-        from search_spaces import read_narrowing
+        from automl_cl.search_flags import search_spec
 
-        spec = SearchSpec(
-            scenario=scenario,
-            data=located(data),
-            data_options=data_options(
-                label_column, feature_columns, drop_columns, image_size, data_option
-            ),
-            noise=noise,
-            noise_map=class_map(noise_map),
-            imbalance=imbalance,
-            clean=clean,
-            clean_validation=clean_validation,
-            model=model,
-            space={} if space is None else dict(read_narrowing(space)),
-            settings=_settings(labels, settings or []),
-            trials=trials,
-            max_epochs=max_epochs,
-            time_limit=time_limit,
-            total_compute=total_compute,
-            max_compute=max_compute,
-            max_memory=None if max_memory is None else bytes_of(max_memory, "--max-memory"),
-            objectives=objective or [],
-            seeds=seeds,
-            seed=seed,
-            fidelity=fidelity,
-            scheduler=scheduler,
-            sampler=sampler,
-            prior_share=prior_share,
-            warm_start=None if warm_start is None else str(warm_start),
-            history=None if history is None else str(history),
-            no_history=no_history,
-            cpus_per_trial=cpus_per_trial,
-            gpus_per_trial=gpus_per_trial,
-            workers_per_trial=workers_per_trial,
-        )
+        spec = search_spec(context.params, _given(context))
         console = _console()
         with _progress(console, spec.scenario) as progress:
             watch, announce = progress.watch, progress.announce
             result = start(spec, output, address, watch, verbose, verdict_now, announce)
     _report(console, result)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def submit(
+    context: typer.Context,
+    file: options.SearchFile,
+    address: options.JobsAddress,
+    output: options.OutputThere = None,
+    ship: options.Ship = None,
+    wait: options.Wait = True,
+) -> None:
+    """Run a [bold]search.yaml[/] as a job of a Ray cluster; all options of `search` may follow."""
+    command = typer.main.get_command(app).commands["search"]  # type: ignore[attr-defined]
+    asked = command.make_context("search", ["--from", str(file), *context.args], context.parent)
+    with _when_interrupted("stopped; nothing was submitted"):
+        from pathlib import Path
+
+        from automl_cl.search_flags import search_spec
+        from automl_cl.submission import package, shipped_with
+        from cluster.jobs import follow, require_jobs, submit_job
+
+        job = package(search_spec(asked.params, _given(asked)), Path.cwd(), ship or [], output)
+        client = require_jobs(address)
+        with shipped_with(job) as folder:
+            number = submit_job(client, folder, job.command)
+    typer.echo(f"submitted: {number}")
+    typer.echo(f"run folder on the cluster: {job.output}")
+    after = f"ray job logs --follow --address {address} {number}"
+    if not wait:
+        typer.echo(f"follow it with: {after}")
+        return
+    with _when_interrupted(f"no longer following; the job goes on, see: {after}"):
+        raise typer.Exit(follow(client, number, lambda text: typer.echo(text, nl=False)))
 
 
 @app.command()
@@ -327,10 +326,11 @@ def pretrain(
 ) -> None:
     """Train a backbone on other data, plainly and without Ray, for searches to start from."""
     from automl_cl.export import pretrain_backbone
+    from automl_cl.search_flags import scenario_settings
 
     given = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
     backbone = pretrain_backbone(
-        data, model, output, epochs, seed, device, _settings(None, sizes or []), given
+        data, model, output, epochs, seed, device, scenario_settings(None, sizes or []), given
     )
     typer.echo(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
     typer.echo(f"written: {output}")
@@ -434,19 +434,10 @@ def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table
     return table
 
 
-def _settings(labels: int | None, given: list[str]) -> dict[str, object]:
-    """The scenario's own settings, from their flags."""
-    from search_spaces import InputError, parse_yaml
-
-    found: dict[str, object] = {} if labels is None else {"labels": labels}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not equals or not name:
-            raise InputError(f"--set: got '{each}', expected NAME=VALUE.")
-        if name in found:
-            raise InputError(f"--set: '{name}' is given twice; give it once.")
-        found[name] = parse_yaml(value, f"--set {name}")
-    return found
+def _given(context: typer.Context) -> set[str]:
+    """The names of what the user gave, as against defaults."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source and source.name != "DEFAULT"}
 
 
 def _progress(console: Console, scenario: str) -> Progress:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from automl_cl import __version__
 from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.fork import Fork
 from automl_cl.history.warm_start import WarmStart, warm_start
@@ -35,7 +36,7 @@ from search_spaces import InputError
 from trainables.scenario import Scenario
 
 SHIPPED = ("search_spaces", "trainables")
-VERSIONED = ("automl-cl", "torch", "ray", "optuna", "numpy")
+VERSIONED = ("torch", "ray", "optuna", "numpy")
 
 Observer = Callable[[Event], None]
 Watch = Callable[[TrialTable, Scenario], Observer]
@@ -239,7 +240,8 @@ def _note(warm: WarmStart | None, journal: Journal) -> None:
 def versions() -> dict[str, str]:
     """The versions that decide what a seed gives."""
     found = {name: version(name) for name in VERSIONED}
-    return {"python": platform.python_version(), **found}
+    # Ours is not installed where only the code was shipped.
+    return {"python": platform.python_version(), "automl-cl": __version__, **found}
 
 
 def _connection(

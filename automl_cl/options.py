@@ -21,9 +21,20 @@ MODEL_HELP = "Model, see `list models`; also MODULE:FUNCTION or hf:NAME."
 
 # What is searched.
 
-Scenario = Annotated[str, typer.Argument(help="Kind of problem, see `list scenarios`.")]
+Scenario = Annotated[
+    str | None,
+    typer.Argument(help="Kind of problem, see `list scenarios`.", show_default=False),
+]
+FromFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="SEARCH.yaml",
+        help="The search to run, such as a run folder's search.yaml; other options change it.",
+    ),
+]
 Data = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="A name from `list data`; a .csv, .parquet, .arrow or .npz file; a folder of images "
         "or of idx files; hf:NAME; or MODULE:FUNCTION."
@@ -231,6 +242,32 @@ VerdictNow = Annotated[
 Address = Annotated[
     str | None,
     typer.Option(help="Ray cluster to use; without it Ray starts here.", rich_help_panel=RUNNING),
+]
+
+# Jobs of a cluster.
+
+SearchFile = Annotated[
+    Path, typer.Argument(metavar="SEARCH.yaml", help="A search, such as a run's search.yaml.")
+]
+JobsAddress = Annotated[
+    str, typer.Option(help="The head's dashboard, such as http://127.0.0.1:8265.")
+]
+OutputThere = Annotated[
+    Path | None,
+    typer.Option(
+        help="Run folder to make on the cluster, on a disk that all its nodes share; "
+        "~/automl-cl-runs/TIME-… if not given."
+    ),
+]
+Ship = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A file or folder of the working folder to ship besides what SEARCH.yaml names; "
+        "repeat it."
+    ),
+]
+Wait = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Follow the job's log and end as it does.")
 ]
 
 # Runs and files.

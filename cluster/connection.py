@@ -36,7 +36,8 @@ def connect(
         cpus: CPUs of a local instance; all of the machine's by default.
         verbose: Let Ray's own messages and its workers' output through to the terminal.
         packages: Import names of the packages to ship to the nodes of a running cluster.
-        dashboard: Start the dashboard of a local instance, on the loopback address only.
+        dashboard: Start the dashboard of a local instance; on the loopback address only, as all
+            that listens of a local instance.
         object_store_memory: Bytes of a local instance's object store; Ray's choice by default.
 
     Raises:
@@ -72,15 +73,39 @@ def _start_local(
     if cpus is not None and cpus < 1:
         raise ClusterError(f"a local Ray needs at least 1 CPU, not {cpus}")
     try:
-        ray.init(
-            address="local",
-            num_cpus=cpus,
-            object_store_memory=object_store_memory,
-            include_dashboard=dashboard,
-            **quiet,
-        )
+        with _loopback_only():
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                object_store_memory=object_store_memory,
+                include_dashboard=dashboard,
+                **quiet,
+            )
     except (Exception, SystemExit) as error:
-        raise ClusterError(f"Ray did not start on this machine: {_one_line(error)}") from error
+        raise ClusterError(f"Ray did not start on this machine: {one_line(error)}") from error
+
+
+@contextmanager
+def _loopback_only() -> Iterator[None]:
+    """Has all servers of a Ray that is started meanwhile listen on the loopback address alone.
+
+    On Linux they would listen on all addresses, since other nodes could join. Ray can do without,
+    and does on macOS and Windows; for Linux it has this switch, read when it is imported and by
+    the processes that it starts. (An address in `ray.init` would be replaced by the machine's.)
+    """
+    from ray._private import ray_constants
+
+    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    before, variable = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(name)
+    ray_constants.ENABLE_RAY_CLUSTER, os.environ[name] = False, "0"
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        if variable is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = variable
 
 
 def _join(address: str, packages: Sequence[str], quiet: dict[str, Any]) -> None:
@@ -91,15 +116,15 @@ def _join(address: str, packages: Sequence[str], quiet: dict[str, Any]) -> None:
         "excludes": ["**/__pycache__"],
     }
     require_reachable(address, REACH_SECONDS)
-    _use_token()
+    use_token()
     try:
         ray.init(address=address, runtime_env=shipped if packages else None, **quiet)
     # A cluster that goes away while Ray connects ends in the process's own termination handler.
     except (Exception, SystemExit) as error:
-        raise ClusterError(f"no connection to Ray at {address}: {_one_line(error)}") from error
+        raise ClusterError(f"no connection to Ray at {address}: {one_line(error)}") from error
 
 
-def _use_token() -> None:
+def use_token() -> None:
     """Turns Ray's token authentication on if there is a token here.
 
     Ray does so by itself for instances that it starts or finds, but not for an address that it is
@@ -150,6 +175,7 @@ def package_folder(name: str) -> Path:
     return Path(spec.submodule_search_locations[0]).resolve()
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What an error says, or its name if it says nothing."""
     text = " ".join(str(error).split())
     return text if text and not isinstance(error, SystemExit) else type(error).__name__

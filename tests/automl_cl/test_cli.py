@@ -26,6 +26,7 @@ from trainables.scenario import load_scenario
 
 COMMANDS = [
     "search",
+    "submit",
     "resume",
     "report",
     "dashboard",
