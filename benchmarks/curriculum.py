@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
+from automl_cl.paired_test import holm
 from automl_cl.spec import SearchSpec
 from benchmarks.false_wins import Pair, search_in
 from benchmarks.in_process_search import one_thread
@@ -168,7 +168,7 @@ def figures(setting: str, pairs: dict[str, list[Pair | None]]) -> list[Measured]
         rows.append((method, mean, mean - half, mean + half, len(found), wins, test.pvalue))
     if not rows:
         return []
-    corrected = multipletests([row[-1] for row in rows], method="holm")[1]
+    corrected = holm([row[-1] for row in rows])
     baseline = np.mean([p.baseline.mean() for some in pairs.values() for p in some if p])
     told = [Measured(f"{setting}: plain, test accuracy", float(baseline), len(rows))]
     order = sorted(zip(rows, corrected, strict=True), key=lambda each: -each[0][1])
