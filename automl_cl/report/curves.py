@@ -62,6 +62,11 @@ class LearningCurves:
     band: Band | None
     window: tuple[float, float] | None
 
+    @property
+    def arms(self) -> set[str]:
+        """The arms that have a curve."""
+        return {curve.arm for curve in self.curves}
+
 
 @dataclass(frozen=True)
 class PacingCurve:

@@ -127,3 +127,6 @@ class RLTeacher(DataCurriculum):
             count = end - (ends[number - 1] if number else 0)
             chosen.append(task[order[torch.arange(count, device=task.device) % len(task)]])
         return torch.cat(chosen)
+
+    def was_given(self, examples: TensorExamples) -> str | None:
+        return self.scorer.was_given()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from automl_cl.report.figures import BASELINE_COLOUR, COLOURS, Look
+
+SWITCH = re.compile(r'data-arm="(\w+)" aria-pressed')
 
 WriteRun = Callable[..., Path]
 Command = Callable[..., Any]
@@ -147,6 +150,9 @@ def test_two_thousand_trials_make_a_page_that_opens(
     assert (big_run / "report.html").stat().st_size < LARGEST
     drawn = json.loads(page.scripts[0])["learning"]["data"]
     assert len(drawn) < 40
+    switches = {each for each in SWITCH.findall((big_run / "report.html").read_text())}
+    arms = {trace["meta"] for trace in drawn if trace.get("meta")}
+    assert switches == arms and len(arms) >= 9
     assert sum(len(trace["x"]) for trace in drawn) < 500
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from automl_cl.tuned import Tuned
 from search_spaces import InputError, narrowed, options, to_config
+from trainables.curriculum import Curriculum
 from trainables.curriculum._recipe import Recipe
 from trainables.curriculum._scenario import SCENARIO
 from trainables.curriculum.easy_to_hard import EasyToHard
@@ -358,3 +360,15 @@ def test_two_ranks_give_the_scores_of_one(tmp_path: Path) -> None:
     for name, expected in alone.items():
         assert torch.equal(first[name], second[name]), name
         torch.testing.assert_close(first[name], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_whoever_has_a_scorer_says_what_it_was_given() -> None:
+    having = {
+        name: cls
+        for name, cls in options(Curriculum).items()
+        if any(field.name == "scorer" for field in dataclasses.fields(cls))
+    }
+    assert {"baby_step", "easy_to_hard", "rl_teacher", "transfer_teacher"} <= set(having)
+    examples = TensorExamples(torch.zeros(4, 2), torch.tensor([0, 1, 0, 1]))
+    for cls in having.values():
+        assert "epoch" in (cls().was_given(examples) or "")
