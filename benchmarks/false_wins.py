@@ -196,22 +196,26 @@ def searched(
     return found
 
 
+def noisy_digits(
+    algorithms: list[str], trials: int, quick: bool, seeds: int, seed: int
+) -> SearchSpec:
+    """A search of some algorithms and the baseline on digits with 40 % noise."""
+    return SearchSpec(
+        "curriculum",
+        "digits",
+        noise="0.4",
+        trials=trials,
+        max_epochs=6.0 if quick else 30.0,
+        seeds=seeds,
+        seed=seed,
+        space={"algorithm": algorithms, **BATCHES},
+    )
+
+
 def measure_luck(workers: ProcessPoolExecutor, quick: bool, folder: Path) -> list[Measured]:
     count, trials, copies = (2, 14, 2) if quick else (20, 60, COPIES)
     names = [f"copy_{number}" for number in range(1, copies + 1)]
-    specs = [
-        SearchSpec(
-            "curriculum",
-            "digits",
-            noise="0.4",
-            trials=trials,
-            max_epochs=6.0 if quick else 30.0,
-            seeds=SEEDS,
-            seed=2000 + index,
-            space={"algorithm": names, **BATCHES},
-        )
-        for index in range(count)
-    ]
+    specs = [noisy_digits(names, trials, quick, SEEDS, 2000 + index) for index in range(count)]
     found = searched(workers, folder / "luck", specs, copies)
     pairs = [compare(each.difference) for each in found]
     shifts = [pair.difference for pair in pairs]
@@ -229,17 +233,7 @@ def measure_luck(workers: ProcessPoolExecutor, quick: bool, folder: Path) -> lis
 def measure_power(workers: ProcessPoolExecutor, quick: bool, folder: Path) -> list[Measured]:
     count, trials, seeds = (2, 10, 10) if quick else (50, 34, 16)
     specs = [
-        SearchSpec(
-            "curriculum",
-            "digits",
-            noise="0.4",
-            trials=trials,
-            max_epochs=6.0 if quick else 30.0,
-            seeds=seeds,
-            seed=1000 + index,
-            space={"algorithm": ["superloss"], **BATCHES},
-        )
-        for index in range(count)
+        noisy_digits(["superloss"], trials, quick, seeds, 1000 + index) for index in range(count)
     ]
     found = searched(workers, folder / "power", specs)
     return figures_of_power([each.difference for each in found])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from trainables.learner import DeviceData, Learner, State
 from trainables.models import Model
 from trainables.optimizers import Optimizer
-from trainables.randomness import derive_seed, permutation, seed_cpu
+from trainables.randomness import derive_seed, seed_cpu, shuffled_passes
 from trainables.schedules import Schedule
 from trainables.training import Training
 
@@ -117,11 +117,8 @@ class DescentLearner(Learner):
 
     def shuffled(self, count: int, needed: int, purpose: str = "order") -> Tensor:
         """Places below `count` for this epoch: shuffled passes until there are `needed`."""
-        passes = [
-            permutation(count, derive_seed(self.seed, purpose, self.epoch, repeat))
-            for repeat in range(-(-needed // count))
-        ]
-        return torch.cat(passes)[:needed].to(self.device)
+        places = shuffled_passes(count, needed, self.seed, purpose, self.epoch)
+        return places.to(self.device)
 
     def descend(self, loss: Tensor) -> None:
         """One step of the optimizer on a loss of the whole batch."""

@@ -19,12 +19,22 @@ __all__ = [
     "keyed_uniform",
     "permutation",
     "seed_cpu",
+    "shuffled_passes",
 ]
 
 
 def permutation(size: int, seed: int) -> Tensor:
     """A random order of `size` items on the CPU, the same on every device and rank."""
     return torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+
+
+def shuffled_passes(size: int, needed: int, seed: int, *purpose: object) -> Tensor:
+    """The first `needed` places of shuffled passes over `size` items, on the CPU."""
+    passes = [
+        permutation(size, derive_seed(seed, *purpose, repeat))
+        for repeat in range(-(-needed // size))
+    ]
+    return torch.cat(passes)[:needed]
 
 
 def seed_cpu(seed: int) -> None:

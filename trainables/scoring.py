@@ -34,3 +34,11 @@ def losses_of(model: nn.Module, examples: TensorExamples) -> Tensor:
     """Cross-entropy of each example [n] under a model as it stands."""
     with evaluating(model):
         return F.cross_entropy(logits_of(model, examples), examples.labels, reduction="none")
+
+
+def logits_at(model: nn.Module, examples: TensorExamples, rows: Tensor) -> Tensor:
+    """Logits [m, classes] of the examples at some indices [m], divided among the ranks."""
+    own = rows[examples.ranks.share(len(rows))]
+    with evaluating(model):
+        parts = [model(examples.inputs[chunk]) for chunk in own.split(examples.chunk)]
+    return examples.ranks.gather(torch.cat(parts), len(rows))

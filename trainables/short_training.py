@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.randomness import derive_seed, permutation
-from trainables.scoring import evaluating
 from trainables.tensors import TensorExamples
 
 BATCH = 64
@@ -79,14 +78,6 @@ def told(epochs: int) -> str:
 def all_rows(examples: TensorExamples) -> Tensor:
     """The indices of all examples [n]."""
     return torch.arange(len(examples), device=examples.labels.device)
-
-
-def logits_at(model: nn.Module, examples: TensorExamples, rows: Tensor) -> Tensor:
-    """Logits [m, classes] of the examples at some indices [m], divided among the ranks."""
-    own = rows[examples.ranks.share(len(rows))]
-    with evaluating(model):
-        parts = [model(examples.inputs[chunk]) for chunk in own.split(examples.chunk)]
-    return examples.ranks.gather(torch.cat(parts), len(rows))
 
 
 def random_parts(examples: TensorExamples, parts: int, seed: int) -> list[tuple[Tensor, Tensor]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -14,6 +16,7 @@ from search_spaces import InputError, Part
 from trainables.tensors import TensorExamples
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
+cross_entropy: Criterion = partial(F.cross_entropy, reduction="none")
 
 
 @dataclass(frozen=True)

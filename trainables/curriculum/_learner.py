@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import copy
-from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.classification import ClassificationLearner
-from trainables.curriculum._curriculum import Curriculum
+from trainables.curriculum._curriculum import Curriculum, cross_entropy
 from trainables.curriculum._recipe import Recipe
 from trainables.learner import State
 from trainables.randomness import derive_seed
 from trainables.tensors import TensorView
-
-cross_entropy = partial(F.cross_entropy, reduction="none")
 
 
 class CurriculumLearner(ClassificationLearner):

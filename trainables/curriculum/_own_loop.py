@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from search_spaces import InputError
-from trainables.curriculum._curriculum import Criterion, Curriculum
-from trainables.randomness import derive_seed, permutation
+from trainables.curriculum._curriculum import Criterion, Curriculum, cross_entropy
+from trainables.randomness import derive_seed, shuffled_passes
 from trainables.tensors import TensorExamples
-
-cross_entropy = partial(F.cross_entropy, reduction="none")
 
 
 class Batch(NamedTuple):
@@ -128,11 +124,7 @@ class Teaching:
         )
         count = len(self._examples) if chosen is None else len(chosen)
         needed = self._steps_per_epoch * self._batch_size
-        passes = [
-            permutation(count, derive_seed(self._seed, "order", epoch, repeat))
-            for repeat in range(-(-needed // count))
-        ]
-        places = torch.cat(passes)[:needed]
+        places = shuffled_passes(count, needed, self._seed, "order", epoch)
         self._order = places if chosen is None else chosen.cpu()[places]
         self._choose_model(epoch)
 

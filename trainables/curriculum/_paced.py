@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from search_spaces import Categorical
 from trainables.curriculum._curriculum import DataCurriculum
+from trainables.curriculum._sampling import count_of
 from trainables.pacing import Pacing
 from trainables.pacing.linear import Linear
 from trainables.randomness import derive_seed, permutation
@@ -18,12 +19,10 @@ from trainables.scorers import Scorer
 from trainables.scorers.self_taught import SelfTaught
 from trainables.tensors import TensorExamples
 
-FEWEST = 32
-
 
 def admitted(pacing: Pacing, progress: float, total: int) -> int:
     """How many of `total` examples are let in: the pacing's share, but never fewer than 32."""
-    return min(total, max(FEWEST, round(pacing.share(progress) * total)))
+    return count_of(pacing.share(progress), total)
 
 
 def balanced_order(difficulty: Tensor, labels: Tensor) -> Tensor:

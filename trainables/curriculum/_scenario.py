@@ -45,16 +45,19 @@ class CurriculumScenario(ClassificationScenario):
         model = from_config(Recipe, space.default()).model
         with torch.random.fork_rng(devices=[]):
             network = model.build(view.input_shape, view.num_classes)
-        offered, unsuited = space.options("algorithm"), []
-        for name in offered:
-            why = option(Curriculum, name).unsuited(network, view.input_shape)
-            if why is not None and len(offered) < len(self.space(view).options("algorithm")):
-                raise InputError(
-                    f"--space: algorithm: '{name}' cannot teach --model {model.full_name}: {why}; "
-                    "leave it out, or choose another --model."
-                )
-            unsuited += [] if why is None else [name]
-        return space.leaving_out("algorithm", unsuited)
+        offered = space.options("algorithm")
+        reasons = {
+            name: why
+            for name in offered
+            if (why := option(Curriculum, name).unsuited(network, view.input_shape)) is not None
+        }
+        if reasons and len(offered) < len(self.space(view).options("algorithm")):
+            name, why = next(iter(reasons.items()))
+            raise InputError(
+                f"--space: algorithm: '{name}' cannot teach --model {model.full_name}: {why}; "
+                "leave it out, or choose another --model."
+            )
+        return space.leaving_out("algorithm", list(reasons))
 
     def extra_information(self, config: Config) -> str | None:
         return option(Curriculum, config["algorithm"]["name"]).extra_information

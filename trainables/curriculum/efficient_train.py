@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from search_spaces import InputError
 from trainables.curriculum._curriculum import Curriculum
 from trainables.scoring import evaluating
 from trainables.tensors import TensorExamples
@@ -79,11 +78,7 @@ class EfficientTrain(Curriculum):
         if "tried" not in self.state:
             # Tried before anything is trained, divided among the ranks like everything that costs.
             images = examples.inputs[:2][examples.ranks.share(min(2, len(examples)))]
-            why = _refusal(model, images)
-            if why is not None:
-                raise InputError(
-                    f"algorithm: '{self.part_name()}' cannot teach this model: {why}."
-                )
+            self.refuse(_refusal(model, images))
             self.state["tried"] = torch.ones((), dtype=torch.bool, device=examples.labels.device)
         return None
 

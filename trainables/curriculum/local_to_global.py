@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from search_spaces import Categorical, Float
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.randomness import derive_seed, permutation
-from trainables.scoring import evaluating, logits_of
+from trainables.scoring import logits_at
 from trainables.tensors import TensorExamples
 
 FEWEST = 2
@@ -86,11 +86,9 @@ class LocalToGlobal(Curriculum):
     ) -> Tensor:
         """The mean entropy of the answers among `known` classes over each of the `others`."""
         chosen = torch.isin(examples.labels, others).nonzero().squeeze(1)
-        asked = TensorExamples(examples.inputs[chosen], examples.labels[chosen], examples.ranks)
-        with evaluating(model):
-            log = logits_of(model, asked)[:, known].double().log_softmax(1)
-        entropies = -(log.exp() * log).sum(1)
-        return torch.stack([entropies[asked.labels == other].mean() for other in others])
+        log = logits_at(model, examples, chosen)[:, known].double().log_softmax(1)
+        entropies, labels = -(log.exp() * log).sum(1), examples.labels[chosen]
+        return torch.stack([entropies[labels == other].mean() for other in others])
 
     def loss_curriculum(
         self,

@@ -13,7 +13,7 @@ from trainables.curriculum._curriculum import DataCurriculum
 from trainables.randomness import derive_seed, keyed_uniform, permutation
 from trainables.scorers import Scorer
 from trainables.scorers.self_taught import SelfTaught
-from trainables.scoring import evaluating, logits_of
+from trainables.scoring import logits_at
 from trainables.tensors import TensorExamples
 
 PROBES = 100
@@ -77,9 +77,8 @@ class RLTeacher(DataCurriculum):
         """The model's accuracy in each bin, [bins], on examples spread evenly over it."""
         probes = [task[:: -(-len(task) // PROBES)] for task in self.tasks()]
         chosen = torch.cat(probes)
-        asked = TensorExamples(examples.inputs[chosen], examples.labels[chosen], examples.ranks)
-        with evaluating(model):
-            right = (logits_of(model, asked).argmax(1) == asked.labels).double()
+        predicted = logits_at(model, examples, chosen).argmax(1)
+        right = (predicted == examples.labels[chosen]).double()
         return torch.stack([each.mean() for each in right.split([len(each) for each in probes])])
 
     def _observe(self, accuracies: Tensor) -> None:

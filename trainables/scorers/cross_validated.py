@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from search_spaces import Int
 from trainables.randomness import derive_seed
 from trainables.scorers._scorer import Scorer
-from trainables.short_training import logits_at, random_parts, told, trained_copy
+from trainables.scoring import logits_at
+from trainables.short_training import random_parts, told, trained_copy
 from trainables.tensors import TensorExamples
 
 

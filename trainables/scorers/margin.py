@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from search_spaces import Int
 from trainables.scorers._scorer import Scorer
-from trainables.short_training import all_rows, logits_at, told, trained_copy
+from trainables.scoring import logits_at
+from trainables.short_training import all_rows, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
