@@ -167,6 +167,11 @@ def check_cpus() -> Iterator[Finding]:
     if usable < cores:
         remedy = "start Ray yourself with --num-cpus, and give its --address"
         yield Finding("CPU", WARNING, f"Ray counts all {cores} cores, whoever uses them", remedy)
+    load = os.getloadavg()[0]
+    if load > usable:
+        words = f"{load:.1f} processes want {usable} cores"
+        remedy = "end other programs: Ray's workers give way to them (niceness 15), trials starve"
+        yield Finding("load", WARNING, words, remedy)
     threads = os.environ.get("OMP_NUM_THREADS")
     if threads is not None:
         remedy = "unset it: without it each trial takes as many threads as it has CPUs"

@@ -106,6 +106,17 @@ def test_threads_that_hold_for_every_trial(monkeypatch: pytest.MonkeyPatch) -> N
     assert "OMP_NUM_THREADS=16" in finding.what
 
 
+@pytest.mark.parametrize(("load", "told"), [(0.4, 0), (2.0, 0), (7.5, 1)])
+def test_other_programs_that_take_the_cores(
+    monkeypatch: pytest.MonkeyPatch, load: float, told: int
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
+    findings = found(doctor.check_cpus(), "load")
+    assert [finding.state for finding in findings] == ["warning"] * told
+    assert all("7.5" in finding.what for finding in findings)
+
+
 def test_a_driver_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     def unavailable() -> bool:
         import warnings
