@@ -74,11 +74,6 @@ def prepare(spec: SearchSpec) -> Prepared:
         InputError: for a scenario, data source, model or space that is not there or not right.
     """
     scenario = load_scenario(spec.scenario)
-    if spec.workers_per_trial > 1 and not scenario.several_workers:
-        raise InputError(
-            f"--workers-per-trial: got {spec.workers_per_trial}, but a trial of {scenario.name} "
-            "is trained by 1 worker."
-        )
     settings, data = scenario.with_settings(spec.settings, spec.data), data_spec(spec)
     view = scenario.load(data, settings)
     spec = replace(spec, data_options=view.options, noise_map=view.noise_map)

@@ -53,14 +53,3 @@ class SharedBatchNorm(nn.Module):
         share = 1.0 / self.num_batches_tracked if self.momentum is None else self.momentum
         self.running_mean += share * (mean - self.running_mean)
         self.running_var += share * (variance - self.running_var)
-
-
-def share_batch_norm(model: nn.Module, ranks: Ranks) -> nn.Module:
-    """The model with each batch normalisation taken over all ranks; as it is for one rank."""
-    if ranks.size == 1:
-        return model
-    if isinstance(model, _BatchNorm):
-        return SharedBatchNorm(model, ranks)
-    for name, child in model.named_children():
-        setattr(model, name, share_batch_norm(child, ranks))
-    return model

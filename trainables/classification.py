@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trainables.batch_norm import share_batch_norm
 from trainables.data import DataView
 from trainables.descent import DescentLearner, Sections
 from trainables.flops import FlopCounter
 from trainables.scenario import Scenario
 from trainables.scoring import evaluating, logits_of
+from trainables.shared_layers import share_layers
 from trainables.tensors import TensorExamples, TensorView
 
 SMALL = 256
@@ -45,7 +45,7 @@ class ClassificationLearner(DescentLearner):
 
     def build(self) -> nn.Module:
         model = self.sections.model.build(self.data.input_shape, self.data.num_classes)
-        return share_batch_norm(model, self.ranks)
+        return share_layers(model, self.ranks)
 
     def measure_unit(self) -> int:
         model, batch = self.plain_model(), min(64, len(self.data.train))

@@ -136,8 +136,8 @@ class Learner(ABC):
 
     @property
     def diverged(self) -> bool:
-        """Whether a loss was NaN, infinite or beyond all bounds. Reads from the device."""
-        return bool(self._diverged.item())
+        """Whether a loss was NaN, infinite or beyond all bounds, as all ranks have to agree."""
+        return self.ranks.any(bool(self._diverged.item()))
 
     @property
     def compute(self) -> float:
@@ -202,6 +202,8 @@ class Learner(ABC):
         flops = self._flops_of_next_step()
         if self.spent + flops > target:
             return False
+        # Layers may have drawn more on one rank than on another; what a step draws is the same.
+        self._random.restart(derive_seed(self.seed, "step", self.epoch, self.step_in_epoch))
         loss = self.step().detach()
         self._diverged |= ~(loss.abs() < 1e6)
         self.spent += flops
@@ -267,7 +269,7 @@ class Learner(ABC):
             "step_in_epoch": self.step_in_epoch,
             "owed": self._owed,
             "opened": self._opened,
-            "diverged": self.diverged,
+            "diverged": bool(self._diverged.item()),
             "step_flops": dict(self._step_flops),
             "random": self._random.state_dict(),
             "parts": copy.deepcopy(self.parts_state()),

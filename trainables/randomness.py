@@ -61,11 +61,15 @@ class RandomState:
         self._devices = [device] if device.type == "cuda" else []
         self._states: dict[str, Tensor] = {}
         with torch.random.fork_rng(devices=self._devices):
-            seed_cpu(seed)
-            for device in self._devices:
-                with torch.cuda.device(device):
-                    torch.cuda.manual_seed(seed)
+            self.restart(seed)
             self._store()
+
+    def restart(self, seed: int) -> None:
+        """Inside `active()`: what is drawn from here on depends on the seed alone."""
+        seed_cpu(seed)
+        for device in self._devices:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
 
     @contextmanager
     def active(self) -> Iterator[None]:

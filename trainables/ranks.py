@@ -8,14 +8,13 @@ on all ranks by construction, and W ranks give the result of one up to rounding.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.nn import Parameter
 
 
 class RankLost(RuntimeError):
@@ -37,15 +36,31 @@ class Ranks(ABC):
     Attributes:
         rank: this one's number.
         size: how many there are.
+        part: while `divided` has items worked on, this rank's part of them and how many there are.
     """
 
     rank: int
     size: int
+    part: tuple[slice, int] | None = None
 
     def share(self, total: int) -> slice:
         """This rank's part of `total` items; the last parts may be smaller, or empty."""
         width = -(-total // self.size)
         return slice(min(self.rank * width, total), min((self.rank + 1) * width, total))
+
+    def divided(self, function: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
+        """What a function gives for items [n, ...], of which each rank works on its part.
+
+        Returns:
+            [n, ...], the same on all ranks; gradients flow to this rank's own part.
+        """
+        own, outer = self.share(len(items)), self.part
+        self.part = own, len(items)
+        try:
+            found = function(items[own])
+        finally:
+            self.part = outer
+        return self.gather(found, len(items))
 
     @abstractmethod
     def gather(self, part: Tensor, total: int) -> Tensor:
@@ -55,8 +70,14 @@ class Ranks(ABC):
     def sum(self, value: Tensor) -> Tensor:
         """The sum over ranks; gradients are summed too."""
 
+    def sum_of_each(self, values: Sequence[Tensor]) -> list[Tensor]:
+        """The sums over ranks of several tensors of one type, at once; gradients as in `sum`."""
+        flat = self.sum(torch.cat([value.flatten() for value in values]))
+        parts = flat.split([value.numel() for value in values])
+        return [part.view_as(value) for part, value in zip(parts, values, strict=True)]
+
     @abstractmethod
-    def sum_gradients(self, parameters: Iterable[Parameter]) -> None:
+    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Makes each gradient its sum over ranks."""
 
     @abstractmethod
@@ -78,13 +99,19 @@ class Alone(Ranks):
     rank = 0
     size = 1
 
+    def divided(self, function: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
+        return function(items)
+
     def gather(self, part: Tensor, total: int) -> Tensor:
         return part
 
     def sum(self, value: Tensor) -> Tensor:
         return value
 
-    def sum_gradients(self, parameters: Iterable[Parameter]) -> None:
+    def sum_of_each(self, values: Sequence[Tensor]) -> list[Tensor]:
+        return list(values)
+
+    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
         """There is nothing to sum."""
 
     def total(self, number: int) -> int:
@@ -119,14 +146,11 @@ class ProcessGroup(Ranks):
         summed: Tensor = _Sum.apply(value)
         return summed
 
-    def sum_gradients(self, parameters: Iterable[Parameter]) -> None:
+    @torch.no_grad()
+    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        with _together():
-            dist.all_reduce(flat)
-        sizes = [gradient.numel() for gradient in gradients]
-        for gradient, summed in zip(gradients, flat.split(sizes), strict=True):
-            gradient.copy_(summed.view_as(gradient))
+        for gradient, summed in zip(gradients, self.sum_of_each(gradients), strict=True):
+            gradient.copy_(summed)
 
     def total(self, number: int) -> int:
         return self._reduced(number, dist.ReduceOp.SUM)

@@ -45,7 +45,6 @@ class Scenario(ABC):
         metric: what validation and verdict compare, and `mode` whether more is better; of some
             data they may be others, see `for_view`.
         secondary: the other metrics that every learner reports, each with its mode.
-        several_workers: whether a trial can be trained by several workers together.
     """
 
     name: ClassVar[str]
@@ -56,7 +55,6 @@ class Scenario(ABC):
     metric: ClassVar[str]
     mode: ClassVar[str]
     secondary: ClassVar[Mapping[str, str]] = {"loss": "min"}
-    several_workers: ClassVar[bool] = True
 
     def own_data(self) -> Mapping[str, type]:
         """Data that no other scenario has, by name; the first docstring line describes it."""

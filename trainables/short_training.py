@@ -48,8 +48,7 @@ def trained_copy(
         if annealed:
             rate = 0.5 * LEARNING_RATE * (1.0 + math.cos(math.pi * step / steps))
             optimizer.param_groups[0]["lr"] = rate
-        own = batch[ranks.share(len(batch))]
-        logits = ranks.gather(trained(examples.inputs[own]), len(batch))
+        logits = ranks.divided(lambda own: trained(examples.inputs[own]), batch)
         if observe is not None:
             observe(batch, logits.detach())
         loss = F.cross_entropy(logits, examples.labels[batch])

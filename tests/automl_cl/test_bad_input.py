@@ -563,11 +563,6 @@ def test_no_history_to_show(
     refused("history", place, words=["history", *words])
 
 
-def test_several_workers_where_only_one_can_train(refused: Refused) -> None:
-    arguments = ("search", "continual", "--data", "digits", "--workers-per-trial", 2)
-    refused(*arguments, words=["--workers-per-trial", "got 2", "continual", "1 worker"])
-
-
 @pytest.mark.parametrize("more", [["--set", "a=1"], ["--labels", "5"]])
 def test_a_setting_given_twice(refused: Refused, more: list[str]) -> None:
     name = "a" if "a=1" in more else "labels"

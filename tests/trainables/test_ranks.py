@@ -1,129 +1,125 @@
-"""Two ranks with half a batch each give what one gives, for every algorithm."""
+"""Several ranks with a part of the batch each give what one gives, for every algorithm."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from search_spaces import options
 from trainables.scenario import load_scenario, scenario_names
 
+Found = dict[str, dict[str, Any]]
+# What training ends with, alone and divided: sums in another order differ in the last bits, and
+# optimizers divide by small numbers.
+TOLERANCE = {"rtol": 1e-2, "atol": 1e-3}
+
 ALGORITHMS = [
     f"{scenario}/{algorithm}"
     for scenario in scenario_names()
-    if load_scenario(scenario).several_workers
     for algorithm in options(load_scenario(scenario).algorithm)
 ]
-
-# Ranks are processes of their own: torch has one default process group each.
-SCRIPT = """
-import os
-import sys
-import numpy as np
-import torch
-import torch.distributed as dist
-from search_spaces import from_config, narrowed
-from trainables.data import DataView, Examples
-from trainables.ranks import ALONE, ProcessGroup
-from trainables.scenario import load_scenario
-
-rank, size, store, out, model = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:6]
-torch.set_num_threads(1)
-device = torch.device("cpu")
-ranks = ALONE
-if size > 1:
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=size)
-    ranks = ProcessGroup(device)
-rng = np.random.default_rng(0)
-
-def examples(count):
-    labels = rng.integers(0, 3, count)
-    inputs = rng.normal(size=(count, 1, 6, 6)) + labels[:, None, None, None]
-    return Examples(inputs.astype(np.float32), labels)
-
-view = DataView(examples(151), examples(53), ("a", "b", "c"), "made", "0", np.zeros(1), np.ones(1))
-found = {}
-for name in sys.argv[6:]:
-    scenario, algorithm = load_scenario(name.split("/")[0]), name.split("/")[1]
-    space, given = scenario.space(view).only("algorithm", algorithm), {
-        "model": model, "augmentation": "shift", "training.batch_size": 17,
-        "training.selection": "best", "schedule": "cosine",
-    }
-    given = {key: it for key, it in given.items() if key.split(".")[0] in space.root.fields}
-    config = narrowed(space, given).default()
-    learner = scenario.learner(config, scenario.on_device(view, device, ranks), 3, device)
-    learner.begin(3.0)
-    learner.advance(1.5)
-    learner.evaluate()
-    learner.advance(3.0)
-    metrics = learner.evaluate()
-    found[name] = {
-        "spent": learner.spent, "evaluated": learner.evaluated, "metrics": metrics,
-        "model": learner.model.state_dict(), "algorithm": dict(learner.algorithm.state),
-    }
-torch.save(found, f"{out}-{rank}")
-if size > 1:
-    dist.barrier()  # a rank that leaves early may take down one that is still at it
-# Threads of gloo may still be at work while Python ends, which then ends in an abort.
-os._exit(0)
-"""
+# Whose batches, classes, episodes and memories three ranks do not divide evenly.
+OF_THREE = [
+    "curriculum/meta_weight_net",
+    "semi_supervised/flexmatch",
+    "continual/slca",
+    "continual/experience_replay",
+    "meta_learning/maml",
+    "meta_learning/protonet",
+]
 
 
-def taught(model: str, tiny: Callable[[str], Any]) -> list[str]:
-    """The algorithms that can teach a model; the settings of the contracts say which."""
+def jobs(tiny: Callable[[str], Any]) -> list[str]:
+    """Every algorithm with each model that it can teach, as the contracts' settings say."""
     models = {"adamw": "mlp", "sgd": "mlp", "cnn": "cnn"}
     found = []
     for name in ALGORITHMS:
         scenario, algorithm = name.split("/")
-        if model in [models[each] for each in tiny(scenario).ONLY.get(algorithm, models)]:
-            found.append(name)
+        settings = tiny(scenario).ONLY.get(algorithm, models)
+        found += [f"{model}:{name}" for model in sorted({models[each] for each in settings})]
     return found
 
 
-def trained(
-    folder: Path, size: int, model: str, algorithms: list[str]
-) -> list[dict[str, dict[str, object]]]:
-    """What each of `size` ranks ends with, by algorithm."""
-    import torch
-
-    out, store = folder / f"{model}-{size}", folder / f"store-{model}-{size}"
-    command = [sys.executable, "-c", SCRIPT]
+def trained(folder: Path, size: int, jobs: list[str]) -> list[Found]:
+    """What each of `size` ranks ends with, by job."""
+    folder.mkdir()
+    script = Path(__file__).with_name("one_rank.py")
     processes = [
         subprocess.Popen(
-            [*command, str(rank), str(size), str(store), str(out), model, *algorithms],
+            [sys.executable, script, str(rank), str(size), folder, *jobs],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         for rank in range(size)
     ]
     assert [process.wait(timeout=300) for process in processes] == [0] * size
-    return [torch.load(f"{out}-{rank}", weights_only=True) for rank in range(size)]
+    return [torch.load(folder / f"found-{rank}", weights_only=True) for rank in range(size)]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, tiny: Callable[[str], Any]) -> Found:
+    """What one rank ends with that never stopped."""
+    return trained(tmp_path_factory.mktemp("ranks") / "alone", 1, jobs(tiny))[0]
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """What nested mappings and lists hold, each by its path."""
+    if isinstance(value, dict | list | tuple):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, each in pairs:
+            yield from leaves(each, f"{path}.{key}")
+    else:
+        yield path, value
+
+
+def assert_alike(first: Any, second: Any, **tolerance: float) -> None:
+    """Tensors and numbers within a tolerance, 0 if none is given, and all else equal."""
+    tolerance = tolerance or {"rtol": 0.0, "atol": 0.0}
+    pairs = dict(leaves(first)), dict(leaves(second))
+    assert pairs[0].keys() == pairs[1].keys()
+    for path, expected in pairs[0].items():
+        found = pairs[1][path]
+        if isinstance(expected, torch.Tensor | float):
+            torch.testing.assert_close(
+                found,
+                expected,
+                equal_nan=True,
+                msg=lambda text, at=path: f"{at}: {text}",
+                **tolerance,
+            )
+        else:
+            assert found == expected, path
+
+
+def assert_as_one(expected: dict[str, Any], found: list[dict[str, Any]], job: str) -> None:
+    for other in found[1:]:
+        assert_alike({job: found[0]}, {job: other})
+    for key in ("spent", "evaluated"):
+        assert expected[key] == found[0][key], (job, key)
+    assert_alike({job: expected}, {job: found[0]}, **TOLERANCE)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_two_ranks_give_the_result_of_one(
-    tmp_path: Path, tiny: Callable[[str], Any], model: str
+def test_two_ranks_that_stop_and_resume_give_the_result_of_one(
+    tmp_path: Path, alone: Found
 ) -> None:
-    import torch
+    found = trained(tmp_path / "two", 2, [f"{job}:resumed" for job in alone])
+    for job, expected in alone.items():
+        assert_as_one(expected, [rank[f"{job}:resumed"] for rank in found], job)
 
-    algorithms = taught(model, tiny)
-    alone = trained(tmp_path, 1, model, algorithms)[0]
-    first, second = trained(tmp_path, 2, model, algorithms)
-    for name in algorithms:
-        for key in ("spent", "evaluated", "metrics"):
-            assert first[name][key] == second[name][key], (name, key)
-        for part in ("model", "algorithm"):
-            for key, expected in alone[name][part].items():
-                found = first[name][part][key]
-                assert torch.equal(found, second[name][part][key]), (name, key)
-                # Sums in another order differ in the last bits, and Adam divides by small numbers.
-                torch.testing.assert_close(
-                    found, expected, rtol=1e-2, atol=1e-3, msg=f"{name} {part} {key}"
-                )
-        assert first[name]["spent"] == alone[name]["spent"], name
+
+@pytest.mark.slow
+def test_three_ranks_give_the_result_of_one_and_resume_to_the_last_bit(
+    tmp_path: Path, alone: Found
+) -> None:
+    straight = [f"mlp:{name}" for name in OF_THREE]
+    found = trained(tmp_path / "three", 3, straight + [f"{job}:resumed" for job in straight])
+    for job in straight:
+        assert_as_one(alone[job], [rank[job] for rank in found], job)
+        assert_alike({job: found[0][job]}, {job: found[0][f"{job}:resumed"]})

@@ -22,7 +22,7 @@ class Continual(Part, ABC):
 
     It sees the examples of the current task and what it keeps in `state`, and nothing else: no
     other task, and neither how many tasks nor how many classes are to come. For each task
-    `examples_of`, `optimizer`, then `loss` in each step and `end_task`.
+    `examples_of`, `optimizer`, then `loss` and `penalty` in each step and `end_task`.
 
     Attributes:
         state: tensors on the training device, saved and restored with the run as they are.
@@ -48,13 +48,20 @@ class Continual(Part, ABC):
 
     @abstractmethod
     def loss(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> Tensor:
-        """The loss of a batch, a scalar.
+        """The loss of a batch, a scalar, from what `logits` or `newest` of the network give.
 
         Args:
             network: to which a head for the current task was added.
             inputs: [batch, ...], augmented.
             labels: places in the order of classes [batch].
         """
+
+    def penalty(self, network: GrowingNetwork) -> Tensor | None:
+        """What is added to the loss for the weights alone, whatever the batch; None for nothing.
+
+        It stands apart since of a batch each rank has a part, and of this each has the whole.
+        """
+        return None
 
     def end_task(self, network: GrowingNetwork, task: TensorExamples, memory: int) -> None:
         """Takes leave of a task's examples, of which `memory` in all may be kept in `state`."""
@@ -68,4 +75,4 @@ def cross_entropy(network: GrowingNetwork, inputs: Tensor, labels: Tensor, logit
     """Mean cross-entropy over the logits of `all` classes so far or of the `current` task's."""
     if logits == "current":
         return F.cross_entropy(network.newest(inputs), labels - network.known)
-    return F.cross_entropy(network(inputs), labels)
+    return F.cross_entropy(network.logits(inputs), labels)

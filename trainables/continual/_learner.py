@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
-from search_spaces import InputError
 from trainables.continual._metrics import forgetting, incremental_accuracy
 from trainables.continual._network import GrowingNetwork
 from trainables.continual._recipe import Recipe
@@ -36,10 +35,6 @@ class ContinualLearner(Learner):
     """
 
     def __init__(self, recipe: Recipe, data: StreamData, seed: int, device: torch.device) -> None:
-        if data.ranks.size > 1:
-            raise InputError(
-                f"continual: a trial has 1 worker, not {data.ranks.size}: --workers-per-trial 1."
-            )
         super().__init__(data, seed, device)
         self.data = data
         self.recipe = recipe
@@ -55,7 +50,8 @@ class ContinualLearner(Learner):
         self._enter(0)
 
     def _new_network(self) -> GrowingNetwork:
-        network = GrowingNetwork.of(self.recipe.model, self.data.input_shape, self.seed)
+        shape = self.data.input_shape
+        network = GrowingNetwork.of(self.recipe.model, shape, self.seed, self.ranks)
         start = self.data.backbone
         if start is not None:
             network.backbone.load_state_dict(start.weights)
@@ -143,8 +139,13 @@ class ContinualLearner(Learner):
         inputs = self.recipe.augmentation.apply(inputs, indices, key)
         self.network.train()
         loss = self.algorithm.loss(self.network, inputs, labels)
+        penalty = self.algorithm.penalty(self.network)
         self.optimizer.zero_grad()
         loss.backward()
+        self.ranks.sum_gradients(self.network.parameters())
+        if penalty is not None:
+            penalty.backward()
+            loss = loss + penalty
         self.optimizer.step()
         return loss
 

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from trainables.models import Model
 from trainables.randomness import derive_seed, seed_cpu
+from trainables.ranks import ALONE, Ranks
+from trainables.shared_layers import share_layers
 
 
 class GrowingNetwork(nn.Module):
@@ -19,25 +21,31 @@ class GrowingNetwork(nn.Module):
         backbone: from inputs to features [batch, features].
         features: how many.
         seed: decides the heads' first weights.
+        ranks: among which batches are divided.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, backbone: nn.Module, features: int, seed: int) -> None:
+    def __init__(
+        self, backbone: nn.Module, features: int, seed: int, ranks: Ranks = ALONE
+    ) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
-        self.backbone, self.features, self.seed = backbone, features, seed
+        self.backbone = share_layers(backbone, ranks)
+        self.features, self.seed, self.ranks = features, seed, ranks
         self.heads = nn.ModuleList()
 
     @classmethod
-    def of(cls, model: Model, input_shape: tuple[int, ...], seed: int) -> GrowingNetwork:
+    def of(
+        cls, model: Model, input_shape: tuple[int, ...], seed: int, ranks: Ranks = ALONE
+    ) -> GrowingNetwork:
         """A model as a network without heads, its weights decided by a seed."""
         with torch.random.fork_rng(devices=[]):
             seed_cpu(derive_seed(seed, "initialisation"))
             backbone, features = model.build_backbone(input_shape)
-        return cls(backbone, features, seed)
+        return cls(backbone, features, seed, ranks)
 
     def standardise(self, mean: Tensor, scale: Tensor) -> None:
         """Takes `mean` off every input and divides by `scale`, of one input's shape or less."""
@@ -77,10 +85,13 @@ class GrowingNetwork(nn.Module):
         return torch.cat([head(features) for head in self.heads], dim=1)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [batch, classes so far]."""
+        """Logits [batch, classes so far], computed here; `logits` divides them among ranks."""
         return self.classify(self.embed(inputs))
 
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Logits [batch, classes so far] of a whole batch."""
+        return self.ranks.divided(self, inputs)
+
     def newest(self, inputs: Tensor) -> Tensor:
-        """Logits [batch, classes of the newest task]; no other head takes part."""
-        logits: Tensor = self.heads[-1](self.embed(inputs))
-        return logits
+        """Logits [batch, classes of the newest task] of a whole batch, of its head alone."""
+        return self.ranks.divided(lambda own: self.heads[-1](self.embed(own)), inputs)

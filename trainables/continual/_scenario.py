@@ -47,7 +47,6 @@ class ContinualScenario(Scenario):
         "incremental_accuracy": "max",
         "forgetting": "min",
     }
-    several_workers = False
 
     def load(self, data: DataSpec, settings: Settings) -> StreamView:
         return load_stream(data, settings)

@@ -13,6 +13,7 @@ from torch.func import functional_call, grad, vmap
 from search_spaces import Categorical, Float, Int
 from trainables.continual._continual import Continual, cross_entropy
 from trainables.continual._network import GrowingNetwork
+from trainables.scoring import evaluating
 from trainables.tensors import TensorExamples
 
 CHUNK = 64
@@ -38,11 +39,12 @@ class EWC(Continual):
     logits: Annotated[str, Categorical(["all", "current"])] = "all"
 
     def loss(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> Tensor:
-        loss = cross_entropy(network, inputs, labels, self.logits)
-        return loss + self.penalty(network) if self.state else loss
+        return cross_entropy(network, inputs, labels, self.logits)
 
-    def penalty(self, network: GrowingNetwork) -> Tensor:
-        """Equation 3's second term."""
+    def penalty(self, network: GrowingNetwork) -> Tensor | None:
+        """Equation 3's second term, once a task is over."""
+        if not self.state:
+            return None
         terms = [
             (self.state[f"fisher {name}"] * (value - self.state[f"anchor {name}"]).square()).sum()
             for name, value in network.named_parameters()
@@ -72,15 +74,19 @@ class EWC(Continual):
             logits = functional_call(network, (parameters, buffers), (one[None],))
             return F.cross_entropy(logits, label[None])
 
+        def in_chunks(inputs: Tensor) -> Tensor:
+            return torch.cat([network(some) for some in inputs.split(CHUNK)])
+
         per_sample = vmap(grad(negative_log_likelihood), in_dims=(None, 0, 0))
         total = {name: torch.zeros_like(value) for name, value in values.items()}
-        was_training = network.training
-        network.eval()
-        for some, their in zip(inputs.split(CHUNK), labels.split(CHUNK), strict=True):
+        own = network.ranks.share(len(inputs))
+        with evaluating(network):
             if self.labels == "model":
-                with torch.no_grad():
-                    their = torch.multinomial(network(some).softmax(1), 1).squeeze(1)
-            for name, gradients in per_sample(values, some, their).items():
-                total[name] += gradients.square().sum(0)
-        network.train(was_training)
-        return {name: value / len(inputs) for name, value in total.items()}
+                logits = network.ranks.divided(in_chunks, inputs)
+                labels = torch.multinomial(logits.softmax(1), 1).squeeze(1)
+            parts = (whole[own].split(CHUNK) for whole in (inputs, labels))
+            for some, their in zip(*parts, strict=True):
+                for name, gradients in per_sample(values, some, their).items():
+                    total[name] += gradients.square().sum(0)
+        sums = network.ranks.sum_of_each(list(total.values()))
+        return {name: each / len(inputs) for name, each in zip(total, sums, strict=True)}

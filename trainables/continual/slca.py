@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar, final
 
 import torch
@@ -13,6 +15,7 @@ from search_spaces import Float, Int
 from trainables.continual._continual import Continual, cross_entropy
 from trainables.continual._network import GrowingNetwork
 from trainables.optimizers import Optimizer
+from trainables.ranks import Ranks
 from trainables.scoring import evaluating
 from trainables.tensors import TensorExamples
 
@@ -57,24 +60,31 @@ class SLCA(Continual):
     def end_task(self, network: GrowingNetwork, task: TensorExamples, memory: int) -> None:
         self._remember(network, task)
         if network.known and self.alignment_epochs:
-            self._align(network)
+            self._align(network, task.ranks)
 
     def _remember(self, network: GrowingNetwork, task: TensorExamples) -> None:
         """Keeps mean [classes, d] and covariance [classes, d, d] of the new classes' features."""
         with evaluating(network):
-            features = torch.cat([network.embed(some) for some in task.own_inputs()]).double()
-        means, covariances = [], []
+            own = torch.cat([network.embed(some) for some in task.own_inputs()])
+        features = task.ranks.gather(own, len(task)).double()
         ridge = RIDGE * torch.eye(network.features, device=features.device)
-        for label in range(network.known, network.known + network.sizes[-1]):
-            own = features[task.labels == label]
-            means.append(own.mean(0).float())
-            spread = own.T.cov(correction=min(1, len(own) - 1))
-            covariances.append(spread.float().view_as(ridge) + ridge)
-        for name, new in (("mean", means), ("covariance", covariances)):
-            before = self.state.get(name, torch.stack(new)[:0])
-            self.state[name] = torch.cat([before, torch.stack(new)])
 
-    def _align(self, network: GrowingNetwork) -> None:
+        def statistics(classes: Tensor) -> Tensor:
+            """Mean, and below it the covariance, of each class, [classes, 1 + d, d]."""
+            found = [features.new_zeros(0, 1 + len(ridge), len(ridge)).float()]
+            for label in classes.tolist():
+                own = features[task.labels == label]
+                spread = own.T.cov(correction=min(1, len(own) - 1))
+                covariance = spread.float().view_as(ridge) + ridge
+                found.append(torch.cat([own.mean(0, keepdim=True).float(), covariance])[None])
+            return torch.cat(found)
+
+        classes = torch.arange(network.known, network.known + network.sizes[-1])
+        new = task.ranks.divided(statistics, classes)
+        for name, values in (("mean", new[:, 0]), ("covariance", new[:, 1:])):
+            self.state[name] = torch.cat([self.state.get(name, values[:0]), values])
+
+    def _align(self, network: GrowingNetwork, ranks: Ranks) -> None:
         """Trains copies of the heads (section 3.3, equation 4) and keeps them in `state`."""
         sizes, device = network.sizes, self.state["mean"].device
         heads = [
@@ -85,15 +95,19 @@ class SLCA(Continual):
         leaves = [leaf.requires_grad_() for head in heads for leaf in head]
         optimizer = torch.optim.SGD(leaves, self.alignment_lr, momentum=0.9, weight_decay=5e-4)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.alignment_epochs)
-        means, roots = self.state["mean"] * self._shrinkage_of(sizes), self._roots()
+        means = self.state["mean"] * self._shrinkage_of(sizes)
+        own = ranks.share(len(means))
+        roots = self._roots(own)
         labels = torch.arange(len(means), device=device).repeat_interleave(self.samples)
         for _ in range(self.alignment_epochs):
             noise = torch.randn(len(means), self.samples, means.shape[1], device=device)
-            features = (means[:, None] + noise @ roots.mT).flatten(0, 1)
+            drawn = means[own, None] + noise[own] @ roots.mT
+            features = ranks.gather(drawn, len(means)).flatten(0, 1)
             for batch in torch.randperm(len(labels), device=device).split(256):
-                logits = [F.linear(features[batch], *head) for head in heads]
+                logits = ranks.divided(partial(_answers, heads), features[batch]).split(sizes, 1)
                 optimizer.zero_grad()
                 F.cross_entropy(normalised(logits, self.temperature), labels[batch]).backward()
+                ranks.sum_gradients(leaves)
                 optimizer.step()
             schedule.step()
         for index, (weight, bias) in enumerate(heads):
@@ -107,10 +121,10 @@ class SLCA(Continual):
         factors = self.shrinkage + (1 - self.shrinkage) * tasks
         return factors.repeat_interleave(counts)[:, None]
 
-    def _roots(self) -> Tensor:
-        """L with L Lᵀ = covariance of each class."""
+    def _roots(self, classes: slice) -> Tensor:
+        """L with L Lᵀ = covariance of some classes."""
         # Without checks: features that are no longer numbers must not raise.
-        return torch.linalg.cholesky_ex(self.state["covariance"]).L
+        return torch.linalg.cholesky_ex(self.state["covariance"][classes]).L
 
     def deployed(self, network: GrowingNetwork) -> dict[str, Tensor]:
         weights = network.state_dict()
@@ -119,7 +133,12 @@ class SLCA(Continual):
         return weights | {k: v for k, v in self.state.items() if k.startswith("heads.")}
 
 
-def normalised(logits: list[Tensor], temperature: float) -> Tensor:
+def _answers(heads: Sequence[tuple[Tensor, Tensor]], features: Tensor) -> Tensor:
+    """Logits [batch, classes so far] of weights and biases."""
+    return torch.cat([F.linear(features, *head) for head in heads], dim=1)
+
+
+def normalised(logits: Sequence[Tensor], temperature: float) -> Tensor:
     """Logits of each task, put together and divided by their mean norm and the temperature."""
     norms = torch.stack([task.norm(dim=1) + 1e-7 for task in logits])
-    return torch.cat(logits, dim=1) / (norms.mean(0)[:, None] * temperature)
+    return torch.cat(list(logits), dim=1) / (norms.mean(0)[:, None] * temperature)

@@ -63,8 +63,7 @@ class CurriculumLearner(ClassificationLearner):
         key = derive_seed(self.seed, "augmentation", self.epoch, start)
         inputs = self.recipe.augmentation.apply(inputs, indices, key)
         self.in_training.train()
-        own = self.in_training(inputs[self.ranks.share(len(indices))])
-        outputs = self.ranks.gather(own, len(indices))
+        outputs = self.ranks.divided(self.in_training, inputs)
         loss = self.algorithm.loss_curriculum(cross_entropy, outputs, labels, indices, inputs)
         self.descend(loss)
         return loss

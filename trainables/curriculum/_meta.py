@@ -87,9 +87,7 @@ def gradient(losses: Losses, weights: Weights, of_each: Tensor, ranks: Ranks) ->
     own = torch.autograd.grad(
         losses(leaves), list(leaves.values()), of_each, materialize_grads=True
     )
-    flat = ranks.sum(torch.cat([each.flatten() for each in own]))
-    parts = flat.split([each.numel() for each in own])
-    return {n: part.view_as(leaves[n]) for n, part in zip(leaves, parts, strict=True)}
+    return dict(zip(leaves, ranks.sum_of_each(own), strict=True))
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,7 @@ class DDS(MetaCurriculum):
     ) -> Tensor:
         scorer, optimizer = self.networks["scorer"], self.optimizers["scorer"]
         ranks = self.seen["examples"].ranks
-        own = scorer.train()(inputs[ranks.share(len(labels))])
-        log_p = torch.log_softmax(ranks.gather(own, len(labels)), 0)
+        log_p = torch.log_softmax(ranks.divided(scorer.train(), inputs), 0)
         p = log_p.detach().exp()
         # A step on the sum of p_i l_i, so n p_i of their mean.
         reward = self.agreement(criterion, inputs, labels, (self.virtual_lr, len(p) * p))

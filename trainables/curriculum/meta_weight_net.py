@@ -54,8 +54,8 @@ class MetaWeightNet(MetaCurriculum):
         losses = criterion(outputs, labels)
         weight_net, optimizer = self.networks["weight_net"], self.optimizers["weight_net"]
         ranks = self.seen["examples"].ranks
-        own = losses.detach()[ranks.share(len(losses)), None]
-        weights = ranks.gather(weight_net(own), len(losses))
+        known = losses.detach()[:, None]
+        weights = ranks.divided(weight_net, known)
         step = self.virtual_lr, weights.detach()
         agreement = self.agreement(criterion, inputs, labels, step)
         # The chain rule: dL/dw_i = -(alpha / n) x agreement, and w_i = V(l_i; Theta).
@@ -64,5 +64,5 @@ class MetaWeightNet(MetaCurriculum):
         ranks.sum_gradients(weight_net.parameters())
         optimizer.step()
         with torch.no_grad():
-            weights = ranks.gather(weight_net(own), len(losses))
+            weights = ranks.divided(weight_net, known)
         return (weights * losses).mean()

@@ -56,8 +56,7 @@ class ScreenerNet(LossCurriculum):
         losses = criterion(outputs, labels)
         screener, optimizer = self.networks["screener"], self.optimizers["screener"]
         ranks = self.seen["ranks"]
-        own = screener.train()(inputs[ranks.share(len(labels))])
-        weights = torch.sigmoid(ranks.gather(own, len(labels)))
+        weights = torch.sigmoid(ranks.divided(screener.train(), inputs))
         optimizer.zero_grad()
         screener_loss(losses.detach(), weights, self.margin).mean().backward()
         ranks.sum_gradients(screener.parameters())

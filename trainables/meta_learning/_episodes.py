@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainables.meta_learning._problems import Classification, Problem
 from trainables.randomness import derive_seed, keyed_uniform
+from trainables.ranks import Ranks
 from trainables.tensors import TensorExamples
 
 
@@ -56,6 +57,7 @@ class Tasks(ABC):
         input_shape: of one example.
         examples: how many of them there are to train on, or are taken for a pass over all.
         classes: different classes, those made by rotation among them; 1 for regression.
+        ranks: among which episodes and batches are divided; every one can draw them all.
     """
 
     problem: Problem
@@ -63,6 +65,7 @@ class Tasks(ABC):
     input_shape: tuple[int, ...]
     examples: int
     classes: int
+    ranks: Ranks
 
     @abstractmethod
     def episodes(self, indices: Tensor, shape: EpisodeShape, seed: int) -> Episodes:
@@ -85,10 +88,11 @@ class FixedEpisodes:
     count: int
     seed: int
 
-    def chunks(self, examples: int = 2048) -> Iterator[Episodes]:
-        """The episodes in order, about so many examples at a time."""
+    def own_chunks(self, examples: int = 2048) -> Iterator[Episodes]:
+        """This rank's part of the episodes in order, about so many examples at a time."""
         numbers = torch.arange(self.count, device=self.tasks.device)
-        for some in numbers.split(max(1, examples // self.shape.examples)):
+        own = numbers[self.tasks.ranks.share(self.count)]
+        for some in own.split(max(1, examples // self.shape.examples)):
             yield self.tasks.episodes(some, self.shape, self.seed)
 
 
@@ -106,7 +110,7 @@ class ClassTasks(Tasks):
     def __init__(self, examples: TensorExamples, ways: int, rotations: int) -> None:
         self.problem = Classification(ways)
         self.inputs, self.labels = examples.inputs, examples.labels
-        self.device = self.inputs.device
+        self.device, self.ranks = self.inputs.device, examples.ranks
         self.input_shape = tuple(self.inputs.shape[1:])
         self.rotations = rotations
         self._by_class = torch.argsort(self.labels, stable=True)

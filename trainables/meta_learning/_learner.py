@@ -16,6 +16,7 @@ from trainables.meta_learning._recipe import Recipe
 from trainables.meta_learning._views import TaskData
 from trainables.randomness import derive_seed
 from trainables.scoring import evaluating
+from trainables.shared_layers import share_layers
 
 
 class EpisodicLearner(DescentLearner):
@@ -33,7 +34,8 @@ class EpisodicLearner(DescentLearner):
         super().__init__(recipe, data, data.training.examples, seed, device)
 
     def build(self) -> nn.Module:
-        return self.algorithm.build(self.sections.model, self.data.training)
+        network = self.algorithm.build(self.sections.model, self.data.training)
+        return share_layers(network, self.ranks)
 
     def measure_unit(self) -> int:
         tasks = self.data.training
@@ -90,9 +92,10 @@ class EpisodicLearner(DescentLearner):
         problem, scores, losses = items.tasks.problem, [], []
         with evaluating(network):
             context = self.algorithm.context(network, self.data.training)
-            for episodes in items.chunks():
+            for episodes in items.own_chunks():
                 support, query = episodes.support, episodes.query
                 outputs = self.algorithm.predict(network, problem, support, query.inputs, context)
                 scores.append(problem.scores(outputs, query.targets))
                 losses.append(problem.losses(outputs, query.targets).mean(1))
-        return torch.cat(scores), torch.cat(losses)
+        gather = items.tasks.ranks.gather
+        return gather(torch.cat(scores), items.count), gather(torch.cat(losses), items.count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -32,19 +32,35 @@ class TrainingStep:
     indices: Tensor
     seed: int
 
-    def episodes(self, ways: int | None = None) -> Episodes:
-        """As many whole episodes as the batch size holds, at least one.
+    def over_episodes(
+        self, losses: Callable[[Episodes], Tensor], ways: int | None = None
+    ) -> Tensor:
+        """The mean loss of as many whole episodes as the batch size holds, at least one.
 
         Args:
+            losses: gives the loss of each episode, [episodes]; called with some of them.
             ways: classes in each, if not as many as in the tasks to come.
         """
         shape = self.shape if ways is None else replace(self.shape, ways=ways)
         count = max(1, len(self.indices) // shape.examples)
-        return self.tasks.episodes(torch.arange(count, device=self.tasks.device), shape, self.seed)
 
-    def batch(self) -> Labelled:
-        """The examples whose turn it is, outside any task."""
-        return self.tasks.batch(self.indices, self.seed)
+        def of(numbers: Tensor) -> Tensor:
+            return losses(self.tasks.episodes(numbers, shape, self.seed))
+
+        numbers = torch.arange(count, device=self.tasks.device)
+        return self.tasks.ranks.divided(of, numbers).mean()
+
+    def over_examples(self, losses: Callable[[Labelled], Tensor]) -> Tensor:
+        """The mean loss of the examples whose turn it is, outside any task.
+
+        Args:
+            losses: gives the loss of each example, [n]; called with some of them.
+        """
+
+        def of(indices: Tensor) -> Tensor:
+            return losses(self.tasks.batch(indices, self.seed))
+
+        return self.tasks.ranks.divided(of, self.indices).mean()
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,6 @@ class MetaLearning(Scenario):
     baseline = "simple_shot"
     metric = Classification.metric
     mode = "max"
-    several_workers = False
 
     def own_data(self) -> Mapping[str, type]:
         return {SINUSOID: SinusoidTasks}
@@ -90,11 +89,6 @@ class MetaLearning(Scenario):
         return REGRESSION if isinstance(view, SinusoidView) else self
 
     def on_device(self, view: TaskView, device: torch.device, ranks: Ranks = ALONE) -> TaskData:
-        if ranks.size > 1:
-            raise InputError(
-                f"{self.name} trains with one worker to a trial, got {ranks.size}: leave "
-                "--workers-per-trial at 1."
-            )
         return view.on_device(device, ranks)
 
     def items_on_device(

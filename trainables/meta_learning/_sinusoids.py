@@ -11,6 +11,7 @@ from torch import Tensor
 from trainables.meta_learning._episodes import Episodes, EpisodeShape, Labelled, Tasks
 from trainables.meta_learning._problems import Regression
 from trainables.randomness import keyed_uniform
+from trainables.ranks import ALONE, Ranks
 
 # There is no end of sinusoids. What is called a pass over all points, and so the unit of compute,
 # is a pass over so many.
@@ -21,9 +22,9 @@ POINTS_IN_A_PASS = 50_000
 class SinusoidTasks(Tasks):
     """y = a sin(x - b) with a in [0.1, 5], b in [0, pi] and x in [-5, 5], all uniform."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, ranks: Ranks = ALONE) -> None:
         self.problem = Regression()
-        self.device = device
+        self.device, self.ranks = device, ranks
         self.input_shape = (1,)
         self.examples = POINTS_IN_A_PASS
         self.classes = 1

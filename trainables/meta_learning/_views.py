@@ -28,7 +28,7 @@ from trainables.meta_learning._problems import Classification, Problem, Regressi
 from trainables.meta_learning._settings import Settings, SinusoidSettings
 from trainables.meta_learning._sinusoids import SinusoidTasks
 from trainables.randomness import derive_seed
-from trainables.ranks import ALONE, Ranks
+from trainables.ranks import Ranks
 from trainables.tensors import TensorExamples
 
 SINUSOID = "sinusoid"
@@ -42,12 +42,15 @@ class TaskData:
     Attributes:
         training: the tasks to learn from.
         validation: fixed episodes of other classes.
-        ranks: the ranks that train together: one.
     """
 
     training: Tasks
     validation: FixedEpisodes
-    ranks: Ranks = ALONE
+
+    @property
+    def ranks(self) -> Ranks:
+        """The ranks that train together on them."""
+        return self.training.ranks
 
 
 class TaskView(Protocol):
@@ -99,12 +102,12 @@ class FewShotView(ClassView):
     def on_device(self, device: torch.device, ranks: Ranks) -> TaskData:
         """The tasks of training and validation."""
         training, validation = (
-            ClassTasks(TensorExamples.of(part, device), self.settings.ways, self.rotations)
+            ClassTasks(TensorExamples.of(part, device, ranks), self.settings.ways, self.rotations)
             for part in (self.train, self.validation)
         )
         seed, count = derive_seed(self.seed, "validation"), self.settings.validation_episodes
         fixed = FixedEpisodes(validation, self.settings.shape, count, seed)
-        return TaskData(training, fixed, ranks)
+        return TaskData(training, fixed)
 
 
 @final
@@ -150,8 +153,8 @@ class SinusoidView(DataView):
     def on_device(self, device: torch.device, ranks: Ranks) -> TaskData:
         """The tasks of training and validation."""
         seed, count = derive_seed(self.seed, "validation"), self.settings.validation_episodes
-        tasks = SinusoidTasks(device)
-        return TaskData(tasks, FixedEpisodes(tasks, self.settings.shape, count, seed), ranks)
+        tasks = SinusoidTasks(device, ranks)
+        return TaskData(tasks, FixedEpisodes(tasks, self.settings.shape, count, seed))
 
 
 @final

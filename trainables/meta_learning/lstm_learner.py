@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces import Int
-from trainables.meta_learning._episodes import Labelled, Tasks
+from trainables.meta_learning._episodes import Episodes, Labelled, Tasks
 from trainables.meta_learning._meta_learner import MetaLearner, TrainingStep
 from trainables.meta_learning._networks import over_examples
 from trainables.meta_learning._problems import Problem
@@ -42,10 +42,14 @@ class LSTMLearner(MetaLearner):
         return SequenceNetwork(encoder, tasks.problem.outputs, self.hidden)
 
     def loss(self, network: nn.Module, step: TrainingStep) -> Tensor:
-        problem, episodes = step.tasks.problem, step.episodes()
-        query = episodes.query
-        outputs = self.predict(network, problem, episodes.support, query.inputs, None)
-        return problem.losses(outputs, query.targets).mean()
+        problem = step.tasks.problem
+
+        def losses(episodes: Episodes) -> Tensor:
+            support, query = episodes.support, episodes.query
+            outputs = self.predict(network, problem, support, query.inputs, None)
+            return problem.losses(outputs, query.targets).mean(1)
+
+        return step.over_episodes(losses)
 
     def predict(
         self,

@@ -51,7 +51,7 @@ class MAML(MetaLearner):
         return normalised_alone(model.build(tasks.input_shape, tasks.problem.outputs))
 
     def loss(self, network: nn.Module, step: TrainingStep) -> Tensor:
-        problem, episodes = step.tasks.problem, step.episodes()
+        problem = step.tasks.problem
 
         def task_loss(support: Labelled, query: Labelled) -> Tensor:
             adapted = self.adapted(network, problem, support, self.inner_steps)
@@ -59,8 +59,8 @@ class MAML(MetaLearner):
             return problem.losses(outputs, query.targets).mean()
 
         # Each task has dropout of its own.
-        losses: Tensor = vmap(task_loss, randomness="different")(episodes.support, episodes.query)
-        return losses.mean()
+        losses = vmap(task_loss, randomness="different")
+        return step.over_episodes(lambda episodes: losses(episodes.support, episodes.query))
 
     def predict(
         self,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, final
 from torch import Tensor, nn
 
 from search_spaces import Int
-from trainables.meta_learning._episodes import Labelled, Tasks
+from trainables.meta_learning._episodes import Episodes, Labelled, Tasks
 from trainables.meta_learning._meta_learner import MetaLearner, TrainingStep
 from trainables.meta_learning._networks import centroids, over_examples, squared_distances
 from trainables.meta_learning._problems import Classification, Problem
@@ -50,10 +50,14 @@ class ProtoNet(MetaLearner):
 
     def loss(self, network: nn.Module, step: TrainingStep) -> Tensor:
         ways = min(max(self.ways, step.shape.ways), step.tasks.classes)
-        episodes, problem = step.episodes(ways), Classification(ways)
-        support, query = episodes.support, episodes.query
-        logits = self.predict(network, problem, support, query.inputs, None)
-        return problem.losses(logits, query.targets).mean()
+        problem = Classification(ways)
+
+        def losses(episodes: Episodes) -> Tensor:
+            support, query = episodes.support, episodes.query
+            logits = self.predict(network, problem, support, query.inputs, None)
+            return problem.losses(logits, query.targets).mean(1)
+
+        return step.over_episodes(losses, ways)
 
     def predict(
         self,

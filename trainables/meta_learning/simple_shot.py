@@ -45,14 +45,17 @@ class SimpleShot(MetaLearner):
         return model.build(tasks.input_shape, tasks.classes)
 
     def loss(self, network: nn.Module, step: TrainingStep) -> Tensor:
-        batch = step.batch()
-        return step.tasks.problem.losses(network(batch.inputs), batch.targets).mean()
+        problem = step.tasks.problem
+        return step.over_examples(lambda some: problem.losses(network(some.inputs), some.targets))
 
     def context(self, network: nn.Module, tasks: Tasks) -> Tensor:
         count = min(tasks.examples, MOST_FOR_THE_MEAN)
         indices = torch.arange(count, device=tasks.device) * tasks.examples // count
-        inputs = tasks.batch(indices, seed=0).inputs
-        return features(network, inputs[None]).mean((0, 1))
+
+        def of(some: Tensor) -> Tensor:
+            return features(network, tasks.batch(some, seed=0).inputs[None])[0]
+
+        return tasks.ranks.divided(of, indices).mean(0)
 
     def predict(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import final
 
 import torch
@@ -27,8 +28,7 @@ class Networks:
 
     def logits(self, inputs: Tensor) -> Tensor:
         """[batch, classes]; gradients flow to the network."""
-        own = self._model(inputs[self._ranks.share(len(inputs))])
-        return self._ranks.gather(own, len(inputs))
+        return self._ranks.divided(self._model, inputs)
 
     @torch.no_grad()
     def probabilities(self, inputs: Tensor) -> Tensor:
@@ -41,5 +41,5 @@ class Networks:
         weights = self._average.weights()
         # A forward pass writes into buffers, and what it writes is not to be averaged.
         weights |= {name: weights[name].clone() for name, _ in self._model.named_buffers()}
-        own = functional_call(self._model, weights, inputs[self._ranks.share(len(inputs))])
-        return self._ranks.gather(own, len(inputs)).softmax(1)
+        forward = partial(functional_call, self._model, weights)
+        return self._ranks.divided(forward, inputs).softmax(1)

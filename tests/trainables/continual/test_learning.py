@@ -7,9 +7,7 @@ from statistics import fmean
 import pytest
 import torch
 
-from search_spaces import InputError
 from trainables.continual._scenario import SCENARIO
-from trainables.continual._stream import StreamData
 from trainables.continual.experience_replay import ExperienceReplay
 from trainables.continual.fine_tuning import FineTuning
 from trainables.continual.joint import Joint
@@ -122,12 +120,3 @@ def test_half_way_through_only_tasks_seen_are_evaluated(make_stream_learner) -> 
     learner.advance(3.0)
     found = learner.evaluate()
     assert "accuracy_after_1_on_1" in found and "accuracy_after_2_on_1" not in found
-
-
-def test_several_workers_are_refused_in_a_line(make_stream, make_stream_learner) -> None:
-    class Two:
-        size = 2
-
-    data = StreamData.of(make_stream(), CPU, Two())
-    with pytest.raises(InputError, match="1 worker, not 2"):
-        make_stream_learner(FineTuning(), data)

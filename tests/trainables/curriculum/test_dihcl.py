@@ -97,8 +97,8 @@ def test_flipped_examples_are_hard_and_drawn_more_often(make_learner, flipped, s
     algorithm, examples = learner.algorithm, learner.data.train
     chosen = [algorithm.data_curriculum(examples, learner.model, 0.6, seed) for seed in range(50)]
     assert all(len(each) == len(each.unique()) == 105 for each in chosen)
-    # 40 % are flipped; the standard error of the mean of these draws is below 0.01.
-    assert flips[torch.stack(chosen)].double().mean() > 0.43
+    # 40 % are flipped; a draw's share has a standard error below 0.03, so their mean below 0.005.
+    assert flips[torch.stack(chosen)].double().mean() > 0.415
 
 
 @pytest.mark.parametrize("hardness", ["loss", "loss_change", "prediction_flip"])

@@ -311,9 +311,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from search_spaces import options
-from trainables.batch_norm import share_batch_norm
 from trainables.ranks import ALONE, ProcessGroup
 from trainables.scorers import Scorer
+from trainables.shared_layers import share_layers
 from trainables.tensors import TensorExamples
 
 rank, size, store, out = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5]
@@ -330,7 +330,7 @@ examples = TensorExamples(inputs, labels, ranks, columns)
 # A bias before a normalisation has no gradient but rounding, which Adam makes large.
 first, last = nn.Linear(6, 16, bias=False), nn.Linear(16, 3)
 model = nn.Sequential(first, nn.BatchNorm1d(16), nn.ReLU(), last)
-model = share_batch_norm(model, ranks)
+model = share_layers(model, ranks)
 found = {name: cls().difficulty(examples, model, 3) for name, cls in options(Scorer).items()}
 torch.save(found, f"{out}-{rank}")
 if size > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from trainables.flops import FlopCounter
-from trainables.meta_learning._episodes import ClassTasks, EpisodeShape, Tasks
+from trainables.meta_learning._episodes import (
+    ClassTasks,
+    Episodes,
+    EpisodeShape,
+    Labelled,
+    Tasks,
+)
 from trainables.meta_learning._meta_learner import TrainingStep
 from trainables.meta_learning._sinusoids import SinusoidTasks
 from trainables.meta_learning.maml import MAML
@@ -44,23 +51,30 @@ def made(problem: str, algorithm: MAML, count: int = 4) -> tuple[Tasks, nn.Modul
     return tasks, network, TrainingStep(tasks, shape, torch.arange(count * shape.examples), 5)
 
 
+def episodes_of(step: TrainingStep) -> Episodes:
+    """All episodes of a step."""
+    count = len(step.indices) // step.shape.examples
+    return step.tasks.episodes(torch.arange(count), step.shape, step.seed)
+
+
 def in_doubles(step: TrainingStep) -> TrainingStep:
     """The same step with its episodes in double precision."""
-    episodes = step.episodes()
+    tasks = copy.copy(step.tasks)
 
-    def doubled(part):
-        values = [each.double() if each.is_floating_point() else each for each in part]
-        return type(part)(*values)
+    def doubled(part: Labelled) -> Labelled:
+        return Labelled(*(each.double() if each.is_floating_point() else each for each in part))
 
-    fixed = type(episodes)(doubled(episodes.support), doubled(episodes.query))
-    step = copy.copy(step)
-    object.__setattr__(step, "episodes", lambda ways=None: fixed)
-    return step
+    def episodes(indices: Tensor, shape: EpisodeShape, seed: int) -> Episodes:
+        found = step.tasks.episodes(indices, shape, seed)
+        return Episodes(doubled(found.support), doubled(found.query))
+
+    tasks.episodes = episodes
+    return replace(step, tasks=tasks)
 
 
 def looped(algorithm: MAML, network: nn.Module, step: TrainingStep) -> Tensor:
     """Algorithm 2 of the paper as it stands, with autograd and a loop over tasks."""
-    problem, episodes = step.tasks.problem, step.episodes()
+    problem, episodes = step.tasks.problem, episodes_of(step)
     losses = []
     for task in range(len(episodes.support.inputs)):
         weights = dict(network.named_parameters())
@@ -89,7 +103,7 @@ def test_without_inner_steps_it_is_erm_on_the_queries(problem: str) -> None:
     algorithm = MAML(inner_steps=0)
     _, network, step = made(problem, algorithm)
     step = in_doubles(step)
-    query = step.episodes().query
+    query = episodes_of(step).query
     outputs = network(query.inputs.flatten(0, 1)).unflatten(0, query.inputs.shape[:2])
     plain = step.tasks.problem.losses(outputs, query.targets).mean()
     found = algorithm.loss(network, step)
@@ -149,7 +163,7 @@ def test_vmapped_flops_are_the_looped_ones_and_first_order_costs_less(problem: s
 def test_a_new_task_is_learnt_by_gradient_steps_on_its_support_alone() -> None:
     algorithm = MAML(inner_lr=0.1, test_steps=3)
     tasks, network, step = made("images", algorithm)
-    episodes = in_doubles(step).episodes()
+    episodes = episodes_of(in_doubles(step))
     with torch.no_grad():
         whole = algorithm.predict(
             network, tasks.problem, episodes.support, episodes.query.inputs, None

@@ -275,12 +275,6 @@ def test_label_noise_is_refused(source: str) -> None:
         SCENARIO.load(spec, SCENARIO.with_settings({}, source))
 
 
-def test_several_workers_to_a_trial_are_refused() -> None:
-    view = SCENARIO.load(DataSpec("sinusoid"), points())
-    with pytest.raises(InputError, match=r"one worker to a trial, got 2.*--workers-per-trial"):
-        SCENARIO.on_device(view, CPU, SimpleNamespace(size=2))
-
-
 def test_sinusoids_are_judged_by_their_error_and_not_by_protonet() -> None:
     spec, given = DataSpec("sinusoid"), points(shots=5, test_episodes=10)
     view = SCENARIO.load(spec, given)
@@ -305,7 +299,7 @@ def test_sinusoids_of_the_test_are_not_those_of_the_validation() -> None:
     view = SCENARIO.load(spec, points())
     validation = SCENARIO.on_device(view, CPU).validation
     test = SCENARIO.items_on_device(SCENARIO.open_test(spec, points(), Log(), ""), CPU)
-    seen, sealed = (next(each.chunks()).query.inputs.flatten() for each in (validation, test))
+    seen, sealed = (next(each.own_chunks()).query.inputs.flatten() for each in (validation, test))
     assert not set(seen.tolist()) & set(sealed.tolist())
 
 
