@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from automl_cl.stages import VerdictImpossible, contestants, verdict_trials
 from automl_cl.trials import SEARCH, TrialTable
 from automl_cl.verdict import Scores, judge
 from cluster import TrialResources
+from trainables.computing import Computing
 from trainables.item_scores import Trained, score_items
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
         *prepared.view.conditions,
         *prepared.scenario.notes(prepared.view, prepared.model),
         *_warm_started(session.table),
+        *_in_parts(session.table, contestants(plan)),
         *_ended_early(session.table),
     ]
     session.write("verdict", plan=plan, verdict=verdict)
@@ -157,6 +159,20 @@ def _warm_started(table: TrialTable) -> list[str]:
     words = table.warm_start["words"]
     own = " The same split of this data is among them, by its validation values alone."
     return [f"{words[0].upper()}{words[1:]}.{own if table.warm_start['same_data'] else ''}"]
+
+
+def _in_parts(table: TrialTable, numbers: Sequence[int]) -> list[str]:
+    """Says whose batches did not fit into memory, as that changes what is computed a little."""
+    found = []
+    for number in numbers:
+        trial = table.trials[number]
+        parts = Computing.of(trial.config).micro_batches
+        if parts > 1:
+            found.append(
+                f"Batches of {trial.arm} (trial {number}) were computed in {parts} parts to save "
+                "memory: batch normalisation goes by the parts, and each pass costs one more."
+            )
+    return found
 
 
 def _ended_early(table: TrialTable) -> list[str]:

@@ -15,7 +15,8 @@ from automl_cl.preparation import Prepared
 from automl_cl.run_folder import RunFolder
 from automl_cl.spec import SearchSpec, spec_of
 from automl_cl.trials import SEARCH, Trial, TrialTable, replayed
-from search_spaces import InputError, encode
+from search_spaces import InputError, Space, encode
+from trainables.computing import Computing
 from trainables.seeds import derive_seed
 
 NO_RESULT = ("running", "failed")
@@ -96,7 +97,7 @@ class Fork:
 def _taken(trial: Trial, number: int, prepared: Prepared) -> Trial | None:
     """A trial as the new search knows it; None if it is none of its own or has no result."""
     space, spec = prepared.space, prepared.spec
-    if trial.status in NO_RESULT or not space.contains(trial.config):
+    if trial.status in NO_RESULT or not _lies_in(space, trial):
         return None
     status, reason = trial.status, trial.reason
     if status == "paused":
@@ -119,6 +120,15 @@ def _taken(trial: Trial, number: int, prepared: Prepared) -> Trial | None:
         lost=0,
         rungs=[replace(rung, checkpoint=None) for rung in trial.rungs],
     )
+
+
+def _lies_in(space: Space, trial: Trial) -> bool:
+    """Whether a trial is one of a space, but for being divided for want of memory."""
+    config = trial.config
+    if trial.out_of_memory:
+        asked = Computing.of(space.default()).micro_batches
+        config = replace(Computing.of(config), micro_batches=asked).in_config(config)
+    return space.contains(config)
 
 
 def _excess(trial: Trial, spec: SearchSpec) -> str | None:

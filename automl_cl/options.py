@@ -225,6 +225,29 @@ _WORKERS_PER_TRIAL = typer.Option(
 )
 WorkersPerTrial = Annotated[int, _WORKERS_PER_TRIAL]
 OtherWorkersPerTrial = Annotated[int | None, _WORKERS_PER_TRIAL]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="Number format of the networks' passes: float32, or bfloat16 by autocast.",
+        rich_help_panel=RUNNING,
+    ),
+]
+ChannelsLast = Annotated[
+    bool,
+    typer.Option(
+        "--channels-last",
+        help="Lay images out channel by channel, which convolutions on GPUs like best.",
+        rich_help_panel=RUNNING,
+    ),
+]
+Compile = Annotated[
+    str,
+    typer.Option(
+        help="Compile networks by torch.compile: never, always, or auto, where a training is "
+        "long enough for it to pay.",
+        rich_help_panel=RUNNING,
+    ),
+]
 VerdictOnInterruption = Annotated[
     bool,
     typer.Option(

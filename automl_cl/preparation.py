@@ -98,7 +98,12 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     cap = default = spec.cap
     if spec.max_compute is not None:
         default = min(spec.max_epochs, (1 - EXTRAS) * spec.max_compute)
-    cut = narrowed(whole, {"model": _named(model)})
+    if spec.channels_last and len(view.input_shape) != 3:
+        raise InputError(
+            f"--channels-last: inputs of shape {list(view.input_shape)} have no channels; "
+            "leave it out."
+        )
+    cut = narrowed(whole, {"model": _named(model), "computing": spec.computing})
     cut = narrowed(cut, {"training.epochs": {"high": cap, "default": default}})
     try:
         space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)

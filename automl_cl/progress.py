@@ -131,6 +131,8 @@ class Progress:
             return f"the search ends here, after {event['budget']} of {event['asked']} trials"
         if kind == "lost":
             return f"trial {event['number']} lost its process and begins again: {event['reason']}"
+        if kind == "out_of_memory":
+            return f"trial {event['number']}: {event['reason']}"
         if kind not in ("rung", "end"):
             return None
         trial = self.table.trials[event["number"]]

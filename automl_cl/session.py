@@ -36,12 +36,15 @@ from automl_cl.trials import (
     TrialTable,
 )
 from search_spaces import FlatSpace, Space, coordinates, decode, encode, option
+from trainables.computing import Computing
 from trainables.scenario import Scenario
 from trainables.seeds import derive_seed
 from trainables.trial_run import RungReport, TrialRequest
 
 MOST_LOST = 3
 MOST_PAUSED = 48
+PARTS = 8
+"""Into how many parts a batch is divided for which there was not enough memory."""
 LEAST_FREE = 2**25
 """Bytes: with fewer, a trial that fails does so for want of room."""
 
@@ -420,7 +423,9 @@ class Session:
         if report.status == "interrupted" and trial.status == "running":
             self._waiting.append(trial.number)
             return False
-        if report.status == "interrupted":
+        if report.status == "out_of_memory" and trial.status == "running":
+            return self._out_of_memory(trial, report)
+        if report.status in ("interrupted", "out_of_memory"):
             report = replace(report, status="stopped", reason=CLOSED)
         if report.status == "failed":
             self._require_room(report.reason or "")
@@ -448,6 +453,45 @@ class Session:
         if decision == Decision.PAUSED:
             self._give_up_the_hindmost(trial.arm)
         return decision == Decision.CONTINUE
+
+    def _out_of_memory(self, trial: Trial, report: RungReport) -> bool:
+        """Has a trial begin again at its last rung, once, with batches computed in parts."""
+        why_not = self._once_only(trial, report.batch_size or 1)
+        config = trial.config
+        if why_not is None:
+            config = Computing.of(config).divided(PARTS).in_config(config)
+            # What it saved inside of the rung was computed from whole batches.
+            self._clear_inside(trial)
+        self.write(
+            "out_of_memory",
+            number=trial.number,
+            rung=report.rung,
+            reason=report.reason,
+            memory=report.memory,
+            asked=report.asked,
+            batch_size=report.batch_size,
+            config=config,
+        )
+        if why_not is None:
+            self._waiting.append(trial.number)
+        else:
+            reason = f"{report.reason}; {why_not}"
+            self._end(trial, "infeasible", reason, trial.compute, report.memory)
+        return False
+
+    def _once_only(self, trial: Trial, batch_size: int) -> str | None:
+        """Why a trial that was refused memory does not begin again, or None if it does."""
+        if trial.out_of_memory:
+            return "for the second time"
+        if batch_size < 2:
+            return "such a batch has no parts"
+        why_not = self.scenario.indivisible(trial.config)
+        return None if why_not is None else f"the batch cannot be computed in parts: {why_not}"
+
+    def _clear_inside(self, trial: Trial) -> None:
+        folder = self.folder.of_trial(trial.number)
+        for path in folder.glob(f"*-inside-{len(trial.rungs)}.pt"):
+            path.unlink(missing_ok=True)
 
     def _require_room(self, reason: str) -> None:
         """Takes no failure down that a full disk explains: every further trial would fail too."""

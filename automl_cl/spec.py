@@ -13,7 +13,18 @@ from automl_cl.limits import bytes_of
 from automl_cl.run_folder import RunFolder
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Scheduler
-from search_spaces import InputError, option, read_yaml, to_yaml, unknown_name
+from search_spaces import (
+    Categorical,
+    Config,
+    InputError,
+    option,
+    read_yaml,
+    to_config,
+    to_yaml,
+    unknown_name,
+)
+from search_spaces.parts import field_types
+from trainables.computing import Computing
 from trainables.data import readable
 
 FIDELITIES = ("prefix", "compressed")
@@ -58,6 +69,7 @@ class SearchSpec:
         history: folder that finished trials are added to; None for `history` beside the run's.
         no_history: keeps trials out of any history.
         cpus_per_trial, gpus_per_trial, workers_per_trial: what a trial occupies.
+        precision, channels_last, compile: how networks are computed, as in `Computing`.
     """
 
     scenario: str
@@ -91,6 +103,9 @@ class SearchSpec:
     imbalance: str = "none"
     clean: float = 0
     clean_validation: bool = False
+    precision: str = "float32"
+    channels_last: bool = False
+    compile: str = "never"
 
     def __post_init__(self) -> None:
         self._number("trials", int, 1, 1_000_000)
@@ -112,6 +127,7 @@ class SearchSpec:
         self._check_objectives()
         if self.fidelity not in FIDELITIES:
             raise unknown_name("--fidelity", self.fidelity, FIDELITIES)
+        self._check_computing()
         option(Scheduler, self.scheduler)  # type: ignore[type-abstract]
         option(Sampler, self.sampler)  # type: ignore[type-abstract]
         for name in ("scenario", "data", "noise", "imbalance"):
@@ -141,6 +157,29 @@ class SearchSpec:
         if twice is not None:
             raise InputError(f"--objective: '{twice}' is given twice; give it once.")
         object.__setattr__(self, "objectives", tuple(given))
+
+    def _check_computing(self) -> None:
+        for name in ("precision", "compile"):
+            allowed = field_types(Computing)[name].allowed
+            assert isinstance(allowed, Categorical)
+            if getattr(self, name) not in allowed.choices:
+                raise unknown_name(_flag(name), getattr(self, name), map(str, allowed.choices))
+        if not isinstance(self.channels_last, bool):
+            raise InputError(
+                f"--channels-last: got {self.channels_last!r}, expected true or false."
+            )
+        if self.compile != "never" and self.workers_per_trial > 1:
+            raise InputError(
+                f"--compile: got '{self.compile}', but what is computed by "
+                f"{self.workers_per_trial} workers together is not compiled; leave it at 'never'."
+            )
+
+    @property
+    def computing(self) -> Config:
+        """How networks are computed, as a space file says it: what is not at its default."""
+        given = Computing(self.precision, self.channels_last, self.compile)
+        default = to_config(Computing())
+        return {k: v for k, v in to_config(given).items() if v != default[k]}
 
     @property
     def cap(self) -> float:

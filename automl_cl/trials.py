@@ -67,6 +67,8 @@ class Trial:
         status: `running`, then `done`, `paused`, `stopped`, `failed`, `diverged`, or `infeasible`
             where it cost more than a trial may.
         memory: the most bytes that it held; None where that was not measured.
+        out_of_memory: how often it was refused memory; after the first time its config says that
+            batches are computed in parts.
         forked: its number in the search that this one was forked from, None for one of its own.
     """
 
@@ -87,6 +89,7 @@ class Trial:
     lost: int = 0
     weights: str | None = None
     memory: int | None = None
+    out_of_memory: int = 0
     forked: int | None = None
     rungs: list[Rung] = field(default_factory=list)
 
@@ -401,6 +404,13 @@ class TrialTable:
 
     def _on_lost(self, event: Event) -> None:
         self.trials[event["number"]].lost += 1
+
+    def _on_out_of_memory(self, event: Event) -> None:
+        trial = self.trials[event["number"]]
+        trial.out_of_memory += 1
+        trial.memory = _most(trial.memory, event["memory"])
+        trial.config = event["config"]
+        self._changed(trial)
 
     def _on_plan(self, event: Event) -> None:
         self.plans.append(event)

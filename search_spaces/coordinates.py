@@ -98,6 +98,7 @@ def _active(node: Node, config: Any, path: Path) -> Iterator[tuple[Path, Leaf | 
     if isinstance(node, Leaf):
         yield path, node
     elif isinstance(node, Group):
+        config = node.read(config)
         for name, field in node.fields.items():
             yield from _active(field, config[name], (*path, name))
     elif isinstance(node, Choice):
@@ -118,9 +119,7 @@ def _decode(node: Node, path: Path, value: Any) -> Any:
         case Fixed():
             return node.value
         case Group():
-            return {
-                name: _decode(field, (*path, name), value) for name, field in node.fields.items()
-            }
+            return node.written(lambda name, field: _decode(field, (*path, name), value))
         case Choice():
             chosen = next(iter(node.options))
             if len(node.options) > 1:

@@ -41,10 +41,12 @@ def _fit(node: Node, given: Any) -> Any:
         case Group():
             if not isinstance(given, dict):
                 raise _OutsideError
-            return {
-                name: _fit(field, given[name]) if name in given else default_of(field)
-                for name, field in node.fields.items()
-            }
+            known = node.read(given)
+            return node.written(
+                lambda name, below: (
+                    _fit(below, known[name]) if name in known else default_of(below)
+                )
+            )
         case Choice():
             name = given.get("name") if isinstance(given, dict) else None
             if not isinstance(name, str) or name not in node.options:

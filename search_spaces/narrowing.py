@@ -73,7 +73,8 @@ def _narrow(node: Node, steps: Sequence[str], value: Any, path: tuple[str, ...])
     step, rest = steps[0], steps[1:]
     here = (*path, step)
     if isinstance(node, Group) and step in node.fields:
-        return Group({**node.fields, step: _narrow(node.fields[step], rest, value, here)})
+        below = _narrow(node.fields[step], rest, value, here)
+        return replace(node, fields={**node.fields, step: below})
     if isinstance(node, Choice):
         return _narrow_choice(node, step, rest, value, path)
     if isinstance(node, Leaf):

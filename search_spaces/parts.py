@@ -30,11 +30,13 @@ class Part:
         kind: what the family is called in messages and in configs, such as `optimizer`.
         needs_column: the column of the data without which the part cannot be used, if any.
         column_from: what gives data that column, as the end of a sentence.
+        optional: whether a config may leave the part out, whose defaults it then means.
     """
 
     kind: ClassVar[str] = "part"
     needs_column: ClassVar[str | None] = None
     column_from: ClassVar[str] = ""
+    optional: ClassVar[bool] = False
 
     @classmethod
     def part_name(cls) -> str:
@@ -177,6 +179,8 @@ def from_config(cls: type[Any], config: Any, path: str = "") -> Any:
     values = {}
     for name, field in types.items():
         below = f"{path}.{name}" if path else name
+        if name not in given and is_part(field.hint) and field.hint.optional:
+            continue
         if name not in given:
             raise InputError(f"{below} is missing.")
         values[name] = _field_value(field, given[name], below)
@@ -207,11 +211,16 @@ def of_type(path: str, value: Any, hint: Any) -> Any:
 
 
 def to_config(part: Any) -> Config:
-    """The config that builds this part or recipe: the inverse of `from_config`."""
+    """The config that builds this part or recipe: the inverse of `from_config`.
+
+    An optional part at its defaults is left out.
+    """
     config: Config = {}
     if is_named(type(part)):
         config["name"] = part.part_name()
     for field in hyperparameters(type(part)):
         value = getattr(part, field.name)
+        if isinstance(value, Part) and value.optional and value == type(value)():
+            continue
         config[field.name] = to_config(value) if isinstance(value, Part) else value
     return config

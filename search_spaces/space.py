@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from search_spaces.errors import InputError
@@ -50,9 +50,29 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Group:
-    """All fields of one class."""
+    """All fields of one class.
+
+    Attributes:
+        implied: what is meant where a config leaves the group out; None if it may not. Configs
+            are written without a group that is as implied.
+    """
 
     fields: Mapping[str, Node]
+    implied: Config | None = None
+
+    def written(self, value: Callable[[str, Node], Any]) -> Config:
+        """The config of the group in which each field has the value that a function gives."""
+        found = {name: value(name, field) for name, field in self.fields.items()}
+        implied = self._implied()
+        return {k: v for k, v in found.items() if k not in implied or v != implied[k]}
+
+    def read(self, config: Config) -> Config:
+        """A config of the group with what it leaves out."""
+        return {**self._implied(), **config}
+
+    def _implied(self) -> Config:
+        groups = {n: field for n, field in self.fields.items() if isinstance(field, Group)}
+        return {n: group.implied for n, group in groups.items() if group.implied is not None}
 
 
 @dataclass(frozen=True)
@@ -174,8 +194,9 @@ def _contains(node: Node, config: Any) -> bool:
             rest = {key: value for key, value in config.items() if key != "name"}
             return _contains(node.options[config["name"]], rest)
         case Group():
-            if not isinstance(config, dict) or set(config) != set(node.fields):
+            if not isinstance(config, dict) or set(node.read(config)) != set(node.fields):
                 return False
+            config = node.read(config)
             return all(_contains(field, config[name]) for name, field in node.fields.items())
 
 
@@ -186,7 +207,8 @@ def _with_defaults(
         return Fixed(node.default, type(node.default), node.allowed)
     if isinstance(node, Group):
         below = node.fields.items()
-        return Group({name: _with_defaults(n, (*path, name), fixed) for name, n in below})
+        fields = {name: _with_defaults(n, (*path, name), fixed) for name, n in below}
+        return replace(node, fields=fields)
     if isinstance(node, Choice):
         chosen = [node.default] if fixed(path) else list(node.options)
         kept = {n: _with_defaults(node.options[n], (*path, n), fixed) for n in chosen}
@@ -202,7 +224,7 @@ def default_of(node: Node) -> Any:
         case Fixed():
             return node.value
         case Group():
-            return {name: default_of(field) for name, field in node.fields.items()}
+            return node.written(lambda _, field: default_of(field))
         case Choice():
             return {"name": node.default, **default_of(node.options[node.default])}
 
@@ -218,7 +240,10 @@ def _group(cls: type, instance: Any, keep: Keep) -> Group:
             fields[field.name] = Leaf(kind.allowed, default)
         else:
             fields[field.name] = Fixed(default, kind.hint, kind.allowed)
-    return Group(fields)
+    group = Group(fields)
+    if not (issubclass(cls, Part) and cls.optional):
+        return group
+    return replace(group, implied=default_of(group))
 
 
 def _part(base: type[Part], default: Part, keep: Keep) -> Node:
@@ -239,7 +264,7 @@ def _describe(node: Node) -> Any:
         case Fixed():
             return node.value
         case Group():
-            return {name: _describe(field) for name, field in node.fields.items()}
+            return node.written(lambda _, field: _describe(field))
         case Choice():
             options = {name: _describe(group) for name, group in node.options.items()}
             return {"default": node.default, "options": options}

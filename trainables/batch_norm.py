@@ -29,7 +29,8 @@ class SharedBatchNorm(nn.Module):
     num_batches_tracked: Tensor
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Normalises [batch, channels, ...]."""
+        """Normalises [batch, channels, ...]; statistics are float32 whatever the inputs are."""
+        given, inputs = inputs.dtype, inputs.float()
         if not self.training:
             mean, variance = self.running_mean, self.running_var
         else:
@@ -37,7 +38,7 @@ class SharedBatchNorm(nn.Module):
             self._track(mean.detach(), variance.detach() * count / (count - 1))
         shape = (1, -1, *[1] * (inputs.dim() - 2))
         scaled = (inputs - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
-        return scaled * self.weight.view(shape) + self.bias.view(shape)
+        return (scaled * self.weight.view(shape) + self.bias.view(shape)).to(given)
 
     def _moments(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         dims = [0, *range(2, inputs.dim())]

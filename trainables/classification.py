@@ -48,7 +48,8 @@ class ClassificationLearner(DescentLearner):
         return share_layers(model, self.ranks)
 
     def measure_unit(self) -> int:
-        model, batch = self.plain_model(), min(64, len(self.data.train))
+        model = self.plain_model()
+        batch = self.unit_batch(len(self.data.train), self.batch_size)
         inputs = self.data.train.inputs[:batch]
         # What the labels are does not change what a pass costs, and some may not be known.
         labels = torch.zeros(batch, dtype=torch.int64, device=self.device)

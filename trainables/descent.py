@@ -6,11 +6,12 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from trainables.computing import Computing, compile_passes, computed
 from trainables.learner import DeviceData, Learner, State
 from trainables.models import Model
 from trainables.optimizers import Optimizer
@@ -21,6 +22,13 @@ from trainables.training import Training
 
 class HasState(Protocol):
     """An algorithm; everything in it that changes is in `state`."""
+
+    indivisible: ClassVar[str | None]
+
+    @classmethod
+    def part_name(cls) -> str:
+        """Its name in configs."""
+        ...
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -51,6 +59,11 @@ class Sections(Protocol):
         """What is trained."""
         ...
 
+    @property
+    def computing(self) -> Computing:
+        """How the network is computed."""
+        ...
+
 
 class DescentLearner(Learner):
     """Holds network, optimizer, order and best epoch; what a step is, subclasses say.
@@ -69,13 +82,17 @@ class DescentLearner(Learner):
         self, sections: Sections, data: DeviceData, examples: int, seed: int, device: torch.device
     ) -> None:
         super().__init__(data, seed, device)
-        self.sections = sections
+        self.sections, self.examples = sections, examples
+        self.micro_batches = sections.computing.micro_batches
         self.batch_size = min(sections.training.batch_size, examples)
         self.order = torch.empty(0, dtype=torch.int64, device=device)
         self.best: dict[str, Tensor] = {}
         self.best_merit = self._candidate = -math.inf
         with self._initialising():
-            self.model = self.prepared(self.build().to(device))
+            network = computed(self.build().to(device), sections.computing)
+            self.model = self.prepared(network)
+        algorithm = self.algorithm
+        sections.computing.require_divisible(algorithm.indivisible, algorithm.part_name())
         self.optimizer = sections.optimizer.build(self.model.parameters())
 
     @contextmanager
@@ -84,8 +101,14 @@ class DescentLearner(Learner):
             seed_cpu(derive_seed(self.seed, "initialisation"))
             yield
 
+    def settle(self) -> None:
+        steps = self.horizon / self.unit * (self.examples // self.batch_size)
+        can = self.algorithm.indivisible is None
+        if can and self.sections.computing.pays_to_compile(steps):
+            compile_passes(self.model)
+
     def plain_model(self) -> nn.Module:
-        """A new network that no algorithm has touched."""
+        """A new network that no algorithm has touched, computed as a unit of compute is."""
         with self._initialising():
             return self.build().to(self.device)
 

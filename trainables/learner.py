@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, Self, final
 
 import torch
@@ -59,6 +59,7 @@ class Learner(ABC):
         self.spent = 0
         self.evaluated = 0
         self.memory = 0
+        self.micro_batches = 1
         self.epoch = 0
         self.step_in_epoch = 0
         self._owed = 0
@@ -122,6 +123,9 @@ class Learner(ABC):
     def load_parts_state(self, state: State) -> None:
         """Takes over what `parts_state` gave."""
 
+    def settle(self) -> None:  # noqa: B027
+        """Settles what hangs on the horizon alone, before anything is done."""
+
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do, however much of the horizon is; so for few learners."""
@@ -149,12 +153,15 @@ class Learner(ABC):
         """Numbers in the weights that count."""
         return sum(tensor.numel() for tensor in self.weights().values())
 
-    def _note_memory(self, held: int, counter: FlopCounter) -> None:
-        """Takes a peak down: what was held before some work, and the most that the work added."""
-        self.memory = max(self.memory, held + counter.peak)
-
-    def _held(self) -> int:
-        return bytes_held(self.parts_state())
+    @contextmanager
+    def _measured(self, counter: FlopCounter) -> Iterator[FlopCounter]:
+        """Counts some work, and takes its peak of memory down, if it was too much as well."""
+        held = bytes_held(self.parts_state())
+        try:
+            with counter:
+                yield counter
+        finally:
+            self.memory = max(self.memory, held + counter.peak)
 
     @final
     def begin(self, horizon: float) -> None:
@@ -162,7 +169,13 @@ class Learner(ABC):
         with self._random.active():
             self.unit = self.measure_unit()
             self.horizon = int(horizon * self.unit)
+            self.settle()
             self._owed = self._run_up(self.prepare)
+
+    def unit_batch(self, examples: int, batch_size: int) -> int:
+        """On how many examples a unit is measured: no more than are computed at once."""
+        part = batch_size // self.micro_batches if self.micro_batches > 1 else examples
+        return min(64, examples, max(2, part))
 
     def _run_up(self, work: Callable[[], None]) -> int:
         """Does what comes before steps; returns its FLOPs.
@@ -171,10 +184,8 @@ class Learner(ABC):
         one rank: several must end together.)
         """
         at_most = self.horizon - self.spent if self.ranks.size == 1 else None
-        held = self._held()
-        with suppress(OutOfCompute), FlopCounter(at_most) as counter:
+        with self._measured(FlopCounter(at_most)) as counter, suppress(OutOfCompute):
             work()
-        self._note_memory(held, counter)
         return self.ranks.total(counter.total)
 
     @final
@@ -230,11 +241,10 @@ class Learner(ABC):
         """
         if kind not in self._step_flops:
             # Counted on a copy: counting slows a step down, and nothing may be done twice.
-            twin, held = self._twin(), self._held()
+            twin = self._twin()
             devices = [self.device] if self.device.type == "cuda" else []
-            with torch.random.fork_rng(devices), FlopCounter() as counter:
+            with torch.random.fork_rng(devices), self._measured(FlopCounter()) as counter:
                 work(twin)
-            self._note_memory(held, counter)
             self._step_flops[kind] = self.ranks.total(counter.total)
             if not self._step_flops[kind]:
                 # Such a run would never spend its horizon.
@@ -249,10 +259,8 @@ class Learner(ABC):
     @final
     def evaluate(self) -> dict[str, float]:
         """Metrics on the validation examples; their compute is counted, not taken off the run."""
-        held = self._held()
-        with self._random.active(), FlopCounter() as counter:
+        with self._random.active(), self._measured(FlopCounter()) as counter:
             metrics = self.measure()
-        self._note_memory(held, counter)
         self.evaluated += self.ranks.total(counter.total)
         return metrics
 
@@ -265,6 +273,7 @@ class Learner(ABC):
             "spent": self.spent,
             "evaluated": self.evaluated,
             "memory": self.memory,
+            "micro_batches": self.micro_batches,
             "epoch": self.epoch,
             "step_in_epoch": self.step_in_epoch,
             "owed": self._owed,
@@ -285,6 +294,8 @@ class Learner(ABC):
         self.epoch, self.step_in_epoch = state["epoch"], state["step_in_epoch"]
         self._owed, self._opened = state["owed"], state["opened"]
         self._diverged.fill_(state["diverged"])
-        self._step_flops = dict(state["step_flops"])
+        # Parts of a batch cost more than the whole, and are counted anew.
+        same = state.get("micro_batches", 1) == self.micro_batches
+        self._step_flops = dict(state["step_flops"]) if same else {}
         self._random.load_state_dict(state["random"])
         self.load_parts_state(copy.deepcopy(state["parts"]))  # optimizers keep what they get

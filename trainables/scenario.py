@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from search_spaces import Config, Part, Space, from_config, unknown_name
+from search_spaces import Config, Part, Space, from_config, option, unknown_name
 from trainables.data import DataSpec, DataView, OpeningLog, hashes_of, load_view, open_test
 from trainables.learner import DeviceData, Learner
 from trainables.models import Model, check_model
@@ -153,6 +153,12 @@ class Scenario(ABC):
     def extra_information(self, config: Config) -> str | None:
         """What the config's algorithm is told that the baseline is not, or None."""
         return None
+
+    def indivisible(self, config: Config) -> str | None:
+        """Why batches of a config cannot be computed in parts, or None if they can."""
+        algorithm: Any = option(self.algorithm, config["algorithm"]["name"])
+        why: str | None = algorithm.indivisible
+        return why
 
     def was_given(self, config: Config, view: DataView) -> str | None:
         """What the config's algorithm learns from besides inputs and labels, for reports.

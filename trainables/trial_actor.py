@@ -12,6 +12,7 @@ import torch
 from ray import tune
 
 from trainables.data import DataView
+from trainables.memory import free_memory
 from trainables.scenario import load_scenario
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 from trainables.worker_group import GroupResources, WorkerGroup, following
@@ -75,7 +76,11 @@ class TrialActor(tune.Trainable):
                 self.run = TrialRun(self.request, self.data, self.device, self.stop_file.exists)
             return self.run.next_rung()
         except Exception as error:
-            return RungReport.of_error(self.request, error)
+            report = RungReport.of_error(self.request, error)
+        # Only now does nothing hold on to what was held where it was raised.
+        self.run = None
+        free_memory(self.device)
+        return report
 
     def _by_group(self) -> RungReport:
         assert self.request is not None

@@ -19,7 +19,9 @@ from torch import Tensor
 
 from search_spaces import Config, InputError
 from trainables.checkpoint import read_checkpoint, write_checkpoint
+from trainables.computing import Computing
 from trainables.learner import DeviceData, Learner
+from trainables.memory import DeviceMemory, OutOfMemory, bytes_asked_for, is_out_of_memory
 from trainables.scenario import load_scenario
 
 CHECKPOINT_SECONDS = 30.0
@@ -75,8 +77,9 @@ class RungReport:
 
     `status` is `running` below the last level, `done` at it, `diverged` where the loss was no
     longer a number, `infeasible` where it went beyond what it may cost, `interrupted` where it
-    was told to stop in between. `memory` is the most that it held so far, in bytes, of the worker
-    that held most; `model_size` counts the numbers in its weights.
+    was told to stop in between, `failed` where it raised, `out_of_memory` where it was refused
+    the `asked` bytes with batches of `batch_size`. `memory` is the most that it held so far, in
+    bytes, of the worker that held most; `model_size` counts the numbers in its weights.
     """
 
     number: int
@@ -91,10 +94,25 @@ class RungReport:
     reason: str | None = None
     memory: int | None = None
     model_size: int | None = None
+    asked: int | None = None
+    batch_size: int | None = None
 
     @classmethod
     def of_error(cls, request: TrialRequest, error: Exception) -> RungReport:
         """The report of a trial that raised, with the place where it did."""
+        if isinstance(error, OutOfMemory):
+            return cls(
+                number=request.number,
+                attempt=request.attempt,
+                rung=request.from_rung,
+                status="out_of_memory",
+                compute=request.compute,
+                seconds=0.0,
+                reason=str(error),
+                memory=error.peak,
+                asked=error.asked,
+                batch_size=error.batch_size,
+            )
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno}"
         reason = f"{type(error).__name__} at {where}: {error}".replace("\n", " ")
@@ -167,7 +185,29 @@ class TrialRun:
         return same and request.from_rung == self.rung
 
     def next_rung(self) -> RungReport:
-        """Trains to the next level and reports there; its checkpoint is on disk on return."""
+        """Trains to the next level and reports there; its checkpoint is on disk on return.
+
+        Raises:
+            OutOfMemory: if it was refused memory, with what it had.
+        """
+        try:
+            return self._to_next_rung()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise self._out_of_memory(error) from error
+
+    def _out_of_memory(self, error: BaseException) -> OutOfMemory:
+        """What is known of a trial that was refused memory; asks no other rank, which may wait."""
+        learner = self.__dict__.get("learner")  # the refusal may have come while it was made
+        peak = self._device_memory.peak
+        if peak is None:
+            peak = 0 if learner is None else learner.memory
+        size = self.request.config["training"]["batch_size"]
+        parts = Computing.of(self.request.config).micro_batches
+        return OutOfMemory(max(self.memory, peak), bytes_asked_for(error), size, parts)
+
+    def _to_next_rung(self) -> RungReport:
         started = time.monotonic()
         level = self.request.levels[self.rung]
         finished = self._train_to(level)
@@ -258,27 +298,6 @@ class TrialRun:
         if self.ranks.rank == 0:
             write_weights(path, self.learner.weights())
         return str(path)
-
-
-class DeviceMemory:
-    """The memory that a trial takes on a GPU beyond what was held before it.
-
-    Args:
-        device: where it trains.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self.device, self._before = device, 0
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-            self._before = torch.cuda.memory_allocated(device)
-
-    @property
-    def peak(self) -> int | None:
-        """The most bytes at once so far; None where torch does not keep count of them."""
-        if self.device.type != "cuda":
-            return None
-        return torch.cuda.max_memory_allocated(self.device) - self._before
 
 
 def write_weights(

@@ -25,6 +25,7 @@ from search_spaces import (
 )
 from search_spaces.ranges import in_range
 from search_spaces.space import Choice, Fixed, Group, Leaf, Node
+from trainables.computing import Computing
 from trainables.scenario import load_scenario, scenario_names
 
 COLUMNS = dict.fromkeys(("text_length", "word_rarity", "difficulty"))
@@ -118,9 +119,11 @@ def test_published_defaults_lie_in_their_ranges(scenario, path, node, choices) -
     else:
         assert type(node.value) is node.type
     recipe = load_scenario(scenario).recipe
-    assert to_config(from_config(recipe, config_with(scenario, choices))) == config_with(
-        scenario, choices
-    )
+    built = from_config(recipe, config_with(scenario, choices))
+    written = to_config(built)
+    assert from_config(recipe, written) == built
+    # What is optional is not written while it is at its defaults.
+    assert {"computing": to_config(Computing()), **written} == config_with(scenario, choices)
 
 
 @every_field
@@ -160,7 +163,8 @@ def test_a_config_survives_yaml(tmp_path, scenario: str, algorithm: str) -> None
 def test_the_baseline_is_among_the_algorithms_and_the_default(scenario: str) -> None:
     kind = load_scenario(scenario)
     assert kind.space(IMAGES).options("algorithm")[0] == kind.baseline
-    assert to_config(kind.recipe()) == config_with(scenario, {})
+    assert kind.recipe() == from_config(kind.recipe, config_with(scenario, {}))
+    assert to_config(kind.recipe()) == kind.space(IMAGES).default()
 
 
 @every_algorithm

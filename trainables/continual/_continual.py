@@ -30,10 +30,13 @@ class Continual(Part, ABC):
             win with it is marked and never recommended.
         stability: the hyperparameters that decide nothing before there is an earlier task. One
             task alone cannot tell good values from bad ones.
+        indivisible: why a batch cannot pass through the network in parts, or compiled, as the
+            end of a sentence; None where it can.
     """
 
     kind: ClassVar[str] = "algorithm"
     extra_information: ClassVar[str | None] = None
+    indivisible: ClassVar[str | None] = None
     stability: ClassVar[frozenset[str]] = frozenset()
 
     state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
+from trainables.computing import compile_passes, computed
 from trainables.continual._metrics import forgetting, incremental_accuracy
 from trainables.continual._network import GrowingNetwork
 from trainables.continual._recipe import Recipe
@@ -38,13 +39,14 @@ class ContinualLearner(Learner):
         super().__init__(data, seed, device)
         self.data = data
         self.recipe = recipe
+        self.micro_batches = recipe.computing.micro_batches
         self._restart()
 
     def _restart(self) -> None:
         self.algorithm = replace(self.recipe.algorithm)  # a state of its own
         self.stream = Stream(self.data, self.seed)
         self.until = [0, *accumulate(self.stream.counts(self.data.train))]
-        self.network = self._new_network()
+        self.network = self._make_it_compute(self._new_network())
         self.matrix = torch.zeros(0, self.stream.tasks, dtype=torch.float64)
         self.order = torch.empty(0, dtype=torch.int64, device=self.device)
         self._enter(0)
@@ -57,6 +59,17 @@ class ContinualLearner(Learner):
             network.backbone.load_state_dict(start.weights)
             network.standardise(start.mean[0], start.scale[0])
         return network.to(self.device)
+
+    def _make_it_compute(self, network: GrowingNetwork) -> GrowingNetwork:
+        """The backbone as the recipe wants it computed; heads are small."""
+        computing, whole = self.recipe.computing, self.algorithm.indivisible
+        computing.require_divisible(whole, self.algorithm.part_name())
+        computed(network.backbone, computing)
+        batch = min(self.recipe.training.batch_size, len(self.data.train))
+        epochs = self.horizon / self.unit if self.unit else 0.0
+        if whole is None and computing.pays_to_compile(epochs * (len(self.data.train) // batch)):
+            compile_passes(network.backbone)
+        return network
 
     def _enter(self, task: int) -> None:
         """Begins a task: a head, its examples, an optimizer."""
@@ -75,7 +88,7 @@ class ContinualLearner(Learner):
         network, train = self._new_network(), self.data.train
         network.grow(self.data.num_classes)
         network.to(self.device)
-        batch = min(64, len(train))
+        batch = self.unit_batch(len(train), self.recipe.training.batch_size)
         with FlopCounter() as counter:
             F.cross_entropy(network(train.inputs[:batch]), train.labels[:batch]).backward()
         return counter.total * len(train) // batch

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from trainables.augmentations import Augmentation
 from trainables.augmentations.none import Unchanged
+from trainables.computing import Computing
 from trainables.continual._continual import Continual
 from trainables.continual.fine_tuning import FineTuning
 from trainables.length import Length
@@ -27,3 +28,4 @@ class Recipe:
     training: Length = Length()
     augmentation: Augmentation = Unchanged()
     model: Model = MLP()
+    computing: Computing = Computing()

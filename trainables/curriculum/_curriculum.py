@@ -36,10 +36,13 @@ class Curriculum(Part):
         optimizers: of those networks or of tensors in `state`; made in `model_prepare`.
         extra_information: what the algorithm is told that the baseline is not, such as a clean
             set; None for most. A win with it is marked and never recommended.
+        indivisible: why a batch cannot pass through the network in parts, or compiled, as the
+            end of a sentence; None where it can.
     """
 
     kind: ClassVar[str] = "algorithm"
     extra_information: ClassVar[str | None] = None
+    indivisible: ClassVar[str | None] = None
 
     state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
     networks: dict[str, nn.Module] = field(

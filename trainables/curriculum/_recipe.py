@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from trainables.augmentations import Augmentation
 from trainables.augmentations.none import Unchanged
+from trainables.computing import Computing
 from trainables.curriculum._curriculum import Curriculum
 from trainables.curriculum.plain import Plain
 from trainables.models import Model
@@ -27,3 +28,4 @@ class Recipe:
     training: Training = Training()
     augmentation: Augmentation = Unchanged()
     model: Model = MLP()
+    computing: Computing = Computing()

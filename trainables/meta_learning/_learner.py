@@ -39,7 +39,7 @@ class EpisodicLearner(DescentLearner):
 
     def measure_unit(self) -> int:
         tasks = self.data.training
-        count = min(64, tasks.examples)
+        count = self.unit_batch(tasks.examples, self.batch_size)
         with torch.random.fork_rng(devices=[]):
             network = self.sections.model.build(tasks.input_shape, tasks.classes).to(self.device)
         inputs, targets = tasks.batch(torch.arange(count, device=self.device), seed=0)

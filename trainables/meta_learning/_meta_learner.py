@@ -75,10 +75,13 @@ class MetaLearner(Part, ABC):
         state: tensors on the training device, saved and restored with the run as they are.
         extra_information: what the algorithm is told that the baseline is not, or None.
         regresses: whether it can be used for regression too.
+        indivisible: why a batch cannot pass through the network in parts, or compiled, as the
+            end of a sentence; None where it can.
     """
 
     kind: ClassVar[str] = "algorithm"
     extra_information: ClassVar[str | None] = None
+    indivisible: ClassVar[str | None] = None
     regresses: ClassVar[bool] = True
 
     state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trainables.computing import Computing
 from trainables.meta_learning._meta_learner import MetaLearner
 from trainables.meta_learning.simple_shot import SimpleShot
 from trainables.models import Model
@@ -29,3 +30,4 @@ class Recipe:
     schedule: Schedule = Constant()
     training: Training = Training(batch_size=320)
     model: Model = MLP()
+    computing: Computing = Computing()

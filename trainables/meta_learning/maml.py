@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, final
+from typing import Annotated, Any, ClassVar, final
 
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
@@ -35,6 +35,8 @@ class MAML(MetaLearner):
     Batch normalisation over a task's queries would tell what the other queries are (Nichol,
     Achiam and Schulman, arXiv:1803.02999), so each example is normalised alone.
     """
+
+    indivisible: ClassVar[str | None] = "its inner steps are differentiated by torch.func"
 
     inner_lr: Annotated[float, Float(1e-3, 1.0, log=True)] = SINUSOID_LR
     inner_steps: Annotated[int, Int(1, 5)] = 1

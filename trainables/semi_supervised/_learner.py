@@ -30,9 +30,9 @@ class SemiSupervisedLearner(ClassificationLearner):
     algorithm: SemiSupervised
 
     def __init__(self, recipe: Recipe, data: TensorView, seed: int, device: torch.device) -> None:
-        super().__init__(recipe, data, seed, device)
         self.recipe = recipe
         self.algorithm = replace(recipe.algorithm)  # a state of its own
+        super().__init__(recipe, data, seed, device)
         self.average = Average(self.algorithm.state)
         self.labelled = torch.nonzero(data.train.labels != UNKNOWN).flatten()
         self.unlabelled_size = self.batch_size * self.algorithm.unlabelled_per_labelled()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trainables.computing import Computing
 from trainables.models import Model
 from trainables.models.mlp import MLP
 from trainables.optimizers import Optimizer
@@ -30,3 +31,4 @@ class Recipe:
     training: Training = Training()
     view: Views = ImageViews()
     model: Model = MLP()
+    computing: Computing = Computing()

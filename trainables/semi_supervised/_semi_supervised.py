@@ -25,9 +25,12 @@ class SemiSupervised(Part, ABC):
         average: decay of the running average of the weights, which is then what counts; 0 for the
             weights themselves. The baseline has it too, as it needs no unlabelled input.
         state: tensors on the training device, saved and restored with the run as they are.
+        indivisible: why a batch cannot pass through the network in parts, or compiled, as the
+            end of a sentence; None where it can.
     """
 
     kind: ClassVar[str] = "algorithm"
+    indivisible: ClassVar[str | None] = None
 
     average: Annotated[float, Categorical([0.0, 0.9, 0.99, 0.999])] = 0.999
 
