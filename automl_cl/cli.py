@@ -69,7 +69,7 @@ def search(
     no_history: options.NoHistory = False,
     cpus_per_trial: options.CpusPerTrial = 1.0,
     gpus_per_trial: options.GpusPerTrial = 0.0,
-    workers_per_trial: options.WorkersPerTrial = 1,
+    workers_per_trial: options.WorkersPerTrial = "1",
     address: options.Address = None,
     output: options.Output = None,
     verdict_now: options.VerdictOnInterruption = False,

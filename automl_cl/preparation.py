@@ -74,7 +74,7 @@ def prepare(spec: SearchSpec) -> Prepared:
         InputError: for a scenario, data source, model or space that is not there or not right.
     """
     scenario = load_scenario(spec.scenario)
-    if spec.workers_per_trial > 1 and not scenario.several_workers:
+    if spec.workers[1] > 1 and not scenario.several_workers:
         raise InputError(
             f"--workers-per-trial: got {spec.workers_per_trial}, but a trial of {scenario.name} "
             "is trained by 1 worker."
