@@ -69,7 +69,7 @@ def search(
     no_history: options.NoHistory = False,
     cpus_per_trial: options.CpusPerTrial = 1.0,
     gpus_per_trial: options.GpusPerTrial = 0.0,
-    workers_per_trial: options.WorkersPerTrial = 1,
+    workers_per_trial: options.WorkersPerTrial = "1",
     precision: options.Precision = "float32",
     channels_last: options.ChannelsLast = False,
     compile: options.Compile = "never",

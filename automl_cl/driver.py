@@ -6,7 +6,7 @@ import json
 import platform
 import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +31,7 @@ from automl_cl.trials import TrialTable, replayed
 from automl_cl.trials_file import write_trials
 from automl_cl.tuned import Tuned
 from automl_cl.verdict import Verdict
-from cluster import concurrency, connect
+from cluster import concurrency, connect, said_while_waiting
 from search_spaces import InputError
 from trainables.scenario import Scenario
 
@@ -139,7 +139,7 @@ def start(
         for condition in prepared.view.conditions:
             say(condition)
         with interruption.put_off():
-            stack.enter_context(_connection(spec, address, verbose))
+            stack.enter_context(connect(address, packages=SHIPPED, verbose=verbose))
         slots = concurrency(occupied)
         folder = RunFolder.create(output, f"{spec.scenario}-{_short_name(prepared.view.name)}")
         spec.write(folder.spec)
@@ -200,7 +200,7 @@ def resume(
         # Noted before the first trial, since the history goes on to change.
         warm = None if table.warm_start or table.trials else _advice(prepared)
         with interruption.put_off():
-            stack.enter_context(_connection(spec, address, verbose))
+            stack.enter_context(connect(address, packages=SHIPPED, verbose=verbose))
         slots = concurrency(occupied)
         if extension.fields():
             journal.append("extend", **extension.fields())
@@ -242,14 +242,6 @@ def versions() -> dict[str, str]:
     found = {name: version(name) for name in VERSIONED}
     # Ours is not installed where only the code was shipped.
     return {"python": platform.python_version(), "automl-cl": __version__, **found}
-
-
-def _connection(
-    spec: SearchSpec, address: str | None, verbose: bool
-) -> AbstractContextManager[None]:
-    # Ray Train finds a dead group's resources only through the dashboard.
-    grouped = spec.workers_per_trial > 1
-    return connect(address, packages=SHIPPED, verbose=verbose, dashboard=grouped)
 
 
 def _same_as_before(first: Event, prepared: Prepared) -> None:
@@ -324,7 +316,9 @@ def _carry_out(
     try:
         with interruption.answered_by(session.interrupt, session.on_interruption):
             if not session.complete:
-                train(session, prepared, slots)
+                occupied = trial_resources(prepared.spec)
+                with said_while_waiting(occupied, interruption.announce):
+                    train(session, prepared, slots)
         if session.complete:
             # Whenever that is broken off, the same plan is judged again.
             with suppress(KeyboardInterrupt):

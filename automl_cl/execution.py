@@ -18,7 +18,7 @@ from automl_cl.spec import SearchSpec
 from automl_cl.stages import VerdictImpossible, contestants, verdict_trials
 from automl_cl.trials import SEARCH, TrialTable
 from automl_cl.verdict import Scores, judge
-from cluster import TrialResources
+from cluster import TrialResources, most_workers
 from trainables.computing import Computing
 from trainables.item_scores import Trained, score_items
 
@@ -62,9 +62,9 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
         view=prepared.view,
         device=device_of(spec),
         stop_file=str(session.folder.stop_file),
-        group=_group(resources),
+        group=_group(resources, slots),
     )
-    gpus = resources.gpus if resources.workers == 1 else 0.0
+    gpus = 0.0 if resources.grouped else resources.gpus
     with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage:
         tuner = tune.Tuner(
             tune.with_resources(actor, {"cpu": resources.driver_cpus, "gpu": gpus}),
@@ -84,22 +84,35 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
             ),
         )
         tuner.fit()
+    if resources.grouped:
+        _clear_away()
     if session.error is not None:
         raise session.error
 
 
 def trial_resources(spec: SearchSpec) -> TrialResources:
     """What a trial of a search occupies."""
-    return TrialResources(spec.cpus_per_trial, spec.gpus_per_trial, spec.workers_per_trial)
+    return TrialResources(spec.cpus_per_trial, spec.gpus_per_trial, *spec.workers)
 
 
-def _group(resources: TrialResources) -> GroupResources | None:
+def _group(resources: TrialResources, slots: int) -> GroupResources | None:
     """The group of workers that a trial has, if it has several."""
-    if resources.workers == 1:
+    if not resources.grouped:
         return None
     from trainables.worker_group import GroupResources
 
-    return GroupResources(resources.workers, resources.worker_cpus, resources.worker_gpus)
+    most = most_workers(resources, slots)
+    each = resources.worker_cpus, resources.worker_gpus
+    return GroupResources(resources.workers, most, *each)
+
+
+def _clear_away() -> None:
+    """Gives back what dead groups held, which scoring needs; a driver far away cannot itself."""
+    import ray
+
+    from trainables.placement import remove_orphans
+
+    ray.get(ray.remote(remove_orphans).options(num_cpus=0).remote())
 
 
 def device_of(spec: SearchSpec) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from search_spaces import InputError
 
 _UNITS = {"": 1, "b": 1}
 _UNITS |= {f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)}
 _UNITS |= {f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)}
+_RANGE = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
+MOST_WORKERS = 4096
 _AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)\s*", re.IGNORECASE)
 
 
@@ -27,6 +30,27 @@ def bytes_of(given: object, flag: str) -> int:
             "(kB, MB, GB, TB, KiB, MiB, GiB, TiB)."
         )
     return round(float(found[1]) * _UNITS[found[2].lower()])
+
+
+def workers_of(given: object, flag: str) -> tuple[int, int]:
+    """The fewest and the most workers of a trial: `2`, `2-4` or a pair.
+
+    Raises:
+        InputError: if it is none of them.
+    """
+    pair: list[Any] = list(given) if isinstance(given, list | tuple) else [given, given]
+    if isinstance(given, str) and (found := _RANGE.fullmatch(given)):
+        pair = [int(found[1]), int(found[2] or found[1])]
+    whole = all(isinstance(each, int) and not isinstance(each, bool) for each in pair)
+    if not whole or len(pair) != 2 or not all(1 <= each <= MOST_WORKERS for each in pair):
+        raise InputError(
+            f"{flag}: got {given!r}, expected a whole number from 1 to {MOST_WORKERS}, or the "
+            "fewest and the most, such as 2-4."
+        )
+    fewest, most = pair
+    if fewest > most:
+        raise InputError(f"{flag}: got {given!r}, expected the fewest first: {most}-{fewest}.")
+    return int(fewest), int(most)
 
 
 def in_bytes(amount: float) -> str:

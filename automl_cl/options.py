@@ -221,10 +221,12 @@ _GPUS_PER_TRIAL = typer.Option(
 GpusPerTrial = Annotated[float, _GPUS_PER_TRIAL]
 OtherGpusPerTrial = Annotated[float | None, _GPUS_PER_TRIAL]
 _WORKERS_PER_TRIAL = typer.Option(
-    help="Ray Train workers of a trial, its CPUs and GPUs shared.", rich_help_panel=RUNNING
+    help="Ray Train workers of a trial, its CPUs and GPUs shared; 2-4: two share them, and up to "
+    "four such are taken while there is room.",
+    rich_help_panel=RUNNING,
 )
-WorkersPerTrial = Annotated[int, _WORKERS_PER_TRIAL]
-OtherWorkersPerTrial = Annotated[int | None, _WORKERS_PER_TRIAL]
+WorkersPerTrial = Annotated[str, _WORKERS_PER_TRIAL]
+OtherWorkersPerTrial = Annotated[str | None, _WORKERS_PER_TRIAL]
 Precision = Annotated[
     str,
     typer.Option(

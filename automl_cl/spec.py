@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_cl.journal import Event
-from automl_cl.limits import bytes_of
+from automl_cl.limits import bytes_of, workers_of
 from automl_cl.run_folder import RunFolder
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Scheduler
@@ -68,7 +68,9 @@ class SearchSpec:
             None for none.
         history: folder that finished trials are added to; None for `history` beside the run's.
         no_history: keeps trials out of any history.
-        cpus_per_trial, gpus_per_trial, workers_per_trial: what a trial occupies.
+        cpus_per_trial, gpus_per_trial: what a trial occupies.
+        workers_per_trial: among how many workers it is shared; `2-4` for as many as there is room
+            for, the fewest of which share it.
         precision, channels_last, compile: how networks are computed, as in `Computing`.
     """
 
@@ -97,7 +99,7 @@ class SearchSpec:
     no_history: bool = False
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
-    workers_per_trial: int = 1
+    workers_per_trial: int | str | Sequence[int] = 1
     data_options: Mapping[str, Any] = field(default_factory=dict)
     noise_map: Mapping[str, str] = field(default_factory=dict)
     imbalance: str = "none"
@@ -114,7 +116,9 @@ class SearchSpec:
         self._number("seed", int, 0, 2**31 - 1)
         self._number("cpus_per_trial", float, 0.01, 4096)
         self._number("gpus_per_trial", float, 0, 4096)
-        self._number("workers_per_trial", int, 1, 4096)
+        fewest, most = self.workers
+        same = fewest == most
+        object.__setattr__(self, "workers_per_trial", fewest if same else f"{fewest}-{most}")
         self._number("prior_share", float, 0, 0.7)
         for name, least in (("time_limit", 1.0), ("total_compute", 0.01), ("max_compute", 0.01)):
             if getattr(self, name) is not None:
@@ -168,7 +172,7 @@ class SearchSpec:
             raise InputError(
                 f"--channels-last: got {self.channels_last!r}, expected true or false."
             )
-        if self.compile != "never" and self.workers_per_trial > 1:
+        if self.compile != "never" and self.workers[1] > 1:
             raise InputError(
                 f"--compile: got '{self.compile}', but what is computed by "
                 f"{self.workers_per_trial} workers together is not compiled; leave it at 'never'."
@@ -180,6 +184,11 @@ class SearchSpec:
         given = Computing(self.precision, self.channels_last, self.compile)
         default = to_config(Computing())
         return {k: v for k, v in to_config(given).items() if v != default[k]}
+
+    @property
+    def workers(self) -> tuple[int, int]:
+        """The fewest and the most workers of a trial."""
+        return workers_of(self.workers_per_trial, "--workers-per-trial")
 
     @property
     def cap(self) -> float:

@@ -18,7 +18,7 @@ class IdleActor(TrialActor):
 
     def step(self) -> dict[str, Any]:
         from benchmarks.driver_scale import made_up
-        from trainables.worker_group import following
+        from trainables.trial_run import following
 
         if self.request is None:
             return super().step()

@@ -80,8 +80,8 @@ def timed_search(
     """
     began, moments = time.monotonic(), []
     actor = TimedActor if cpu_seconds else TrialActor
-    prepared, grouped = prepare(spec), spec.workers_per_trial > 1
-    with connect(None, dashboard=grouped), session_on(prepared) as session:
+    prepared = prepare(spec)
+    with connect(None), session_on(prepared) as session:
         session.scheduler = scheduler or session.scheduler
 
         def watch(event: Event) -> None:

@@ -2,6 +2,15 @@
 
 from cluster.connection import connect
 from cluster.errors import ClusterError
-from cluster.resources import TrialResources, concurrency, slots
+from cluster.resources import TrialResources, concurrency, most_workers, slots
+from cluster.waiting import said_while_waiting
 
-__all__ = ["ClusterError", "TrialResources", "concurrency", "connect", "slots"]
+__all__ = [
+    "ClusterError",
+    "TrialResources",
+    "concurrency",
+    "connect",
+    "most_workers",
+    "said_while_waiting",
+    "slots",
+]

@@ -23,6 +23,11 @@ NodeResources = Mapping[str, float]
 class TrialResources:
     """What one trial asks for in all: its CPUs and GPUs are shared equally by its workers.
 
+    Attributes:
+        cpus, gpus: of all of its workers, where there are no more than it needs.
+        workers: how many it needs.
+        most: up to so many it takes while there is room, each like the others; none if not given.
+
     Raises:
         ClusterError: The values make no sense together.
     """
@@ -30,16 +35,18 @@ class TrialResources:
     cpus: float
     gpus: float
     workers: int
+    most: int = 0
 
     def __post_init__(self) -> None:
         if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 1:
             raise ClusterError(f"a trial needs a whole number of workers, not {self.workers!r}")
+        object.__setattr__(self, "most", max(self.workers, self.most))
         if not math.isfinite(self.cpus) or self.cpus <= 0:
             raise ClusterError(f"a trial needs more than 0 CPUs, not {self.cpus}")
         if not math.isfinite(self.gpus) or self.gpus < 0:
             raise ClusterError(f"a trial needs 0 or more GPUs, not {self.gpus}")
         if _steps(self.worker_cpus) < 1:
-            least = (DRIVER_CPUS + 1 / _STEPS) * self.workers if self.workers > 1 else 1 / _STEPS
+            least = (DRIVER_CPUS + 1 / _STEPS) * self.workers if self.grouped else 1 / _STEPS
             raise ClusterError(
                 f"{self.cpus:g} CPUs are too few for {_workers(self)}: "
                 f"use --cpus-per-trial {least:g} or more"
@@ -52,9 +59,14 @@ class TrialResources:
             )
 
     @property
+    def grouped(self) -> bool:
+        """Whether its workers are processes beside its own."""
+        return self.most > 1
+
+    @property
     def driver_cpus(self) -> float:
         """CPUs of the trial's own process, which is the worker when there is only one."""
-        return self.cpus if self.workers == 1 else DRIVER_CPUS
+        return DRIVER_CPUS if self.grouped else self.cpus
 
     @property
     def worker_cpus(self) -> float:
@@ -63,7 +75,7 @@ class TrialResources:
         Each of several leaves room for a driver beside it: two workers that took a whole CPU each
         would never fit a machine with two.
         """
-        room = 0.0 if self.workers == 1 else DRIVER_CPUS
+        room = DRIVER_CPUS if self.grouped else 0.0
         return _steps(self.cpus / self.workers - room) / _STEPS
 
     @property
@@ -72,7 +84,9 @@ class TrialResources:
         return _steps(self.gpus / self.workers) / _STEPS
 
 
-def slots(nodes: Iterable[NodeResources], trial: TrialResources) -> int:
+def slots(
+    nodes: Iterable[NodeResources], trial: TrialResources, workers: int | None = None
+) -> int:
     """How many such trials can run at once.
 
     Workers of one trial may sit on different nodes. Ray places the drivers of trials wherever it
@@ -81,16 +95,28 @@ def slots(nodes: Iterable[NodeResources], trial: TrialResources) -> int:
     Args:
         nodes: The total resources of each node, as Ray names them (``CPU``, ``GPU``).
         trial: What one trial asks for.
+        workers: How many workers each has; as many as it needs by default.
     """
-    nodes = list(nodes)
+    nodes, workers = list(nodes), workers or trial.workers
     rooms = [_worker_room(node, trial) for node in nodes]
-    if trial.workers == 1:
+    if not trial.grouped:
         return sum(rooms)
     losses = list(accumulate(sorted(_drivers_per_lost_worker(nodes, rooms, trial))))
-    trials = sum(rooms) // trial.workers
-    while trials * trial.workers > sum(rooms) - bisect_right(losses, trials):
+    trials = sum(rooms) // workers
+    while trials * workers > sum(rooms) - bisect_right(losses, trials):
         trials -= 1
     return trials
+
+
+def share(nodes: Sequence[NodeResources], trial: TrialResources, trials: int) -> int:
+    """How many workers each of some trials may have without taking another's.
+
+    A trial that runs alone may have all that it would take, on nodes that come later too.
+    """
+    if trials == 1:
+        return trial.most
+    larger = range(trial.workers + 1, trial.most + 1)
+    return max((w for w in larger if slots(nodes, trial, w) >= trials), default=trial.workers)
 
 
 def concurrency(trial: TrialResources) -> int:
@@ -101,10 +127,18 @@ def concurrency(trial: TrialResources) -> int:
     Raises:
         ClusterError: Not even one fits; the message says what would.
     """
+    return require_slots(_living(), trial)
+
+
+def most_workers(trial: TrialResources, trials: int) -> int:
+    """`share` on the connected cluster."""
+    return share(_living(), trial, trials)
+
+
+def _living() -> list[NodeResources]:
     import ray
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return require_slots(nodes, trial)
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def require_slots(nodes: Sequence[NodeResources], trial: TrialResources) -> int:
@@ -152,21 +186,27 @@ def _refusal(nodes: Sequence[NodeResources], trial: TrialResources) -> str:
         return f"a trial asks for {_amount(trial.gpus, 'GPU')} but no node has any"
     if most_cpus == 0:
         return f"a trial asks for {_amount(trial.cpus, 'CPU')} but no node has any"
-    if trial.workers == 1 and trial.cpus > most_cpus:
+    if not trial.grouped and trial.cpus > most_cpus:
         return _too_large(trial.cpus, most_cpus, "CPU")
-    if trial.workers == 1 and trial.gpus > most_gpus:
+    if not trial.grouped and trial.gpus > most_gpus:
         return _too_large(trial.gpus, most_gpus, "GPU")
     asked = f"{_amount(trial.worker_cpus, 'CPU')}" + (
         f" and {_amount(trial.worker_gpus, 'GPU')}" if trial.gpus else ""
     )
-    if trial.workers == 1:
+    if not trial.grouped:
         return f"a trial asks for {asked} but no single node has both"
     fitting = sum(_worker_room(node, trial) for node in nodes)
+    least = "at least " if trial.most > trial.workers else ""
     return (
-        f"a trial asks for {trial.workers} workers of {asked}, and its driver for {DRIVER_CPUS:g} "
-        f"CPU, but the cluster has room for {_amount(fitting, 'such worker')}: "
-        f"use fewer --workers or a smaller --cpus-per-trial"
+        f"a trial asks for {least}{_workers(trial)} of {asked}, and its driver for "
+        f"{DRIVER_CPUS:g} CPU, but the cluster has room for {_amount(fitting, 'such worker')}: "
+        f"use fewer --workers-per-trial or a smaller --cpus-per-trial"
     )
+
+
+def amounts(bundle: Mapping[str, float]) -> str:
+    """Resources in words."""
+    return " and ".join(_amount(round(each, 4), kind) for kind, each in bundle.items() if each)
 
 
 def _too_large(asked: float, largest: float, unit: str) -> str:

@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from ray import tune
@@ -14,8 +14,10 @@ from ray import tune
 from trainables.data import DataView
 from trainables.memory import free_memory
 from trainables.scenario import load_scenario
-from trainables.trial_run import RungReport, TrialRequest, TrialRun
-from trainables.worker_group import GroupResources, WorkerGroup, following
+from trainables.trial_run import RungReport, TrialRequest, TrialRun, following
+
+if TYPE_CHECKING:
+    from trainables.worker_group import GroupResources, WorkerGroup
 
 LONGEST_PAUSE = 2.0
 
@@ -42,8 +44,13 @@ class TrialActor(tune.Trainable):
     ) -> None:
         """Moves the data to the device, or starts the group, once for all trials to come."""
         self.stop_file = Path(stop_file)
-        self.group = None if group is None else WorkerGroup(group, scenario, view, stop_file)
-        if self.group is None:
+        self.group: WorkerGroup | None = None
+        if group is not None:
+            # Ray Train takes a second to import.
+            from trainables.worker_group import WorkerGroup
+
+            self.group = WorkerGroup(group, scenario, view, stop_file)
+        else:
             self.device = torch.device(device)
             self.data = load_scenario(scenario).on_device(view, self.device)
         self._take(config)

@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,11 @@ class RungReport:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno}"
         reason = f"{type(error).__name__} at {where}: {error}".replace("\n", " ")
+        return cls.failed(request, reason[:1000])
+
+    @classmethod
+    def failed(cls, request: TrialRequest, reason: str) -> RungReport:
+        """The report of a trial of which there is nothing to report but why."""
         return cls(
             number=request.number,
             attempt=request.attempt,
@@ -123,7 +128,7 @@ class RungReport:
             status="failed",
             compute=request.compute,
             seconds=0.0,
-            reason=reason[:1000],
+            reason=reason,
         )
 
 
@@ -298,6 +303,16 @@ class TrialRun:
         if self.ranks.rank == 0:
             write_weights(path, self.learner.weights())
         return str(path)
+
+
+def following(request: TrialRequest, report: RungReport) -> TrialRequest:
+    """The request for the rung after a report, whole in itself, for a worker that starts there."""
+    return replace(
+        request,
+        from_rung=report.rung + 1,
+        checkpoint=report.checkpoint,
+        compute=report.compute,
+    )
 
 
 def write_weights(

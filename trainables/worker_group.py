@@ -1,200 +1,164 @@
 """A warm Ray Train group: several workers that train one trial after another together.
 
-Ray Train takes seconds to start a group, so it is started once. Its training function waits at a
-mailbox for the next request, and its reports go around Train's own, which come every 2 seconds.
+A group that ends, whatever the cause, is replaced by a new one, which takes the request up again
+from its newest state on disk. So there is one way to recover from everything.
 """
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import tempfile
-import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ray
-import torch
+from ray.exceptions import RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainables.data import DataView
-from trainables.ranks import ALONE, ProcessGroup, RankLost
-from trainables.scenario import load_scenario
-from trainables.trial_run import RungReport, TrialRequest, TrialRun
+from trainables.dispatcher import Dispatcher, Ending, one_line
+from trainables.placement import remove_orphans, room_for
+from trainables.trial_run import RungReport, TrialRequest
 
-MOST_REBUILDS = 3
+MOST_ATTEMPTS = 3
+"""How often workers may be lost over one request before it counts as failed."""
+TICK_SECONDS = 5.0
+START_PROBE_SECONDS = 2.0
+GROW_SECONDS = 60.0
+GROW_PROBE_SECONDS = 0.5
+CLOSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class GroupResources:
-    """How many workers a group has, and the CPUs and GPUs of each."""
+    """The fewest and the most workers of a group, and the CPUs and GPUs of each.
 
-    workers: int
+    A group begins with as many as find room, and never with less than the fewest.
+    """
+
+    fewest: int
+    most: int
     cpus: float
     gpus: float
 
+    @property
+    def bundle(self) -> dict[str, float]:
+        """What each worker asks Ray for."""
+        return {"CPU": self.cpus} | ({"GPU": self.gpus} if self.gpus else {})
 
-class Mailbox:
-    """Where a trial's requests wait for the workers, and a report for the trial.
 
-    A worker asks for what is current, so one that was replaced in the middle of a request is given
-    that request again: doing it twice gives the same report.
-    """
+class GroupEnded(RuntimeError):
+    """A group ended before it answered; `counts` unless it had not found room yet."""
 
-    def __init__(self) -> None:
-        self._changed = asyncio.Condition()
-        self._number, self._answered = 0, 0
-        self._request: dict[str, Any] | None = None
-        self._report: dict[str, Any] | None = None
-
-    async def post(self, request: dict[str, Any] | None) -> int:
-        """Puts a request up, None to end the group; returns its number."""
-        async with self._changed:
-            self._number, self._request = self._number + 1, request
-            self._changed.notify_all()
-            return self._number
-
-    async def request(self, done: int) -> tuple[int, dict[str, Any] | None]:
-        """The current request and its number, once there is one after `done` without an answer."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._number > max(done, self._answered))
-            return self._number, self._request
-
-    async def answer(self, number: int, report: dict[str, Any]) -> None:
-        """Takes the report on a request."""
-        async with self._changed:
-            self._answered, self._report = max(number, self._answered), report
-            self._changed.notify_all()
-
-    async def report(self, number: int, seconds: float) -> dict[str, Any] | None:
-        """The report on a request, or None if there is none within some seconds."""
-        async with self._changed:
-            arrived = self._changed.wait_for(lambda: self._answered >= number)
-            try:
-                await asyncio.wait_for(arrived, seconds)
-            except TimeoutError:
-                return None
-            return self._report
+    def __init__(self, reason: str, counts: bool = True) -> None:
+        super().__init__(reason)
+        self.counts = counts
 
 
 class WorkerGroup:
-    """A Ray Train group that is kept up and fed requests.
+    """Workers that are kept up and fed requests, and replaced when they are lost.
 
     Args:
         resources: of the group.
         scenario: the search's scenario.
         view: the search's data.
         stop_file: polled by trials.
+
+    Attributes:
+        size: how many workers the group has now.
     """
 
     def __init__(
         self, resources: GroupResources, scenario: str, view: DataView, stop_file: str
     ) -> None:
-        # The mailbox asks for no CPU: it must find room wherever the trial itself did.
-        self._mailbox = ray.remote(Mailbox).options(num_cpus=0).remote()
-        self._storage = tempfile.mkdtemp(prefix="automl_cl-group-")
-        self._error: BaseException | None = None
-        settings = {
-            "mailbox": self._mailbox,
-            "scenario": scenario,
-            "view": ray.put(view),
-            "stop_file": stop_file,
-        }
-        fit = _trainer(resources, settings, self._storage)
-        self._thread = threading.Thread(target=self._fit, args=(fit,), daemon=True)
-        self._thread.start()
+        self.resources = resources
+        self._stop_file = Path(stop_file)
+        self._settings = {"scenario": scenario, "view": ray.put(view), "stop_file": stop_file}
+        self._start()
 
-    def _fit(self, fit: Callable[[], Any]) -> None:
-        try:
-            fit()
-        except Exception as error:
-            self._error = error
+    def _start(self) -> None:
+        remove_orphans()
+        self.size = self._fitting()
+        self._looked, self._recalled = time.monotonic(), False
+        # It asks for no CPU, and goes with this process's node: both are needed or none.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        actor = ray.remote(Dispatcher).options(num_cpus=0, scheduling_strategy=here)
+        self._dispatcher = actor.remote()
+        self._run = self._dispatcher.run.remote(self.size, self.resources.bundle, self._settings)
+
+    def _fitting(self) -> int:
+        fewest, most = self.resources.fewest, self.resources.most
+        if fewest == most:
+            return most
+        return max(fewest, room_for(self.resources.bundle, most, START_PROBE_SECONDS))
 
     def carry_out(self, request: TrialRequest) -> RungReport:
-        """Has the group train to the request's next rung.
+        """Has the group train to the request's next rung, and replaces the group where it must.
+
+        A trial over which workers are lost time and again is reported as failed.
+        """
+        lost = 0
+        while True:
+            if self._ended() or self._recalled or self._may_grow():
+                self._replace()
+            try:
+                report = self._attempt(request)
+            except GroupEnded as ended:
+                lost += ended.counts
+                if lost == MOST_ATTEMPTS:
+                    return RungReport.failed(request, f"lost its workers {lost} times: {ended}")
+                continue
+            if report.status != "interrupted" or self._stop_file.exists():
+                return report
+
+    def _attempt(self, request: TrialRequest) -> RungReport:
+        try:
+            number = ray.get(self._dispatcher.post.remote(request.to_dict()))
+            answer = self._dispatcher.report.remote(number)
+            while True:
+                ready, _ = ray.wait([answer, self._run], timeout=TICK_SECONDS)
+                if answer in ready:
+                    return RungReport(**ray.get(answer))
+                if ready:
+                    return self._told(number, ray.get(self._run))
+                remove_orphans()
+                if not self._recalled and self._may_grow():
+                    self._recalled = True
+                    self._dispatcher.recall.remote()
+        except RayActorError as error:
+            raise GroupEnded(one_line(error)) from error
+
+    def _told(self, number: int, ending: Ending) -> RungReport:
+        """What a rank had to say on whose account the group ended.
 
         Raises:
-            RuntimeError: if the group has ended.
+            GroupEnded: if any of those that failed had no time to say a word.
         """
-        number = ray.get(self._mailbox.post.remote(request.to_dict()))
-        while self._thread.is_alive():
-            report = ray.get(self._mailbox.report.remote(number, 5.0))
-            if report is not None:
-                return RungReport(**report)
-        raise RuntimeError(f"the group of workers ended: {self._error}")
+        failures = ray.get(self._dispatcher.failures.remote(number))
+        said = [report for report in failures.values() if report is not None]
+        if said and ending.failed <= failures.keys():
+            return RungReport(**said[0])
+        raise GroupEnded(ending.reason, counts=not ending.found_no_room)
+
+    def _ended(self) -> bool:
+        return bool(ray.wait([self._run], timeout=0)[0])
+
+    def _may_grow(self) -> bool:
+        """Whether there is room for more workers; looked for now and then."""
+        lacking, now = self.resources.most - self.size, time.monotonic()
+        if not lacking or now - self._looked < GROW_SECONDS:
+            return False
+        self._looked = now
+        return room_for(self.resources.bundle, lacking, GROW_PROBE_SECONDS) > 0
+
+    def _replace(self) -> None:
+        self.close()
+        self._start()
 
     def close(self) -> None:
-        """Ends the group in order, so that Train itself gives its resources back."""
-        ray.get(self._mailbox.post.remote(None))
-        self._thread.join(timeout=10)
-        ray.kill(self._mailbox)
-        shutil.rmtree(self._storage, ignore_errors=True)
-
-
-def _trainer(
-    resources: GroupResources, settings: dict[str, Any], storage: str
-) -> Callable[[], Any]:
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
-
-    each = {"CPU": resources.cpus}
-    if resources.gpus:
-        each["GPU"] = resources.gpus
-    trainer = TorchTrainer(
-        serve,
-        train_loop_config=settings,
-        scaling_config=ScalingConfig(
-            num_workers=resources.workers,
-            use_gpu=resources.gpus > 0,
-            resources_per_worker=each,
-        ),
-        run_config=RunConfig(
-            name="group",
-            storage_path=storage,
-            failure_config=FailureConfig(max_failures=MOST_REBUILDS),
-        ),
-    )
-    fit: Callable[[], Any] = trainer.fit
-    return fit
-
-
-def serve(settings: dict[str, Any]) -> None:
-    """What each worker of a group does until it is told to end."""
-    from ray.train.torch import get_device
-
-    device = get_device()
-    ranks = ProcessGroup(device) if torch.distributed.is_initialized() else ALONE
-    scenario = load_scenario(settings["scenario"])
-    data = scenario.on_device(ray.get(settings["view"]), device, ranks)
-    mailbox, stop_file = settings["mailbox"], Path(settings["stop_file"])
-    run: TrialRun | None = None
-    done = 0
-    while True:
-        done, given = ray.get(mailbox.request.remote(done))
-        if given is None:
-            return
-        request = TrialRequest(**given)
-        try:
-            if run is None or not run.continues(request):
-                run = TrialRun(request, data, device, stop_file.exists)
-            report = run.next_rung()
-        except RankLost:
-            # Train rebuilds the group, which then does this request again.
-            raise
-        except Exception as error:
-            # The other ranks may wait for this one in a collective: the group has to be rebuilt.
-            ray.get(mailbox.answer.remote(done, asdict(RungReport.of_error(request, error))))
-            raise
-        if ranks.rank == 0:
-            ray.get(mailbox.answer.remote(done, asdict(report)))
-
-
-def following(request: TrialRequest, report: RungReport) -> TrialRequest:
-    """The request for the rung after a report, whole in itself, for a worker that starts there."""
-    return replace(
-        request,
-        from_rung=report.rung + 1,
-        checkpoint=report.checkpoint,
-        compute=report.compute,
-    )
+        """Ends the group, in order if its workers listen, and gives back all that it had."""
+        self._dispatcher.post.remote(None)
+        in_order = ray.wait([self._run], timeout=CLOSE_SECONDS)[0]
+        ray.kill(self._dispatcher)
+        until = time.monotonic() + CLOSE_SECONDS
+        while not in_order and remove_orphans() == 0 and time.monotonic() < until:
+            time.sleep(0.1)

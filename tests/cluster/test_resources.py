@@ -159,7 +159,7 @@ def test_the_order_of_nodes_does_not_matter(
             cpu_nodes(2),
             TrialResources(4, 0, 4),
             "a trial asks for 4 workers of 0.99 CPUs, and its driver for 0.01 CPU, but the "
-            "cluster has room for 2 such workers: use fewer --workers or a smaller "
+            "cluster has room for 2 such workers: use fewer --workers-per-trial or a smaller "
             "--cpus-per-trial",
         ),
         ([], TrialResources(1, 0, 1), "a trial asks for 1 CPU but no node has any"),

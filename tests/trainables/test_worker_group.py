@@ -14,8 +14,8 @@ import pytest
 from search_spaces import narrowed
 from trainables.data import DataSpec, DataView, load_view
 from trainables.scenario import load_scenario
-from trainables.trial_run import TrialRequest
-from trainables.worker_group import GroupResources, WorkerGroup, following
+from trainables.trial_run import TrialRequest, following
+from trainables.worker_group import GroupResources, WorkerGroup
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -29,9 +29,9 @@ def view() -> DataView:
 def group(view: DataView, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerGroup]:
     from cluster import connect
 
-    with connect(cpus=2, dashboard=True, object_store_memory=100_000_000):
+    with connect(cpus=2, object_store_memory=100_000_000):
         stop_file = tmp_path_factory.mktemp("stop") / "stop"
-        started = WorkerGroup(GroupResources(2, 0.9, 0.0), "curriculum", view, str(stop_file))
+        started = WorkerGroup(GroupResources(2, 2, 0.9, 0.0), "curriculum", view, str(stop_file))
         yield started
         started.close()
 

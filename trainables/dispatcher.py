@@ -1,0 +1,235 @@
+"""What stands between a trial and its workers: the actor that owns them, and the loop they run.
+
+Ray Train takes seconds to start workers, so they are started once. Their training function asks
+the dispatcher for one request after another, and reports go around Train's own, which come every
+2 seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+import ray
+import torch
+from ray.train import ControllerError, FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
+from ray.train.torch import TorchTrainer, get_device
+
+from trainables.ranks import ALONE, ProcessGroup, RankLost
+from trainables.scenario import load_scenario
+from trainables.trial_run import RungReport, TrialRequest, TrialRun
+
+HEALTH_CHECK_SECONDS = 0.5
+TOGETHER_SECONDS = 5.0
+RECALL_SECONDS = 5.0
+NOT_NEEDED = ("PlacementGroupCleanerCallback", "DatasetsCallback")
+
+
+@final
+@dataclass(frozen=True)
+class Ending:
+    """Why a group's Train run ended.
+
+    Attributes:
+        reason: in one line.
+        found_no_room: whether it never began, for want of room.
+        failed: the ranks that it failed with; empty if none was to blame.
+    """
+
+    reason: str
+    found_no_room: bool = False
+    failed: frozenset[int] = frozenset()
+
+
+class Dispatcher:
+    """Hands requests to a group's workers, takes their reports, and owns the group's Train run.
+
+    All processes of a group descend from this one, so they end with it, and it ends with the
+    process of the trial that made it: Ray kills what a dead actor owns.
+    """
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Condition()
+        self._number, self._answered = 0, 0
+        self._request: dict[str, Any] | None = None
+        self._report: dict[str, Any] | None = None
+        self._recalled = False
+        self._failed: tuple[int, dict[int, dict[str, Any] | None]] = (0, {})
+
+    async def run(self, workers: int, each: dict[str, float], settings: dict[str, Any]) -> Ending:
+        """Trains until the workers are told to end, or one fails."""
+        me = ray.get_runtime_context().current_actor
+        return await asyncio.to_thread(_train, workers, each, {"dispatcher": me, **settings})
+
+    async def post(self, request: dict[str, Any] | None) -> int:
+        """Puts a request up, None to end the group; returns its number."""
+        async with self._changed:
+            self._number, self._request = self._number + 1, request
+            self._recalled = False
+            self._changed.notify_all()
+            return self._number
+
+    async def request(self, done: int) -> tuple[int, dict[str, Any] | None]:
+        """The current request and its number, once there is one after `done` without an answer."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._number > max(done, self._answered))
+            return self._number, self._request
+
+    async def answer(self, number: int, report: dict[str, Any]) -> None:
+        """Takes the report on a request."""
+        async with self._changed:
+            if number > self._answered:
+                self._answered, self._report = number, report
+            self._changed.notify_all()
+
+    async def report(self, number: int) -> dict[str, Any] | None:
+        """The report on a request, once it is there."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._answered >= number)
+            return self._report
+
+    async def recall(self) -> None:
+        """Asks for the request that is being carried out to be handed back half done."""
+        self._recalled = True
+
+    async def recalled(self) -> bool:
+        """Whether the current request is to be handed back."""
+        return self._recalled
+
+    async def failed(
+        self, number: int, rank: int, size: int, report: dict[str, Any] | None
+    ) -> bool:
+        """Takes down that a rank failed; says whether it may go on with the next request.
+
+        It may if all ranks fail alike, as with a config that is wrong: none is left waiting for
+        another in a collective. Else the group has to be made anew.
+
+        Args:
+            number: of the request.
+            rank: who failed.
+            size: how many ranks there are.
+            report: what it has to say, None if it only missed another rank.
+        """
+        async with self._changed:
+            if self._failed[0] != number:
+                self._failed = number, {}
+            said = self._failed[1]
+            said[rank] = report
+            self._changed.notify_all()
+            everyone = self._changed.wait_for(lambda: len(said) == size)
+            try:
+                await asyncio.wait_for(everyone, TOGETHER_SECONDS)
+            except TimeoutError:
+                return False
+        first = said[0]
+        if first is None or None in said.values():
+            return False
+        await self.answer(number, first)
+        return True
+
+    async def failures(self, number: int) -> dict[int, dict[str, Any] | None]:
+        """What the ranks that failed in a request had to say."""
+        return self._failed[1] if self._failed[0] == number else {}
+
+
+class _Trainer(TorchTrainer):
+    """Ray Train without two of its processes a group.
+
+    One looks after the placement group by asking the dashboard, and without one outlives all: see
+    `placement.remove_orphans`. The other deals out Ray Data's data sets, and there are none.
+    """
+
+    def _create_default_callbacks(self) -> list[Any]:
+        created = super()._create_default_callbacks()
+        return [each for each in created if type(each).__name__ not in NOT_NEEDED]
+
+
+def _train(workers: int, each: dict[str, float], settings: dict[str, Any]) -> Ending:
+    os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = str(HEALTH_CHECK_SECONDS)
+    with tempfile.TemporaryDirectory(prefix="automl_cl-group-") as storage:
+        trainer = _Trainer(
+            serve,
+            train_loop_config=settings,
+            scaling_config=ScalingConfig(
+                num_workers=workers, use_gpu="GPU" in each, resources_per_worker=each
+            ),
+            run_config=RunConfig(
+                name="group",
+                storage_path=storage,
+                # Whoever has the group made begins a new one, maybe of another size.
+                failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
+            ),
+        )
+        try:
+            trainer.fit()
+        except WorkerGroupError as error:
+            return _ending_of(error.worker_failures)
+        except ControllerError as error:
+            cause = error.controller_failure
+            waited = type(cause).__name__ == "WorkerGroupStartupTimeoutError"
+            return Ending(one_line(cause), found_no_room=waited)
+    return Ending("it was told to end")
+
+
+def _ending_of(failures: dict[int, Exception]) -> Ending:
+    told = {rank: one_line(error) for rank, error in failures.items()}
+    # What a rank says that only misses another is the least interesting.
+    first = min(told, key=lambda rank: (RankLost.__name__ in told[rank], rank))
+    return Ending(f"worker {first}: {told[first]}", failed=frozenset(failures))
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, without what Ray adds on its processes and possible causes."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = text.rpartition("Worker exit detail: ")[2].partition(" Some common causes")[0]
+    return text[:300]
+
+
+class _Recall:
+    """Whether to stop in between, polled between slices of a rung; one rank asks for all."""
+
+    def __init__(self, dispatcher: Any, stop_file: Path) -> None:
+        self._dispatcher, self._stop_file = dispatcher, stop_file
+        self._asked = time.monotonic()
+
+    def __call__(self) -> bool:
+        if self._dispatcher is not None and time.monotonic() - self._asked > RECALL_SECONDS:
+            self._asked = time.monotonic()
+            if ray.get(self._dispatcher.recalled.remote()):
+                return True
+        return self._stop_file.exists()
+
+
+def serve(settings: dict[str, Any]) -> None:
+    """What each worker of a group does until it is told to end."""
+    device = get_device()
+    ranks = ProcessGroup(device) if torch.distributed.is_initialized() else ALONE
+    scenario = load_scenario(settings["scenario"])
+    data = scenario.on_device(ray.get(settings["view"]), device, ranks)
+    dispatcher, stop_file = settings["dispatcher"], Path(settings["stop_file"])
+    recall = _Recall(dispatcher if ranks.rank == 0 else None, stop_file)
+    run: TrialRun | None = None
+    done = 0
+    while True:
+        done, given = ray.get(dispatcher.request.remote(done))
+        if given is None:
+            return
+        request = TrialRequest(**given)
+        try:
+            if run is None or not run.continues(request):
+                run = TrialRun(request, data, device, recall)
+            report = run.next_rung()
+        except Exception as error:
+            run = None
+            own = None if isinstance(error, RankLost) else RungReport.of_error(request, error)
+            told = done, ranks.rank, ranks.size, None if own is None else asdict(own)
+            if not ray.get(dispatcher.failed.remote(*told)):
+                raise
+            continue
+        if ranks.rank == 0:
+            ray.get(dispatcher.answer.remote(done, asdict(report)))
