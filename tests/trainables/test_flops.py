@@ -366,3 +366,9 @@ def test_the_error_survives_the_way_back_from_a_worker() -> None:
 def test_a_cholesky_factor_is_a_third_of_the_cube_for_each_matrix() -> None:
     matrices = torch.eye(6).expand(5, 6, 6).contiguous()
     assert flops(lambda: torch.linalg.cholesky_ex(matrices)) == 5 * 6**3 // 3
+
+
+def test_cholesky_factors_cost_the_same_together_as_one_by_one() -> None:
+    matrices = torch.eye(4).expand(5, 4, 4).contiguous()  # 4^3 is no multiple of 3
+    alone = flops(lambda: [torch.linalg.cholesky_ex(each) for each in matrices])
+    assert flops(lambda: torch.linalg.cholesky_ex(matrices)) == alone
