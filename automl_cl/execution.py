@@ -61,7 +61,7 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
         view=prepared.view,
         device=device_of(spec),
         stop_file=str(session.folder.stop_file),
-        group=_group(resources),
+        group=_group(resources, spec.shard_model),
     )
     gpus = resources.gpus if resources.workers == 1 else 0.0
     with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage:
@@ -92,13 +92,14 @@ def trial_resources(spec: SearchSpec) -> TrialResources:
     return TrialResources(spec.cpus_per_trial, spec.gpus_per_trial, spec.workers_per_trial)
 
 
-def _group(resources: TrialResources) -> GroupResources | None:
+def _group(resources: TrialResources, sharded: bool) -> GroupResources | None:
     """The group of workers that a trial has, if it has several."""
     if resources.workers == 1:
         return None
     from trainables.worker_group import GroupResources
 
-    return GroupResources(resources.workers, resources.worker_cpus, resources.worker_gpus)
+    each = resources.worker_cpus, resources.worker_gpus
+    return GroupResources(resources.workers, *each, sharded)
 
 
 def device_of(spec: SearchSpec) -> str:
@@ -193,11 +194,13 @@ def _scored(
     import ray
 
     spec, each = prepared.spec, trial_resources(prepared.spec)
-    task = ray.remote(score_items).options(num_cpus=each.worker_cpus, num_gpus=each.worker_gpus)
+    # A model that workers had to divide may be larger than one GPU.
+    gpus, device = (0.0, "cpu") if spec.shard_model else (each.worker_gpus, device_of(spec))
+    task = ray.remote(score_items).options(num_cpus=each.worker_cpus, num_gpus=gpus)
     view, items = ray.put(prepared.view), ray.put(test)
     size = -(-len(trained) // slots)
     parts = [
-        task.remote(spec.scenario, trained[i : i + size], view, items, device_of(spec))
+        task.remote(spec.scenario, trained[i : i + size], view, items, device)
         for i in range(0, len(trained), size)
     ]
     rows: NDArray[np.float64] = np.concatenate(ray.get(parts))

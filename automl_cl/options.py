@@ -225,6 +225,14 @@ _WORKERS_PER_TRIAL = typer.Option(
 )
 WorkersPerTrial = Annotated[int, _WORKERS_PER_TRIAL]
 OtherWorkersPerTrial = Annotated[int | None, _WORKERS_PER_TRIAL]
+ShardModel = Annotated[
+    bool,
+    typer.Option(
+        "--shard-model",
+        help="A trial's workers divide its model among them (FSDP2), so it may be larger.",
+        rich_help_panel=RUNNING,
+    ),
+]
 VerdictOnInterruption = Annotated[
     bool,
     typer.Option(

@@ -58,6 +58,8 @@ class SearchSpec:
         history: folder that finished trials are added to; None for `history` beside the run's.
         no_history: keeps trials out of any history.
         cpus_per_trial, gpus_per_trial, workers_per_trial: what a trial occupies.
+        shard_model: whether its workers divide the model among them, which may then be larger than
+            one of them could hold.
     """
 
     scenario: str
@@ -86,6 +88,7 @@ class SearchSpec:
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     workers_per_trial: int = 1
+    shard_model: bool = False
     data_options: Mapping[str, Any] = field(default_factory=dict)
     noise_map: Mapping[str, str] = field(default_factory=dict)
     imbalance: str = "none"
@@ -125,6 +128,13 @@ class SearchSpec:
                 raise InputError(f"{_flag(name)}: got {folder!r}, expected a folder.")
         if not isinstance(self.no_history, bool):
             raise InputError(f"--no-history: got {self.no_history!r}, expected true or false.")
+        if not isinstance(self.shard_model, bool):
+            raise InputError(f"--shard-model: got {self.shard_model!r}, expected true or false.")
+        if self.shard_model and self.workers_per_trial == 1:
+            raise InputError(
+                "--shard-model: one worker has nobody to divide the model with: give "
+                "--workers-per-trial 2 or more."
+            )
         if self.no_history and self.history is not None:
             raise InputError("--history and --no-history exclude each other: give one of them.")
         for name in ("space", "settings", "data_options"):

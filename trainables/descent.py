@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from functools import partial
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from trainables.learner import DeviceData, Learner, State
 from trainables.models import Model
 from trainables.optimizers import Optimizer
 from trainables.randomness import derive_seed, seed_cpu, shuffled_passes
 from trainables.schedules import Schedule
+from trainables.scoring import evaluating
+from trainables.sharding import parted, shard, undone, with_weights
 from trainables.training import Training
 
 
@@ -75,7 +79,7 @@ class DescentLearner(Learner):
         self.best: dict[str, Tensor] = {}
         self.best_merit = self._candidate = -math.inf
         with self._initialising():
-            self.model = self.prepared(self.build().to(device))
+            self.model = self._placed(self.prepared(self.build()))
         self.optimizer = sections.optimizer.build(self.model.parameters())
 
     @contextmanager
@@ -87,10 +91,16 @@ class DescentLearner(Learner):
     def plain_model(self) -> nn.Module:
         """A new network that no algorithm has touched."""
         with self._initialising():
-            return self.build().to(self.device)
+            return self._placed(self.build())
+
+    def _placed(self, model: nn.Module) -> nn.Module:
+        """The network on the device, or this rank's part of it."""
+        if self.ranks.sharded:
+            return shard(model, self.device, self.ranks)
+        return model.to(self.device)
 
     def prepared(self, model: nn.Module) -> nn.Module:
-        """The network as the algorithm wants it, before its weights go to the optimizer."""
+        """The network as the algorithm wants it, before it goes to device and optimizer."""
         return model
 
     @abstractmethod
@@ -124,9 +134,30 @@ class DescentLearner(Learner):
         """One step of the optimizer on a loss of the whole batch."""
         self.optimizer.zero_grad()
         loss.backward()
-        self.ranks.sum_gradients(self.model.parameters())
+        if not self.ranks.sharded:  # else they are summed on the way
+            self.ranks.sum_gradients(self.model.parameters())
         self.sections.schedule.apply(self.optimizer, self.progress)
         self.optimizer.step()
+
+    @contextmanager
+    def answering(self, weights: dict[str, Tensor]) -> Iterator[Callable[[Tensor], Tensor]]:
+        """The network under some weights, in evaluation mode and without gradients."""
+        with evaluating(self.model):
+            if self.ranks.sharded:
+                with with_weights(self.model, weights):
+                    yield self.model
+            else:
+                yield partial(functional_call, self.model, weights)
+
+    @contextmanager
+    def _twin(self) -> Iterator[Self]:
+        if not self.ranks.sharded:
+            with super()._twin() as twin:
+                yield twin
+        else:
+            # What is divided cannot be copied: the work is done on it, and undone.
+            with undone(self.model, self.optimizer):
+                yield self._copy_but(self.model, self.optimizer, self.best)
 
     def current_weights(self) -> dict[str, Tensor]:
         """The weights that would count if this were the last step."""
@@ -163,9 +194,27 @@ class DescentLearner(Learner):
         }
 
     def load_parts_state(self, state: State) -> None:
+        if self.ranks.sharded:
+            state = self._own_part(state)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.load_algorithm_state(state["algorithm"])
         self.order = state["order"]
         self.best = dict(state["best"])
         self.best_merit, self._candidate = state["best_merit"], state["candidate"]
+
+    def _own_part(self, state: State) -> State:
+        """This rank's part of a whole state."""
+        weights, of_each = self.model.state_dict(), state["optimizer"]["state"]
+        moments = {
+            number: dict.fromkeys(of_each.get(number, {}), parameter)
+            for number, parameter in enumerate(self.model.parameters())
+        }
+        like = {
+            "model": weights,
+            "best": weights,
+            "optimizer": {"state": moments},
+            "algorithm": self.algorithm_state(),
+        }
+        own: State = parted(state, like, self.device)
+        return own

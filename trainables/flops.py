@@ -118,7 +118,9 @@ class _WholeProgram(ModuleTracker):
 
 
 # Operations of these libraries move data, talk to other processes or take notes.
-_FREE_NAMESPACES = frozenset({"prim", "prims", "rngprims", "profiler", "c10d", "_c10d_functional"})
+_FREE_NAMESPACES = frozenset(
+    {"prim", "prims", "rngprims", "profiler", "c10d", "_c10d_functional", "fsdp"}
+)
 
 _HEAVY = re.compile(
     r"mm(?:_|$)|mv_?$|dot_?$|matmul|conv(?!ert)|rnn|lstm|gru|_fft_|attention|transformer_encoder"
@@ -202,7 +204,7 @@ def _add_batched_matrices(added: Shape, first: Shape, second: Shape, **_: Any) -
 
 def _cholesky(matrices: Shape, **_: Any) -> int:
     """n^3 / 3 for each matrix of n rows (Golub and Van Loan, Matrix Computations, 4.2)."""
-    return math.prod(matrices[:-2]) * matrices[-1] ** 3 // 3
+    return math.prod(matrices[:-2]) * (matrices[-1] ** 3 // 3)
 
 
 def _fourier(signal: Shape, dimensions: Sequence[int], flops_per_point: float) -> int:

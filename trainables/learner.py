@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, Self, final
 
 import torch
@@ -15,6 +15,7 @@ from trainables.flops import FlopCounter, OutOfCompute
 from trainables.memory import bytes_held
 from trainables.randomness import RandomState, derive_seed
 from trainables.ranks import Ranks
+from trainables.sharding import gathered
 
 State = dict[str, Any]
 
@@ -230,9 +231,8 @@ class Learner(ABC):
         """
         if kind not in self._step_flops:
             # Counted on a copy: counting slows a step down, and nothing may be done twice.
-            twin, held = self._twin(), self._held()
-            devices = [self.device] if self.device.type == "cuda" else []
-            with torch.random.fork_rng(devices), FlopCounter() as counter:
+            held, devices = self._held(), [self.device] if self.device.type == "cuda" else []
+            with self._twin() as twin, torch.random.fork_rng(devices), FlopCounter() as counter:
                 work(twin)
             self._note_memory(held, counter)
             self._step_flops[kind] = self.ranks.total(counter.total)
@@ -241,9 +241,14 @@ class Learner(ABC):
                 raise RuntimeError(f"a step costs no counted compute (kind of step: '{kind}')")
         return self._step_flops[kind]
 
-    def _twin(self) -> Self:
-        """A copy that shares the data, which an algorithm may hold on to by its parts."""
-        shared = (self._shared, *vars(self._shared).values())
+    @contextmanager
+    def _twin(self) -> Iterator[Self]:
+        """One like this learner; what is done to it leaves this one as it is."""
+        yield self._copy_but()
+
+    def _copy_but(self, *kept: object) -> Self:
+        """A copy that shares what is kept, and the data, also by its parts."""
+        shared = (self._shared, *vars(self._shared).values(), *kept)
         return copy.deepcopy(self, {id(each): each for each in shared})
 
     @final
@@ -258,7 +263,12 @@ class Learner(ABC):
 
     @final
     def state_dict(self) -> State:
-        """Everything that a learner built alike needs to go on as this one would; a copy."""
+        """Everything that a learner built alike needs to go on as this one would; a copy.
+
+        The parts of a model that is divided are put together on rank 0, and are on no other: all
+        ranks have to ask for it, and rank 0 has what counts. It may be loaded divided or whole.
+        """
+        parts = self.parts_state()
         return {
             "unit": self.unit,
             "horizon": self.horizon,
@@ -272,7 +282,7 @@ class Learner(ABC):
             "diverged": bool(self._diverged.item()),
             "step_flops": dict(self._step_flops),
             "random": self._random.state_dict(),
-            "parts": copy.deepcopy(self.parts_state()),
+            "parts": gathered(parts, self.ranks) if self.ranks.sharded else copy.deepcopy(parts),
         }
 
     @final

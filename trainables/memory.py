@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 
 class LiveBytes:
@@ -49,7 +50,9 @@ class LiveBytes:
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
     """The tensors in nested lists, tuples and mappings that have memory of their own."""
-    if isinstance(value, Tensor):
+    if isinstance(value, DTensor):
+        yield value.to_local()
+    elif isinstance(value, Tensor):
         if value.layout == torch.strided and value.device.type != "meta":
             yield value
     elif isinstance(value, dict):

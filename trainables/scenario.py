@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from search_spaces import Config, Part, Space, from_config, unknown_name
+from search_spaces import Config, Part, Space, from_config, option, unknown_name
 from trainables.data import DataSpec, DataView, OpeningLog, hashes_of, load_view, open_test
 from trainables.learner import DeviceData, Learner
 from trainables.models import Model, check_model
@@ -149,6 +149,12 @@ class Scenario(ABC):
         Raises:
             InputError: if the config is not one of this scenario.
         """
+
+    def needs_whole_model(self, algorithm: str) -> str | None:
+        """Why an algorithm cannot train a model that is divided over workers; None if it can."""
+        chosen: Any = option(self.algorithm, algorithm)
+        why: str | None = chosen.needs_whole_model
+        return why
 
     def extra_information(self, config: Config) -> str | None:
         """What the config's algorithm is told that the baseline is not, or None."""

@@ -19,7 +19,7 @@ import ray
 import torch
 
 from trainables.data import DataView
-from trainables.ranks import ALONE, ProcessGroup, RankLost
+from trainables.ranks import ALONE, ProcessGroup, of_lost_rank
 from trainables.scenario import load_scenario
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 
@@ -28,11 +28,12 @@ MOST_REBUILDS = 3
 
 @dataclass(frozen=True)
 class GroupResources:
-    """How many workers a group has, and the CPUs and GPUs of each."""
+    """How many workers a group has, the CPUs and GPUs of each, and whether they divide a model."""
 
     workers: int
     cpus: float
     gpus: float
+    sharded: bool = False
 
 
 class Mailbox:
@@ -100,6 +101,7 @@ class WorkerGroup:
             "scenario": scenario,
             "view": ray.put(view),
             "stop_file": stop_file,
+            "sharded": resources.sharded,
         }
         fit = _trainer(resources, settings, self._storage)
         self._thread = threading.Thread(target=self._fit, args=(fit,), daemon=True)
@@ -164,7 +166,8 @@ def serve(settings: dict[str, Any]) -> None:
     from ray.train.torch import get_device
 
     device = get_device()
-    ranks = ProcessGroup(device) if torch.distributed.is_initialized() else ALONE
+    grouped = torch.distributed.is_initialized()
+    ranks = ProcessGroup(device, settings["sharded"]) if grouped else ALONE
     scenario = load_scenario(settings["scenario"])
     data = scenario.on_device(ray.get(settings["view"]), device, ranks)
     mailbox, stop_file = settings["mailbox"], Path(settings["stop_file"])
@@ -179,10 +182,10 @@ def serve(settings: dict[str, Any]) -> None:
             if run is None or not run.continues(request):
                 run = TrialRun(request, data, device, stop_file.exists)
             report = run.next_rung()
-        except RankLost:
-            # Train rebuilds the group, which then does this request again.
-            raise
         except Exception as error:
+            if of_lost_rank(error):
+                # Train rebuilds the group, which then does this request again.
+                raise
             # The other ranks may wait for this one in a collective: the group has to be rebuilt.
             ray.get(mailbox.answer.remote(done, asdict(RungReport.of_error(request, error))))
             raise

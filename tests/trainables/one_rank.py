@@ -18,6 +18,7 @@ import torch.distributed as dist
 from search_spaces import narrowed
 from trainables.checkpoint import read_checkpoint, write_checkpoint
 from trainables.data import DataView, Examples
+from trainables.memory import bytes_held
 from trainables.ranks import ALONE, ProcessGroup, Ranks
 from trainables.scenario import load_scenario
 
@@ -80,18 +81,20 @@ def trained(name: str, model: str, ranks: Ranks, checkpoint: Path | None) -> dic
     learner.advance(1.5)
     learner.evaluate()
     if checkpoint is not None:
+        state = learner.state_dict()
         if ranks.rank == 0:
-            write_checkpoint(checkpoint, learner.state_dict())
+            write_checkpoint(checkpoint, state)
         ranks.any(True)  # so that none reads before it is written
         learner = learner_of(name, model, ranks)
         learner.load_state_dict(read_checkpoint(checkpoint, CPU))
     learner.advance(3.0)
     metrics = learner.evaluate()
     return {
+        "held": bytes_held([learner.parts_state()[part] for part in ("model", "optimizer")]),
         "spent": learner.spent,
         "evaluated": learner.evaluated,
         "metrics": metrics,
-        "parts": learner.parts_state(),
+        "parts": learner.state_dict()["parts"],
     }
 
 
@@ -101,13 +104,14 @@ def main() -> None:
         parser.add_argument(name, type=int)
     parser.add_argument("folder")
     parser.add_argument("jobs", nargs="+", help="MODEL:SCENARIO/ALGORITHM, :resumed if it is")
+    parser.add_argument("--sharded", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder, ranks = Path(given.folder), ALONE
     if given.size > 1:
         where = f"file://{folder}/store"
         dist.init_process_group("gloo", where, rank=given.rank, world_size=given.size)
-        ranks = ProcessGroup(CPU)
+        ranks = ProcessGroup(CPU, given.sharded)
     found = {}
     for number, job in enumerate(given.jobs):
         model, name, *how = job.split(":")

@@ -25,6 +25,11 @@ ALGORITHMS = [
     for scenario in scenario_names()
     for algorithm in options(load_scenario(scenario).algorithm)
 ]
+DIVISIBLE = [
+    name
+    for name in ALGORITHMS
+    if load_scenario(name.split("/")[0]).needs_whole_model(name.split("/")[1]) is None
+]
 # Whose batches, classes, episodes and memories three ranks do not divide evenly.
 OF_THREE = [
     "curriculum/meta_weight_net",
@@ -47,13 +52,13 @@ def jobs(tiny: Callable[[str], Any]) -> list[str]:
     return found
 
 
-def trained(folder: Path, size: int, jobs: list[str]) -> list[Found]:
+def trained(folder: Path, size: int, jobs: list[str], *flags: str) -> list[Found]:
     """What each of `size` ranks ends with, by job."""
     folder.mkdir()
     script = Path(__file__).with_name("one_rank.py")
     processes = [
         subprocess.Popen(
-            [sys.executable, script, str(rank), str(size), folder, *jobs],
+            [sys.executable, script, str(rank), str(size), folder, *jobs, *flags],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         for rank in range(size)
@@ -100,9 +105,14 @@ def assert_alike(first: Any, second: Any, **tolerance: float) -> None:
 def assert_as_one(expected: dict[str, Any], found: list[dict[str, Any]], job: str) -> None:
     for other in found[1:]:
         assert_alike({job: found[0]}, {job: other})
+    assert_like_one(expected, found[0], job)
+
+
+def assert_like_one(expected: dict[str, Any], found: dict[str, Any], job: str) -> None:
     for key in ("spent", "evaluated"):
-        assert expected[key] == found[0][key], (job, key)
-    assert_alike({job: expected}, {job: found[0]}, **TOLERANCE)
+        assert expected[key] == found[key], (job, key)
+    for key in ("metrics", "parts"):
+        assert_alike({job: expected[key]}, {job: found[key]}, **TOLERANCE)
 
 
 @pytest.mark.slow
@@ -123,3 +133,22 @@ def test_three_ranks_give_the_result_of_one_and_resume_to_the_last_bit(
     for job in straight:
         assert_as_one(alone[job], [rank[job] for rank in found], job)
         assert_alike({job: found[0][job]}, {job: found[0][f"{job}:resumed"]})
+
+
+@pytest.mark.slow
+def test_ranks_that_divide_a_model_give_the_result_of_one_and_hold_a_part_each(
+    tmp_path: Path, alone: Found
+) -> None:
+    # Each with one of its models, taken in turns.
+    models = {name: [job for job in alone if job.split(":")[1] == name] for name in DIVISIBLE}
+    jobs = [of_one[turn % len(of_one)] for turn, of_one in enumerate(models.values())]
+    resumed = {job: f"{job}:resumed" for job in jobs[:: len(jobs) // 4]}
+    found = trained(tmp_path / "two", 2, [*jobs, *resumed.values()], "--sharded")
+    for job in jobs:
+        # What is divided is whole in the state of rank 0, which alone writes it.
+        assert_like_one(alone[job], found[0][job], job)
+        whole, parts = alone[job]["held"], [rank[job]["held"] for rank in found]
+        assert max(parts) < 0.55 * whole, (job, whole, parts)
+        assert whole <= sum(parts) < 1.1 * whole, (job, whole, parts)
+    for straight, again in resumed.items():
+        assert_alike({straight: found[0][straight]}, {straight: found[0][again]})

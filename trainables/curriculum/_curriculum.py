@@ -36,10 +36,13 @@ class Curriculum(Part):
         optimizers: of those networks or of tensors in `state`; made in `model_prepare`.
         extra_information: what the algorithm is told that the baseline is not, such as a clean
             set; None for most. A win with it is marked and never recommended.
+        needs_whole_model: why it cannot teach a model that is divided over workers, as the end of
+            a sentence; None if it can.
     """
 
     kind: ClassVar[str] = "algorithm"
     extra_information: ClassVar[str | None] = None
+    needs_whole_model: ClassVar[str | None] = None
 
     state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
     networks: dict[str, nn.Module] = field(

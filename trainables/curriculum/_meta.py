@@ -12,7 +12,7 @@ from abc import ABC
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -101,6 +101,8 @@ class MetaCurriculum(Curriculum, ABC):
     The passes besides the training's own leave dropout out and normalise by their batches, and
     change no running statistics.
     """
+
+    needs_whole_model: ClassVar[str | None] = "it differentiates along all weights at once"
 
     meta_share: Annotated[float, Within(Float(0.01, 0.5))] = 0.1
 

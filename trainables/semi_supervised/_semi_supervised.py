@@ -25,9 +25,12 @@ class SemiSupervised(Part, ABC):
         average: decay of the running average of the weights, which is then what counts; 0 for the
             weights themselves. The baseline has it too, as it needs no unlabelled input.
         state: tensors on the training device, saved and restored with the run as they are.
+        needs_whole_model: why it cannot train a model that is divided over workers, as the end of
+            a sentence; None if it can.
     """
 
     kind: ClassVar[str] = "algorithm"
+    needs_whole_model: ClassVar[str | None] = None
 
     average: Annotated[float, Categorical([0.0, 0.9, 0.99, 0.999])] = 0.999
 
