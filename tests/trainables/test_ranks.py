@@ -152,3 +152,36 @@ def test_ranks_that_divide_a_model_give_the_result_of_one_and_hold_a_part_each(
         assert whole <= sum(parts) < 1.1 * whole, (job, whole, parts)
     for straight, again in resumed.items():
         assert_alike({straight: found[0][straight]}, {straight: found[0][again]})
+
+
+# Rank 1 leaves after a step; what rank 0 makes of its own error is its exit code.
+LEFT_ALONE = """
+import os
+import sys
+import torch
+import torch.distributed as dist
+from trainables.ranks import ProcessGroup, of_lost_rank
+from trainables.sharding import shard
+
+rank, store = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", f"file://{store}", rank=rank, world_size=2)
+ranks = ProcessGroup(torch.device("cpu"), sharded=True)
+model = shard(torch.nn.Linear(8, 8), torch.device("cpu"), ranks)
+ranks.divided(model, torch.ones(4, 8)).sum().backward()
+if rank == 1:
+    os._exit(0)
+try:
+    while True:
+        ranks.divided(model, torch.ones(4, 8)).sum().backward()
+except Exception as error:
+    os._exit(0 if of_lost_rank(error) and not of_lost_rank(ValueError("shapes")) else 1)
+"""
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_gone_is_no_fault_of_the_model(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", LEFT_ALONE, str(rank), tmp_path / "store"])
+        for rank in range(2)
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
