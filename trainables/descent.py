@@ -134,8 +134,7 @@ class DescentLearner(Learner):
         """One step of the optimizer on a loss of the whole batch."""
         self.optimizer.zero_grad()
         loss.backward()
-        if not self.ranks.sharded:  # else they are summed on the way
-            self.ranks.sum_gradients(self.model.parameters())
+        self.ranks.sum_gradients(self.model.parameters())
         self.sections.schedule.apply(self.optimizer, self.progress)
         self.optimizer.step()
 
@@ -194,8 +193,6 @@ class DescentLearner(Learner):
         }
 
     def load_parts_state(self, state: State) -> None:
-        if self.ranks.sharded:
-            state = self._own_part(state)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.load_algorithm_state(state["algorithm"])
@@ -203,9 +200,10 @@ class DescentLearner(Learner):
         self.best = dict(state["best"])
         self.best_merit, self._candidate = state["best_merit"], state["candidate"]
 
-    def _own_part(self, state: State) -> State:
-        """This rank's part of a whole state."""
-        weights, of_each = self.model.state_dict(), state["optimizer"]["state"]
+    def _own_parts(self, parts: State) -> State:
+        if not self.ranks.sharded:
+            return super()._own_parts(parts)
+        weights, of_each = self.model.state_dict(), parts["optimizer"]["state"]
         moments = {
             number: dict.fromkeys(of_each.get(number, {}), parameter)
             for number, parameter in enumerate(self.model.parameters())
@@ -216,5 +214,5 @@ class DescentLearner(Learner):
             "optimizer": {"state": moments},
             "algorithm": self.algorithm_state(),
         }
-        own: State = parted(state, like, self.device)
+        own: State = parted(parts, like, self.device)
         return own

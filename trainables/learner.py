@@ -297,4 +297,8 @@ class Learner(ABC):
         self._diverged.fill_(state["diverged"])
         self._step_flops = dict(state["step_flops"])
         self._random.load_state_dict(state["random"])
-        self.load_parts_state(copy.deepcopy(state["parts"]))  # optimizers keep what they get
+        self.load_parts_state(self._own_parts(state["parts"]))
+
+    def _own_parts(self, parts: State) -> State:
+        """A copy of saved parts, of which optimizers keep what they get."""
+        return copy.deepcopy(parts)

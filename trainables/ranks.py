@@ -94,7 +94,7 @@ class Ranks(ABC):
 
     @abstractmethod
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Makes each gradient its sum over ranks."""
+        """Makes each gradient its sum over ranks; what is divided has been summed on the way."""
 
     @abstractmethod
     def total(self, number: int) -> int:
@@ -169,7 +169,13 @@ class ProcessGroup(Ranks):
 
     @torch.no_grad()
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
+        if self.sharded:
+            from torch.distributed.tensor import DTensor
+
+            parameters = [p for p in parameters if not isinstance(p, DTensor)]
         gradients = [p.grad for p in parameters if p.grad is not None]
+        if not gradients:
+            return
         for gradient, summed in zip(gradients, self.sum_of_each(gradients), strict=True):
             gradient.copy_(summed)
 

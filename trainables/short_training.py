@@ -76,8 +76,7 @@ def _train(
         loss = F.cross_entropy(logits, examples.labels[batch])
         optimizer.zero_grad()
         loss.backward()
-        if not ranks.sharded:
-            ranks.sum_gradients(model.parameters())
+        ranks.sum_gradients(model.parameters())
         optimizer.step()
 
 

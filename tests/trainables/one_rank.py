@@ -74,17 +74,28 @@ def learner_of(name: str, model: str, ranks: Ranks) -> Any:
     return scenario.learner(config, scenario.on_device(view, CPU, ranks), 3, CPU)
 
 
-def trained(name: str, model: str, ranks: Ranks, checkpoint: Path | None) -> dict[str, Any]:
-    """What training ends with, by way of a checkpoint that rank 0 writes if one is named."""
+def begun(name: str, model: str, ranks: Ranks) -> Any:
+    """A learner half of whose training is over."""
     learner = learner_of(name, model, ranks)
     learner.begin(HORIZONS.get(name.split("/")[0], 4.0))
     learner.advance(1.5)
     learner.evaluate()
-    if checkpoint is not None:
-        state = learner.state_dict()
-        if ranks.rank == 0:
-            write_checkpoint(checkpoint, state)
-        ranks.any(True)  # so that none reads before it is written
+    return learner
+
+
+def trained(name: str, model: str, ranks: Ranks, checkpoint: Path | None) -> dict[str, Any]:
+    """What training ends with; by way of a checkpoint, if one is named.
+
+    It is that of an earlier run if it is there, else rank 0 writes it.
+    """
+    if checkpoint is None:
+        learner = begun(name, model, ranks)
+    else:
+        if not checkpoint.exists():
+            state = begun(name, model, ranks).state_dict()
+            if ranks.rank == 0:
+                write_checkpoint(checkpoint, state)
+            ranks.any(True)  # so that none reads before it is written
         learner = learner_of(name, model, ranks)
         learner.load_state_dict(read_checkpoint(checkpoint, CPU))
     learner.advance(3.0)

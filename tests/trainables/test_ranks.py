@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,13 @@ def jobs(tiny: Callable[[str], Any]) -> list[str]:
     return found
 
 
-def trained(folder: Path, size: int, jobs: list[str], *flags: str) -> list[Found]:
-    """What each of `size` ranks ends with, by job."""
+def trained(
+    folder: Path, size: int, jobs: list[str], *flags: str, checkpoints: Sequence[Path] = ()
+) -> list[Found]:
+    """What each of `size` ranks ends with, by job; those with a checkpoint go on from there."""
     folder.mkdir()
+    for number, checkpoint in enumerate(checkpoints):
+        shutil.copy(checkpoint, folder / f"{number}.pt")
     script = Path(__file__).with_name("one_rank.py")
     processes = [
         subprocess.Popen(
@@ -136,7 +141,7 @@ def test_three_ranks_give_the_result_of_one_and_resume_to_the_last_bit(
 
 
 @pytest.mark.slow
-def test_ranks_that_divide_a_model_give_the_result_of_one_and_hold_a_part_each(
+def test_ranks_that_divide_a_model_hold_a_part_each_and_one_can_go_on_from_there(
     tmp_path: Path, alone: Found
 ) -> None:
     # Each with one of its models, taken in turns.
@@ -147,11 +152,14 @@ def test_ranks_that_divide_a_model_give_the_result_of_one_and_hold_a_part_each(
     for job in jobs:
         # What is divided is whole in the state of rank 0, which alone writes it.
         assert_like_one(alone[job], found[0][job], job)
-        whole, parts = alone[job]["held"], [rank[job]["held"] for rank in found]
-        assert max(parts) < 0.55 * whole, (job, whole, parts)
-        assert whole <= sum(parts) < 1.1 * whole, (job, whole, parts)
+        all_of_it, parts = alone[job]["held"], [rank[job]["held"] for rank in found]
+        assert max(parts) < 0.55 * all_of_it, (job, all_of_it, parts)
+        assert all_of_it <= sum(parts) < 1.1 * all_of_it, (job, all_of_it, parts)
+    checkpoints = [tmp_path / "two" / f"{len(jobs) + number}.pt" for number in range(len(resumed))]
+    whole = trained(tmp_path / "one", 1, list(resumed.values()), checkpoints=checkpoints)[0]
     for straight, again in resumed.items():
         assert_alike({straight: found[0][straight]}, {straight: found[0][again]})
+        assert_like_one(alone[straight], whole[again], straight)
 
 
 # Rank 1 leaves after a step; what rank 0 makes of its own error is its exit code.
