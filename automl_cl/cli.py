@@ -70,6 +70,7 @@ def search(
     cpus_per_trial: options.CpusPerTrial = 1.0,
     gpus_per_trial: options.GpusPerTrial = 0.0,
     workers_per_trial: options.WorkersPerTrial = "1",
+    shard_model: options.ShardModel = False,
     precision: options.Precision = "float32",
     channels_last: options.ChannelsLast = False,
     compile: options.Compile = "never",

@@ -62,7 +62,7 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
         view=prepared.view,
         device=device_of(spec),
         stop_file=str(session.folder.stop_file),
-        group=_group(resources, slots),
+        group=_group(resources, slots, spec.shard_model),
     )
     gpus = 0.0 if resources.grouped else resources.gpus
     with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage:
@@ -95,7 +95,7 @@ def trial_resources(spec: SearchSpec) -> TrialResources:
     return TrialResources(spec.cpus_per_trial, spec.gpus_per_trial, *spec.workers)
 
 
-def _group(resources: TrialResources, slots: int) -> GroupResources | None:
+def _group(resources: TrialResources, slots: int, sharded: bool) -> GroupResources | None:
     """The group of workers that a trial has, if it has several."""
     if not resources.grouped:
         return None
@@ -103,7 +103,7 @@ def _group(resources: TrialResources, slots: int) -> GroupResources | None:
 
     most = most_workers(resources, slots)
     each = resources.worker_cpus, resources.worker_gpus
-    return GroupResources(resources.workers, most, *each)
+    return GroupResources(resources.workers, most, *each, sharded)
 
 
 def _clear_away() -> None:
@@ -222,11 +222,13 @@ def _scored(
     import ray
 
     spec, each = prepared.spec, trial_resources(prepared.spec)
-    task = ray.remote(score_items).options(num_cpus=each.worker_cpus, num_gpus=each.worker_gpus)
+    # A model that workers had to divide may be larger than one GPU.
+    gpus, device = (0.0, "cpu") if spec.shard_model else (each.worker_gpus, device_of(spec))
+    task = ray.remote(score_items).options(num_cpus=each.worker_cpus, num_gpus=gpus)
     view, items = ray.put(prepared.view), ray.put(test)
     size = -(-len(trained) // slots)
     parts = [
-        task.remote(spec.scenario, trained[i : i + size], view, items, device_of(spec))
+        task.remote(spec.scenario, trained[i : i + size], view, items, device)
         for i in range(0, len(trained), size)
     ]
     rows: NDArray[np.float64] = np.concatenate(ray.get(parts))

@@ -227,6 +227,14 @@ _WORKERS_PER_TRIAL = typer.Option(
 )
 WorkersPerTrial = Annotated[str, _WORKERS_PER_TRIAL]
 OtherWorkersPerTrial = Annotated[str | None, _WORKERS_PER_TRIAL]
+ShardModel = Annotated[
+    bool,
+    typer.Option(
+        "--shard-model",
+        help="A trial's workers divide its model among them (FSDP2), so it may be larger.",
+        rich_help_panel=RUNNING,
+    ),
+]
 Precision = Annotated[
     str,
     typer.Option(

@@ -113,7 +113,32 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     if isinstance(allowed, Float) and space.range_of("training", "epochs") == allowed:
         shortest = max(SHORTEST * cap, allowed.low)
         space = narrowed(space, {"training.epochs": {"low": shortest}})
-    return scenario.tunable(space, view)
+    tunable = scenario.tunable(space, view)
+    return _divisible(tunable, scenario, cut, space) if spec.shard_model else tunable
+
+
+def _divisible(tunable: Space, scenario: Scenario, cut: Space, narrow: Space) -> Space:
+    """The space without the algorithms that need the whole model, if none was asked for.
+
+    Raises:
+        InputError: if the user named one of them, or the baseline is one.
+    """
+    reasons = {
+        name: why
+        for name in tunable.options("algorithm")
+        if (why := scenario.needs_whole_model(name)) is not None
+    }
+    if scenario.baseline in reasons:
+        raise InputError(
+            f"--shard-model: {scenario.name} needs the whole model on each worker: "
+            f"{reasons[scenario.baseline]}."
+        )
+    if reasons and narrow.options("algorithm") != cut.options("algorithm"):
+        name, why = next(iter(reasons.items()))
+        raise InputError(
+            f"--space: algorithm: '{name}' cannot train with --shard-model: {why}; leave one out."
+        )
+    return tunable.leaving_out("algorithm", list(reasons))
 
 
 def _named(model: Model) -> Config:

@@ -71,6 +71,8 @@ class SearchSpec:
         cpus_per_trial, gpus_per_trial: what a trial occupies.
         workers_per_trial: among how many workers it is shared; `2-4` for as many as there is room
             for, the fewest of which share it.
+        shard_model: whether its workers divide the model among them, which may then be larger than
+            one of them could hold.
         precision, channels_last, compile: how networks are computed, as in `Computing`.
     """
 
@@ -100,6 +102,7 @@ class SearchSpec:
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     workers_per_trial: int | str | Sequence[int] = 1
+    shard_model: bool = False
     data_options: Mapping[str, Any] = field(default_factory=dict)
     noise_map: Mapping[str, str] = field(default_factory=dict)
     imbalance: str = "none"
@@ -145,6 +148,13 @@ class SearchSpec:
                 raise InputError(f"{_flag(name)}: got {folder!r}, expected a folder.")
         if not isinstance(self.no_history, bool):
             raise InputError(f"--no-history: got {self.no_history!r}, expected true or false.")
+        if not isinstance(self.shard_model, bool):
+            raise InputError(f"--shard-model: got {self.shard_model!r}, expected true or false.")
+        if self.shard_model and self.workers[0] == 1:
+            raise InputError(
+                "--shard-model: one worker has nobody to divide the model with: give "
+                "--workers-per-trial 2 or more."
+            )
         if self.no_history and self.history is not None:
             raise InputError("--history and --no-history exclude each other: give one of them.")
         for name in ("space", "settings", "data_options"):

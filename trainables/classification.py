@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from trainables.data import DataView
 from trainables.descent import DescentLearner, Sections
 from trainables.flops import FlopCounter
 from trainables.scenario import Scenario
-from trainables.scoring import evaluating, logits_of
+from trainables.scoring import logits_of
 from trainables.shared_layers import share_layers
 from trainables.tensors import TensorExamples, TensorView
 
@@ -57,12 +54,9 @@ class ClassificationLearner(DescentLearner):
             F.cross_entropy(model(inputs), labels).backward()
         return counter.total * len(self.data.train) // batch
 
-    def _forward(self, weights: dict[str, Tensor]) -> Callable[[Tensor], Tensor]:
-        return partial(functional_call, self.model, weights)
-
     def metrics_of(self, weights: dict[str, Tensor]) -> dict[str, float]:
-        with evaluating(self.model):
-            logits = logits_of(self._forward(weights), self.data.validation)
+        with self.answering(weights) as forward:
+            logits = logits_of(forward, self.data.validation)
             labels = self.data.validation.labels
             accuracy = (logits.argmax(1) == labels).float().mean()
             return {
@@ -74,6 +68,6 @@ class ClassificationLearner(DescentLearner):
         return metrics["accuracy"]
 
     def item_scores(self, items: TensorExamples) -> Tensor:
-        with evaluating(self.model):
-            logits = logits_of(self._forward(self.weights()), items)
+        with self.answering(self.weights()) as forward:
+            logits = logits_of(forward, items)
         return (logits.argmax(1) == items.labels).double()

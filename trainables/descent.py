@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar, Protocol
+from functools import partial
+from typing import ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from trainables.computing import Computing, compile_passes, computed
 from trainables.learner import DeviceData, Learner, State
@@ -17,6 +19,8 @@ from trainables.models import Model
 from trainables.optimizers import Optimizer
 from trainables.randomness import derive_seed, seed_cpu, shuffled_passes
 from trainables.schedules import Schedule
+from trainables.scoring import evaluating
+from trainables.sharding import parted, shard, undone, with_weights
 from trainables.training import Training
 
 
@@ -89,8 +93,8 @@ class DescentLearner(Learner):
         self.best: dict[str, Tensor] = {}
         self.best_merit = self._candidate = -math.inf
         with self._initialising():
-            network = computed(self.build().to(device), sections.computing)
-            self.model = self.prepared(network)
+            network = computed(self.build(), sections.computing)
+            self.model = self._placed(self.prepared(network))
         algorithm = self.algorithm
         sections.computing.require_divisible(algorithm.indivisible, algorithm.part_name())
         self.optimizer = sections.optimizer.build(self.model.parameters())
@@ -110,10 +114,16 @@ class DescentLearner(Learner):
     def plain_model(self) -> nn.Module:
         """A new network that no algorithm has touched, computed as a unit of compute is."""
         with self._initialising():
-            return self.build().to(self.device)
+            return self._placed(self.build())
+
+    def _placed(self, model: nn.Module) -> nn.Module:
+        """The network on the device, or this rank's part of it."""
+        if self.ranks.sharded:
+            return shard(model, self.device, self.ranks)
+        return model.to(self.device)
 
     def prepared(self, model: nn.Module) -> nn.Module:
-        """The network as the algorithm wants it, before its weights go to the optimizer."""
+        """The network as the algorithm wants it, before it goes to device and optimizer."""
         return model
 
     @abstractmethod
@@ -150,6 +160,26 @@ class DescentLearner(Learner):
         self.ranks.sum_gradients(self.model.parameters())
         self.sections.schedule.apply(self.optimizer, self.progress)
         self.optimizer.step()
+
+    @contextmanager
+    def answering(self, weights: dict[str, Tensor]) -> Iterator[Callable[[Tensor], Tensor]]:
+        """The network under some weights, in evaluation mode and without gradients."""
+        with evaluating(self.model):
+            if self.ranks.sharded:
+                with with_weights(self.model, weights):
+                    yield self.model
+            else:
+                yield partial(functional_call, self.model, weights)
+
+    @contextmanager
+    def _twin(self) -> Iterator[Self]:
+        if not self.ranks.sharded:
+            with super()._twin() as twin:
+                yield twin
+        else:
+            # What is divided cannot be copied: the work is done on it, and undone.
+            with undone(self.model, self.optimizer):
+                yield self._copy_but(self.model, self.optimizer, self.best)
 
     def current_weights(self) -> dict[str, Tensor]:
         """The weights that would count if this were the last step."""
@@ -192,3 +222,20 @@ class DescentLearner(Learner):
         self.order = state["order"]
         self.best = dict(state["best"])
         self.best_merit, self._candidate = state["best_merit"], state["candidate"]
+
+    def _own_parts(self, parts: State) -> State:
+        if not self.ranks.sharded:
+            return super()._own_parts(parts)
+        weights, of_each = self.model.state_dict(), parts["optimizer"]["state"]
+        moments = {
+            number: dict.fromkeys(of_each.get(number, {}), parameter)
+            for number, parameter in enumerate(self.model.parameters())
+        }
+        like = {
+            "model": weights,
+            "best": weights,
+            "optimizer": {"state": moments},
+            "algorithm": self.algorithm_state(),
+        }
+        own: State = parted(parts, like, self.device)
+        return own

@@ -20,7 +20,7 @@ import torch
 from ray.train import ControllerError, FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
 from ray.train.torch import TorchTrainer, get_device
 
-from trainables.ranks import ALONE, ProcessGroup, RankLost
+from trainables.ranks import ALONE, ProcessGroup, RankLost, of_lost_rank
 from trainables.scenario import load_scenario
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 
@@ -208,7 +208,8 @@ class _Recall:
 def serve(settings: dict[str, Any]) -> None:
     """What each worker of a group does until it is told to end."""
     device = get_device()
-    ranks = ProcessGroup(device) if torch.distributed.is_initialized() else ALONE
+    grouped = torch.distributed.is_initialized()
+    ranks = ProcessGroup(device, settings["sharded"]) if grouped else ALONE
     scenario = load_scenario(settings["scenario"])
     data = scenario.on_device(ray.get(settings["view"]), device, ranks)
     dispatcher, stop_file = settings["dispatcher"], Path(settings["stop_file"])
@@ -226,7 +227,7 @@ def serve(settings: dict[str, Any]) -> None:
             report = run.next_rung()
         except Exception as error:
             run = None
-            own = None if isinstance(error, RankLost) else RungReport.of_error(request, error)
+            own = None if of_lost_rank(error) else RungReport.of_error(request, error)
             told = done, ranks.rank, ranks.size, None if own is None else asdict(own)
             if not ray.get(dispatcher.failed.remote(*told)):
                 raise

@@ -118,7 +118,9 @@ class _WholeProgram(ModuleTracker):
 
 
 # Operations of these libraries move data, talk to other processes or take notes.
-_FREE_NAMESPACES = frozenset({"prim", "prims", "rngprims", "profiler", "c10d", "_c10d_functional"})
+_FREE_NAMESPACES = frozenset(
+    {"prim", "prims", "rngprims", "profiler", "c10d", "_c10d_functional", "fsdp"}
+)
 
 _HEAVY = re.compile(
     r"mm(?:_|$)|mv_?$|dot_?$|matmul|conv(?!ert)|rnn|lstm|gru|_fft_|attention|transformer_encoder"

@@ -15,6 +15,7 @@ from trainables.flops import FlopCounter, OutOfCompute
 from trainables.memory import bytes_held
 from trainables.randomness import RandomState, derive_seed
 from trainables.ranks import Ranks
+from trainables.sharding import gathered
 
 State = dict[str, Any]
 
@@ -241,9 +242,9 @@ class Learner(ABC):
         """
         if kind not in self._step_flops:
             # Counted on a copy: counting slows a step down, and nothing may be done twice.
-            twin = self._twin()
             devices = [self.device] if self.device.type == "cuda" else []
-            with torch.random.fork_rng(devices), self._measured(FlopCounter()) as counter:
+            generators = torch.random.fork_rng(devices)
+            with self._twin() as twin, generators, self._measured(FlopCounter()) as counter:
                 work(twin)
             self._step_flops[kind] = self.ranks.total(counter.total)
             if not self._step_flops[kind]:
@@ -251,9 +252,14 @@ class Learner(ABC):
                 raise RuntimeError(f"a step costs no counted compute (kind of step: '{kind}')")
         return self._step_flops[kind]
 
-    def _twin(self) -> Self:
-        """A copy that shares the data, which an algorithm may hold on to by its parts."""
-        shared = (self._shared, *vars(self._shared).values())
+    @contextmanager
+    def _twin(self) -> Iterator[Self]:
+        """One like this learner; what is done to it leaves this one as it is."""
+        yield self._copy_but()
+
+    def _copy_but(self, *kept: object) -> Self:
+        """A copy that shares what is kept, and the data, also by its parts."""
+        shared = (self._shared, *vars(self._shared).values(), *kept)
         return copy.deepcopy(self, {id(each): each for each in shared})
 
     @final
@@ -266,7 +272,12 @@ class Learner(ABC):
 
     @final
     def state_dict(self) -> State:
-        """Everything that a learner built alike needs to go on as this one would; a copy."""
+        """Everything that a learner built alike needs to go on as this one would; a copy.
+
+        The parts of a model that is divided are put together on rank 0, and are on no other: all
+        ranks have to ask for it, and rank 0 has what counts. It may be loaded divided or whole.
+        """
+        parts = self.parts_state()
         return {
             "unit": self.unit,
             "horizon": self.horizon,
@@ -281,7 +292,7 @@ class Learner(ABC):
             "diverged": bool(self._diverged.item()),
             "step_flops": dict(self._step_flops),
             "random": self._random.state_dict(),
-            "parts": copy.deepcopy(self.parts_state()),
+            "parts": gathered(parts, self.ranks) if self.ranks.sharded else copy.deepcopy(parts),
         }
 
     @final
@@ -298,4 +309,8 @@ class Learner(ABC):
         same = state.get("micro_batches", 1) == self.micro_batches
         self._step_flops = dict(state["step_flops"]) if same else {}
         self._random.load_state_dict(state["random"])
-        self.load_parts_state(copy.deepcopy(state["parts"]))  # optimizers keep what they get
+        self.load_parts_state(self._own_parts(state["parts"]))
+
+    def _own_parts(self, parts: State) -> State:
+        """A copy of saved parts, of which optimizers keep what they get."""
+        return copy.deepcopy(parts)

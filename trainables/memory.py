@@ -52,6 +52,8 @@ class LiveBytes:
 def tensors_in(value: Any) -> Iterator[Tensor]:
     """The tensors in nested lists, tuples and mappings that have memory of their own."""
     if isinstance(value, Tensor):
+        # Of a tensor that is divided over ranks, this rank's part: DTensor takes 0.6 s to import.
+        value = value.to_local() if hasattr(value, "to_local") else value
         if value.layout == torch.strided and value.device.type != "meta":
             yield value
     elif isinstance(value, dict):

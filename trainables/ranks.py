@@ -21,6 +21,11 @@ class RankLost(RuntimeError):
     """Another rank is no longer there; nothing is wrong with what this one does."""
 
 
+def of_lost_rank(error: BaseException) -> bool:
+    """Whether an error says that another rank is gone, also in the words of FSDP's collectives."""
+    return isinstance(error, RankLost | dist.DistError) or "gloo/" in str(error)
+
+
 @contextmanager
 def _together() -> Iterator[None]:
     """Around a collective: tells its failure apart from everything else that can go wrong."""
@@ -36,17 +41,28 @@ class Ranks(ABC):
     Attributes:
         rank: this one's number.
         size: how many there are.
+        sharded: whether a model is divided among them, see `trainables.sharding`.
         part: while `divided` has items worked on, this rank's part of them and how many there are.
     """
 
     rank: int
     size: int
+    sharded: bool = False
     part: tuple[slice, int] | None = None
 
     def share(self, total: int) -> slice:
         """This rank's part of `total` items; the last parts may be smaller, or empty."""
         width = -(-total // self.size)
         return slice(min(self.rank * width, total), min((self.rank + 1) * width, total))
+
+    def chunks(self, items: Tensor, most: int) -> list[Tensor]:
+        """This rank's part of items [n, ...], so many at a time.
+
+        There are as many chunks on every rank, the last ones empty maybe: a model that is divided
+        has to run everywhere or nowhere.
+        """
+        own, width = items[self.share(len(items))], -(-len(items) // self.size)
+        return [own[start : start + most] for start in range(0, max(width, 1), most)]
 
     def divided(self, function: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
         """What a function gives for items [n, ...], of which each rank works on its part.
@@ -78,7 +94,7 @@ class Ranks(ABC):
 
     @abstractmethod
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Makes each gradient its sum over ranks."""
+        """Makes each gradient its sum over ranks; what is divided has been summed on the way."""
 
     @abstractmethod
     def total(self, number: int) -> int:
@@ -122,11 +138,16 @@ class Alone(Ranks):
 
 
 class ProcessGroup(Ranks):
-    """The ranks of torch's default process group, which must be up."""
+    """The ranks of torch's default process group, which must be up.
 
-    def __init__(self, device: torch.device) -> None:
+    Args:
+        device: where each of them trains.
+        sharded: whether they divide a model among them, rather than each hold all of it.
+    """
+
+    def __init__(self, device: torch.device, sharded: bool = False) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
-        self.device = device
+        self.device, self.sharded = device, sharded
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ProcessGroup:
         return self
@@ -148,7 +169,13 @@ class ProcessGroup(Ranks):
 
     @torch.no_grad()
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
+        if self.sharded:
+            from torch.distributed.tensor import DTensor
+
+            parameters = [p for p in parameters if not isinstance(p, DTensor)]
         gradients = [p.grad for p in parameters if p.grad is not None]
+        if not gradients:
+            return
         for gradient, summed in zip(gradients, self.sum_of_each(gradients), strict=True):
             gradient.copy_(summed)
 

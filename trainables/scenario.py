@@ -150,6 +150,12 @@ class Scenario(ABC):
             InputError: if the config is not one of this scenario.
         """
 
+    def needs_whole_model(self, algorithm: str) -> str | None:
+        """Why an algorithm cannot train a model that is divided over workers; None if it can."""
+        chosen: Any = option(self.algorithm, algorithm)
+        why: str | None = chosen.needs_whole_model
+        return why
+
     def extra_information(self, config: Config) -> str | None:
         """What the config's algorithm is told that the baseline is not, or None."""
         return None

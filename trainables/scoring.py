@@ -38,7 +38,7 @@ def losses_of(model: nn.Module, examples: TensorExamples) -> Tensor:
 
 def logits_at(model: nn.Module, examples: TensorExamples, rows: Tensor) -> Tensor:
     """Logits [m, classes] of the examples at some indices [m], divided among the ranks."""
-    own = rows[examples.ranks.share(len(rows))]
+    chunks = examples.ranks.chunks(rows, examples.chunk)
     with evaluating(model):
-        parts = [model(examples.inputs[chunk]) for chunk in own.split(examples.chunk)]
+        parts = [model(examples.inputs[chunk]) for chunk in chunks]
     return examples.ranks.gather(torch.cat(parts), len(rows))

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainables.batch_norm import SharedBatchNorm
-from trainables.dropout import MULTIPLYING, SharedDropout
+from trainables.dropout import shared_dropout
 from trainables.ranks import Ranks
 
 
@@ -16,8 +16,6 @@ def share_layers(model: nn.Module, ranks: Ranks) -> nn.Module:
         return model
     if isinstance(model, _BatchNorm):
         return SharedBatchNorm(model, ranks)
-    if isinstance(model, MULTIPLYING):
-        return SharedDropout(model, ranks)
     for name, child in model.named_children():
         setattr(model, name, share_layers(child, ranks))
-    return model
+    return shared_dropout(model, ranks)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.randomness import derive_seed, permutation
+from trainables.sharding import UnderWeights, copied_weights, with_weights
 from trainables.tensors import TensorExamples
 
 BATCH = 64
@@ -41,22 +43,41 @@ def trained_copy(
         observe: told of each step the batch's indices [batch] and the logits [batch, classes]
             from which the step is taken.
     """
-    trained = copy.deepcopy(model).train()
-    optimizer = torch.optim.AdamW(trained.parameters(), lr=LEARNING_RATE, fused=True)
+    train = partial(_train, examples, rows, epochs, seed, annealed, observe)
+    if not examples.ranks.sharded:
+        copied = copy.deepcopy(model)
+        train(copied)
+        return copied
+    # What is divided cannot be copied: it is trained itself, and put back.
+    with with_weights(model, model.state_dict()):
+        train(model)
+        weights = copied_weights(model)
+    return UnderWeights(model, weights)
+
+
+def _train(
+    examples: TensorExamples,
+    rows: Tensor,
+    epochs: int,
+    seed: int,
+    annealed: bool,
+    observe: Observe | None,
+    model: nn.Module,
+) -> None:
+    optimizer = torch.optim.AdamW(model.train().parameters(), lr=LEARNING_RATE, fused=True)
     ranks, steps = examples.ranks, epochs * math.ceil(len(rows) / BATCH)
     for step, batch in enumerate(_batches(rows, epochs, seed)):
         if annealed:
             rate = 0.5 * LEARNING_RATE * (1.0 + math.cos(math.pi * step / steps))
             optimizer.param_groups[0]["lr"] = rate
-        logits = ranks.divided(lambda own: trained(examples.inputs[own]), batch)
+        logits = ranks.divided(lambda own: model(examples.inputs[own]), batch)
         if observe is not None:
             observe(batch, logits.detach())
         loss = F.cross_entropy(logits, examples.labels[batch])
         optimizer.zero_grad()
         loss.backward()
-        ranks.sum_gradients(trained.parameters())
+        ranks.sum_gradients(model.parameters())
         optimizer.step()
-    return trained
 
 
 def _batches(rows: Tensor, epochs: int, seed: int) -> Iterator[Tensor]:

@@ -58,9 +58,9 @@ class TensorExamples:
         """
         return 256 if self.inputs.device.type == "cpu" else 2048
 
-    def own_inputs(self) -> tuple[Tensor, ...]:
+    def own_inputs(self) -> list[Tensor]:
         """This rank's part of the inputs in order, a chunk at a time."""
-        return self.inputs[self.ranks.share(len(self))].split(self.chunk)
+        return self.ranks.chunks(self.inputs, self.chunk)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from trainables.computing import Computing
 from trainables.learner import DeviceData, Learner
 from trainables.memory import DeviceMemory, OutOfMemory, bytes_asked_for, is_out_of_memory
 from trainables.scenario import load_scenario
+from trainables.sharding import gathered
 
 CHECKPOINT_SECONDS = 30.0
 SLICES = 64
@@ -177,11 +178,13 @@ class TrialRun:
 
     def _newest_state(self) -> dict[str, Any] | None:
         """The state an earlier attempt left inside this rung, else that of the last rung."""
+        # A model that is divided over ranks may be too large for the device of one.
+        device = torch.device("cpu") if self.ranks.sharded else self.device
         inside = sorted(Path(self.request.folder).glob(f"*-inside-{self.rung}.pt"))
         if inside:
-            return read_checkpoint(inside[-1], self.device)
+            return read_checkpoint(inside[-1], device)
         if self.request.checkpoint is not None and self.request.fidelity == "prefix":
-            return read_checkpoint(Path(self.request.checkpoint), self.device)
+            return read_checkpoint(Path(self.request.checkpoint), device)
         return None
 
     def continues(self, request: TrialRequest) -> bool:
@@ -272,7 +275,7 @@ class TrialRun:
                 return False
             reached = min(reached + slice_compute, level)
             self.learner.advance(reached)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            if self.ranks.any(time.monotonic() - saved > CHECKPOINT_SECONDS):
                 self._save("inside")
                 saved = time.monotonic()
         return True
@@ -294,14 +297,19 @@ class TrialRun:
 
     def _save(self, kind: str) -> str:
         path = Path(self.request.folder) / f"{self.request.attempt:07d}-{kind}-{self.rung}.pt"
-        if self.ranks.rank == 0:
-            write_checkpoint(path, self.learner.state_dict())
+        if self.ranks.rank == 0 or self.ranks.sharded:
+            state = self.learner.state_dict()
+            if self.ranks.rank == 0:
+                write_checkpoint(path, state)
         return str(path)
 
     def _save_weights(self) -> str:
         path = Path(self.request.folder) / f"{self.request.attempt:07d}-weights.safetensors"
+        weights = self.learner.weights()
+        if self.ranks.sharded:
+            weights = gathered(weights, self.ranks)
         if self.ranks.rank == 0:
-            write_weights(path, self.learner.weights())
+            write_weights(path, weights)
         return str(path)
 
 

@@ -30,15 +30,18 @@ CLOSE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class GroupResources:
-    """The fewest and the most workers of a group, and the CPUs and GPUs of each.
+    """The fewest and the most workers of a group, the CPUs and GPUs of each, and what they share.
 
-    A group begins with as many as find room, and never with less than the fewest.
+
+    A group begins with as many as find room, and never with less than the fewest. `sharded` has
+    them divide the model among them.
     """
 
     fewest: int
     most: int
     cpus: float
     gpus: float
+    sharded: bool = False
 
     @property
     def bundle(self) -> dict[str, float]:
@@ -72,7 +75,12 @@ class WorkerGroup:
     ) -> None:
         self.resources = resources
         self._stop_file = Path(stop_file)
-        self._settings = {"scenario": scenario, "view": ray.put(view), "stop_file": stop_file}
+        self._settings = {
+            "scenario": scenario,
+            "view": ray.put(view),
+            "stop_file": stop_file,
+            "sharded": resources.sharded,
+        }
         self._start()
 
     def _start(self) -> None:

@@ -563,6 +563,17 @@ def test_no_history_to_show(
     refused("history", place, words=["history", *words])
 
 
+def test_a_model_to_divide_among_one_worker(refused: Refused) -> None:
+    words = ["--shard-model", "--workers-per-trial 2"]
+    refused("search", "curriculum", "--data", "digits", "--shard-model", words=words)
+
+
+def test_a_model_to_divide_where_it_must_be_whole(refused: Refused) -> None:
+    flags = ("--workers-per-trial", 2, "--shard-model")
+    words = ["--shard-model", "continual", "whole model", "grows"]
+    refused("search", "continual", "--data", "digits", *flags, words=words)
+
+
 @pytest.mark.parametrize("more", [["--set", "a=1"], ["--labels", "5"]])
 def test_a_setting_given_twice(refused: Refused, more: list[str]) -> None:
     name = "a" if "a=1" in more else "labels"

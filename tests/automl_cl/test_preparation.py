@@ -7,6 +7,7 @@ import pytest
 from automl_cl.preparation import prepare
 from automl_cl.spec import SearchSpec
 from search_spaces import Float, InputError, Space
+from trainables.scenario import load_scenario
 
 
 def space_of(**settings: Any) -> Space:
@@ -69,3 +70,18 @@ def test_scenario_and_data_must_be_there() -> None:
         prepare(SearchSpec("curiculum", "digits"))
     with pytest.raises(InputError, match="'digts'"):
         prepare(SearchSpec("curriculum", "digts"))
+
+
+def test_who_needs_the_whole_model_is_left_out_where_it_is_divided() -> None:
+    divided: dict[str, Any] = {"workers_per_trial": 2, "shard_model": True}
+    whole, left = (set(space_of(**more).options("algorithm")) for more in ({}, divided))
+    assert left < whole
+    needy = {name for name in whole if load_scenario("curriculum").needs_whole_model(name)}
+    assert whole - left == needy >= {"dds", "screener_net"}
+    named = ["superloss", "dds"]
+    with pytest.raises(InputError, match="--space: algorithm: 'dds' cannot train with --shard-mo"):
+        space_of(space={"algorithm": named}, **divided)
+    assert space_of(space={"algorithm": named[:1]}, **divided).options("algorithm") == [
+        "plain",
+        "superloss",
+    ]

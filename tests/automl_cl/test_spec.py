@@ -28,6 +28,7 @@ FULL = {
     "cpus_per_trial": 0.5,
     "gpus_per_trial": 0.25,
     "workers_per_trial": 1,
+    "shard_model": False,
 }
 
 
@@ -97,6 +98,8 @@ def test_asymmetric_noise_of_a_run_before_there_were_maps_is_pair_flip() -> None
         ("cpus_per_trial", 0, "--cpus-per-trial: got 0, expected a number from 0.01"),
         ("gpus_per_trial", -1, "--gpus-per-trial: got -1, expected a number from 0"),
         ("workers_per_trial", 0, "--workers-per-trial: got 0"),
+        ("shard_model", 1, "--shard-model: got 1, expected true or false"),
+        ("shard_model", True, "--shard-model: one worker has nobody to divide the model with"),
         ("workers_per_trial", 1.0, "--workers-per-trial: got 1.0, expected a whole number"),
         ("scenario", "", "--scenario: got '', expected a name"),
         ("data", 3, "--data: got 3, expected a name"),

@@ -18,6 +18,7 @@ import torch.distributed as dist
 from search_spaces import narrowed
 from trainables.checkpoint import read_checkpoint, write_checkpoint
 from trainables.data import DataView, Examples
+from trainables.memory import bytes_held
 from trainables.ranks import ALONE, ProcessGroup, Ranks
 from trainables.scenario import load_scenario
 
@@ -73,25 +74,38 @@ def learner_of(name: str, model: str, ranks: Ranks) -> Any:
     return scenario.learner(config, scenario.on_device(view, CPU, ranks), 3, CPU)
 
 
-def trained(name: str, model: str, ranks: Ranks, checkpoint: Path | None) -> dict[str, Any]:
-    """What training ends with, by way of a checkpoint that rank 0 writes if one is named."""
+def begun(name: str, model: str, ranks: Ranks) -> Any:
+    """A learner half of whose training is over."""
     learner = learner_of(name, model, ranks)
     learner.begin(HORIZONS.get(name.split("/")[0], 4.0))
     learner.advance(1.5)
     learner.evaluate()
-    if checkpoint is not None:
-        if ranks.rank == 0:
-            write_checkpoint(checkpoint, learner.state_dict())
-        ranks.any(True)  # so that none reads before it is written
+    return learner
+
+
+def trained(name: str, model: str, ranks: Ranks, checkpoint: Path | None) -> dict[str, Any]:
+    """What training ends with; by way of a checkpoint, if one is named.
+
+    It is that of an earlier run if it is there, else rank 0 writes it.
+    """
+    if checkpoint is None:
+        learner = begun(name, model, ranks)
+    else:
+        if not checkpoint.exists():
+            state = begun(name, model, ranks).state_dict()
+            if ranks.rank == 0:
+                write_checkpoint(checkpoint, state)
+            ranks.any(True)  # so that none reads before it is written
         learner = learner_of(name, model, ranks)
         learner.load_state_dict(read_checkpoint(checkpoint, CPU))
     learner.advance(3.0)
     metrics = learner.evaluate()
     return {
+        "held": bytes_held([learner.parts_state()[part] for part in ("model", "optimizer")]),
         "spent": learner.spent,
         "evaluated": learner.evaluated,
         "metrics": metrics,
-        "parts": learner.parts_state(),
+        "parts": learner.state_dict()["parts"],
     }
 
 
@@ -101,13 +115,14 @@ def main() -> None:
         parser.add_argument(name, type=int)
     parser.add_argument("folder")
     parser.add_argument("jobs", nargs="+", help="MODEL:SCENARIO/ALGORITHM, :resumed if it is")
+    parser.add_argument("--sharded", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder, ranks = Path(given.folder), ALONE
     if given.size > 1:
         where = f"file://{folder}/store"
         dist.init_process_group("gloo", where, rank=given.rank, world_size=given.size)
-        ranks = ProcessGroup(CPU)
+        ranks = ProcessGroup(CPU, given.sharded)
     found = {}
     for number, job in enumerate(given.jobs):
         model, name, *how = job.split(":")

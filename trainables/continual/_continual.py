@@ -28,6 +28,8 @@ class Continual(Part, ABC):
         state: tensors on the training device, saved and restored with the run as they are.
         extra_information: what the algorithm is told that the baseline is not; None for most. A
             win with it is marked and never recommended.
+        needs_whole_model: why the network cannot be divided over workers, as the end of a
+            sentence; None if it can.
         stability: the hyperparameters that decide nothing before there is an earlier task. One
             task alone cannot tell good values from bad ones.
         indivisible: why a batch cannot pass through the network in parts, or compiled, as the
@@ -37,6 +39,7 @@ class Continual(Part, ABC):
     kind: ClassVar[str] = "algorithm"
     extra_information: ClassVar[str | None] = None
     indivisible: ClassVar[str | None] = None
+    needs_whole_model: ClassVar[str | None] = "its network grows from task to task"
     stability: ClassVar[frozenset[str]] = frozenset()
 
     state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -153,7 +153,8 @@ class ContinualLearner(Learner):
         self.network.train()
         loss = self.algorithm.loss(self.network, inputs, labels)
         penalty = self.algorithm.penalty(self.network)
-        self.optimizer.zero_grad()
+        # Not the optimizer's: old gradients of what it leaves alone would be summed again.
+        self.network.zero_grad()
         loss.backward()
         self.ranks.sum_gradients(self.network.parameters())
         if penalty is not None:

@@ -15,7 +15,6 @@ from search_spaces import Float, Int
 from trainables.continual._continual import Continual, cross_entropy
 from trainables.continual._network import GrowingNetwork
 from trainables.optimizers import Optimizer
-from trainables.ranks import Ranks
 from trainables.scoring import evaluating
 from trainables.tensors import TensorExamples
 
@@ -60,7 +59,7 @@ class SLCA(Continual):
     def end_task(self, network: GrowingNetwork, task: TensorExamples, memory: int) -> None:
         self._remember(network, task)
         if network.known and self.alignment_epochs:
-            self._align(network, task.ranks)
+            self._align(network)
 
     def _remember(self, network: GrowingNetwork, task: TensorExamples) -> None:
         """Keeps mean [classes, d] and covariance [classes, d, d] of the new classes' features."""
@@ -84,9 +83,9 @@ class SLCA(Continual):
         for name, values in (("mean", new[:, 0]), ("covariance", new[:, 1:])):
             self.state[name] = torch.cat([self.state.get(name, values[:0]), values])
 
-    def _align(self, network: GrowingNetwork, ranks: Ranks) -> None:
+    def _align(self, network: GrowingNetwork) -> None:
         """Trains copies of the heads (section 3.3, equation 4) and keeps them in `state`."""
-        sizes, device = network.sizes, self.state["mean"].device
+        sizes, device, ranks = network.sizes, self.state["mean"].device, network.ranks
         heads = [
             (head.weight.detach().clone().requires_grad_(), head.bias.detach().clone())
             for head in network.heads

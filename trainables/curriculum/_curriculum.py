@@ -38,11 +38,14 @@ class Curriculum(Part):
             set; None for most. A win with it is marked and never recommended.
         indivisible: why a batch cannot pass through the network in parts, or compiled, as the
             end of a sentence; None where it can.
+        needs_whole_model: why it cannot teach a model that is divided over workers, as the end of
+            a sentence; None if it can.
     """
 
     kind: ClassVar[str] = "algorithm"
     extra_information: ClassVar[str | None] = None
     indivisible: ClassVar[str | None] = None
+    needs_whole_model: ClassVar[str | None] = None
 
     state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
     networks: dict[str, nn.Module] = field(

@@ -31,7 +31,7 @@ class CurriculumLearner(ClassificationLearner):
         seed = derive_seed(self.seed, "algorithm")
         self.algorithm.data_prepare(self.data.train, seed)
         self.algorithm.model_prepare(model, self.data.train, seed)
-        return model.to(self.device)
+        return model
 
     def prepare(self) -> None:
         """Nothing more: what costs compute comes with the first epoch."""

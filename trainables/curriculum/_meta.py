@@ -103,6 +103,7 @@ class MetaCurriculum(Curriculum, ABC):
     """
 
     indivisible: ClassVar[str | None] = "torch.func differentiates its losses in forward mode"
+    needs_whole_model: ClassVar[str | None] = "it differentiates along all weights at once"
 
     meta_share: Annotated[float, Within(Float(0.01, 0.5))] = 0.1
 

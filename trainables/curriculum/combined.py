@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -26,6 +26,8 @@ class Combined(Curriculum):
 
     Zhou et al., ACM MM 2022, whose example is `baby_step` with `superloss`.
     """
+
+    needs_whole_model: ClassVar[str | None] = "what weighs its examples may be a second network"
 
     data: DataCurriculum = BabyStep()
     loss: LossCurriculum = SuperLoss()

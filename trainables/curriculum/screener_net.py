@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,8 @@ class ScreenerNet(LossCurriculum):
     Adam at 1e-3, margin M = 1. It sees the batch as the model saw it, augmented alike, and its
     weights before a step are those of the step. A step costs two of the baseline's.
     """
+
+    needs_whole_model: ClassVar[str | None] = "it trains a second network of the same size"
 
     margin: Annotated[float, Float(0.3, 3.0, log=True)] = 1.0
     lr: Annotated[float, Float(1e-5, 1e-2, log=True)] = 1e-3

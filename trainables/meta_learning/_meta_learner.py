@@ -74,6 +74,8 @@ class MetaLearner(Part, ABC):
     Attributes:
         state: tensors on the training device, saved and restored with the run as they are.
         extra_information: what the algorithm is told that the baseline is not, or None.
+        needs_whole_model: why its network cannot be divided over workers, as the end of a
+            sentence; None if it can.
         regresses: whether it can be used for regression too.
         indivisible: why a batch cannot pass through the network in parts, or compiled, as the
             end of a sentence; None where it can.
@@ -82,6 +84,7 @@ class MetaLearner(Part, ABC):
     kind: ClassVar[str] = "algorithm"
     extra_information: ClassVar[str | None] = None
     indivisible: ClassVar[str | None] = None
+    needs_whole_model: ClassVar[str | None] = "it copies its network and runs parts of it alone"
     regresses: ClassVar[bool] = True
 
     state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from trainables.ranks import Ranks
 from trainables.semi_supervised._average import Average
+from trainables.sharding import UnderWeights
 
 
 @final
@@ -39,6 +40,9 @@ class Networks:
     def average_probabilities(self, inputs: Tensor) -> Tensor:
         """What the average network believes, [batch, classes]; no gradients."""
         weights = self._average.weights()
+        if self._ranks.sharded:
+            average = UnderWeights(self._model, weights)
+            return self._ranks.divided(average, inputs).softmax(1)
         # A forward pass writes into buffers, and what it writes is not to be averaged.
         weights |= {name: weights[name].clone() for name, _ in self._model.named_buffers()}
         forward = partial(functional_call, self._model, weights)

@@ -27,10 +27,13 @@ class SemiSupervised(Part, ABC):
         state: tensors on the training device, saved and restored with the run as they are.
         indivisible: why a batch cannot pass through the network in parts, or compiled, as the
             end of a sentence; None where it can.
+        needs_whole_model: why it cannot train a model that is divided over workers, as the end of
+            a sentence; None if it can.
     """
 
     kind: ClassVar[str] = "algorithm"
     indivisible: ClassVar[str | None] = None
+    needs_whole_model: ClassVar[str | None] = None
 
     average: Annotated[float, Categorical([0.0, 0.9, 0.99, 0.999])] = 0.999
 
