@@ -11,10 +11,11 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from trainables.computing import Computing, compile_passes, computed
+from trainables.computing import Computing
 from trainables.learner import DeviceData, Learner, State
 from trainables.models import Model
 from trainables.optimizers import Optimizer
+from trainables.passes import compile_passes, computed
 from trainables.randomness import derive_seed, seed_cpu, shuffled_passes
 from trainables.schedules import Schedule
 from trainables.training import Training

@@ -9,13 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces import InputError, narrowed
-from trainables.computing import (
-    LONG_ENOUGH,
-    Computing,
-    compile_passes,
-    computed,
-)
+from trainables.computing import LONG_ENOUGH, Computing
 from trainables.flops import FlopCounter
+from trainables.passes import compile_passes, computed
 from trainables.scenario import load_scenario, scenario_names
 
 

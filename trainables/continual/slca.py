@@ -83,7 +83,9 @@ class SLCA(Continual):
             if isinstance(head, nn.Linear)
         ]
         leaves = [leaf.requires_grad_() for head in heads for leaf in head]
-        optimizer = torch.optim.SGD(leaves, self.alignment_lr, momentum=0.9, weight_decay=5e-4)
+        optimizer = torch.optim.SGD(
+            leaves, self.alignment_lr, momentum=0.9, weight_decay=5e-4, fused=True
+        )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.alignment_epochs)
         means, roots = self.state["mean"] * self._shrinkage_of(sizes), self._roots()
         labels = torch.arange(len(means), device=device).repeat_interleave(self.samples)
