@@ -39,10 +39,11 @@ from trainables.scenario import load_scenario
 
 GOAL = 0.95
 SHARING = (1, 4, 16)
+BUSY = "curriculum: share of time that the GPU is busy"
 PHASES = ("forward", "backward", "optimizer", "data and loss", "between steps")
 SETTINGS: dict[str, dict[str, Any]] = {
     "curriculum": {},
-    "semi_supervised": {"labels": 500},
+    "semi_supervised": {"labels": 200},
     "continual": {"tasks": 2, "hpo_protocol": "oracle_stream"},
     "meta_learning": {"ways": 2, "validation_episodes": 10, "test_episodes": 10},
 }
@@ -202,6 +203,16 @@ def where_time_goes(baseline: Baseline) -> list[Measured]:
     ]
 
 
+def busy(baseline: Baseline) -> Measured:
+    """How much of a training's time kernels run on the GPU; the rest it waits for the host."""
+    learner, seconds = baseline.learner(), 0.0
+    learner.advance(baseline.epochs / 4)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        seconds = baseline._timed(lambda: learner.advance(baseline.epochs))
+    kernels = sum(each.self_device_time_total for each in profile.key_averages()) / 1e6
+    return Measured(BUSY, kernels / seconds, 1)
+
+
 def compiling(eager: Baseline) -> list[Measured]:
     """What compiling takes, what it saves, and after how many steps it has paid."""
     compiled = copy.copy(eager)
@@ -240,7 +251,7 @@ def names_of_all() -> list[str]:
     """What is measured on a GPU, by name."""
     shares = [f"{scenario}: share of the loop by hand" for scenario in LOOPS]
     shares += [f"trials a minute, {sharing} sharing the GPU" for sharing in SHARING]
-    return [*shares, *(f"curriculum: share of time, {name}" for name in PHASES)]
+    return [*shares, *(f"curriculum: share of time, {name}" for name in PHASES), BUSY]
 
 
 def measure(given: argparse.Namespace) -> list[Measured]:
@@ -267,6 +278,7 @@ def measure(given: argparse.Namespace) -> list[Measured]:
     if not given.quick:
         found += compiling(baselines["curriculum"])
     if on_gpu:
+        found.append(busy(baselines["curriculum"]))
         found += [trials_a_minute(sharing, given.quick) for sharing in SHARING]
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -137,8 +138,8 @@ def test_compiling_pays_where_the_horizon_is_long_enough() -> None:
     assert not auto.divided(8).pays_to_compile(10**9), "it is after memory, not speed"
 
 
-@pytest.mark.slow
-def test_what_is_compiled_runs_as_it_is_while_counted_copied_and_evaluated() -> None:
+def test_what_is_compiled_runs_as_it_is_while_counted_copied_and_evaluated(monkeypatch) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     model = computed(network(), Computing(compile="always"))
     compile_passes(model)
     calls: list[str] = []
