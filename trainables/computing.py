@@ -20,8 +20,6 @@ from search_spaces import (
     to_config,
 )
 
-LONG_ENOUGH = 20_000
-"""Steps from which on compiling pays; docs/search.md says how that was found."""
 SECTION = "computing"
 
 
@@ -32,10 +30,11 @@ class Computing(Part):
     `precision` bfloat16 runs the network's passes under autocast: weights, optimizer, losses and
     whatever is kept of examples stay float32. `channels_last` lays convolutions' weights and
     images out channel by channel. `compile` compiles the passes that train: `always`, or with
-    `auto` where the horizon is long enough to win back what compiling takes. `micro_batches`
-    above 1 passes a batch through the network in so many parts, each computed once more on the
-    way back, so that the activations of one part are held at a time; the loss is that of the
-    whole batch. It costs another forward pass, and batch normalisation then goes by the parts.
+    `auto` where a run is of at least `compile_from` steps of the baseline, and so wins back what
+    compiling takes. `micro_batches` above 1 passes a batch through the network in so many parts,
+    each computed once more on the way back, so that the activations of one part are held at a
+    time; the loss is that of the whole batch. It costs another forward pass, and batch
+    normalisation then goes by the parts.
     """
 
     kind: ClassVar[str] = SECTION
@@ -44,6 +43,7 @@ class Computing(Part):
     precision: Annotated[str, Within(Categorical(["float32", "bfloat16"]))] = "float32"
     channels_last: Annotated[bool, Within(Categorical([False, True]))] = False
     compile: Annotated[str, Within(Categorical(["never", "auto", "always"]))] = "never"
+    compile_from: Annotated[int, Within(Int(1, 10**9))] = 20_000
     micro_batches: Annotated[int, Within(Int(1, 1024))] = 1
 
     @classmethod
@@ -67,7 +67,7 @@ class Computing(Part):
         """Whether a run of so many steps is compiled."""
         if self.micro_batches > 1:
             return False  # it is after memory, not speed
-        return self.compile == "always" or (self.compile == "auto" and steps >= LONG_ENOUGH)
+        return self.compile == "always" or (self.compile == "auto" and steps >= self.compile_from)
 
     def require_divisible(self, why_not: str | None, algorithm: str) -> None:
         """Refuses parts of a batch to an algorithm that cannot have them.

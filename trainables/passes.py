@@ -37,57 +37,64 @@ def compile_passes(network: nn.Module) -> None:
         # What another learner of this process has left would have shapes counted as dynamic, and
         # after some graphs no more compiled: the same run would not compute the same everywhere.
         torch.compiler.reset()
-        network.compiled = torch.compile(network.run, dynamic=False)
+        network._compiled_pass = torch.compile(network._one_pass, dynamic=False)
 
 
 class Computed(nn.Module):
-    """What a network's class gets before it: passes by its `computing`."""
+    """What a network's class gets before it; named so that no network has such attributes."""
 
-    computing: ClassVar[Computing]
-    compiled: Callable[..., Tensor] | None = None
+    _computing: ClassVar[Computing]
+    _compiled_pass: Callable[..., Tensor] | None = None
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """What the network gives for inputs [batch, ...], as float32."""
         trains = self.training and torch.is_grad_enabled()
-        parts = self._parts(len(inputs[0])) if trains else 1
+        evaluates = not self.training and not torch.is_grad_enabled()
+        parts = self._parts_of(len(inputs[0])) if trains or evaluates else 1
         if parts > 1:
-            return self._in_parts(parts, inputs)
-        return (self.compiled or self.run)(*inputs) if trains else self.run(*inputs)
+            divided = zip(*(each.tensor_split(parts) for each in inputs), strict=True)
+            passed = self._checkpointed_pass if trains else self._one_pass
+            return torch.cat([passed(*part) for part in divided])
+        return (
+            (self._compiled_pass or self._one_pass)(*inputs) if trains else self._one_pass(*inputs)
+        )
 
-    def run(self, *inputs: Tensor) -> Tensor:
+    def _one_pass(self, *inputs: Tensor) -> Tensor:
         """One pass."""
-        with self._autocast(inputs[0].device):
+        with self._autocast_on(inputs[0].device):
             outputs: Tensor = super().forward(*inputs)
         return outputs.float()
 
-    def _autocast(self, device: torch.device) -> AbstractContextManager[Any]:
-        if self.computing.precision == "float32":
+    def _autocast_on(self, device: torch.device) -> AbstractContextManager[Any]:
+        if self._computing.precision == "float32":
             return nullcontext()
         # A weight is used once in a pass; remembered casts would outlive torch.func's levels.
         return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
-    def _parts(self, size: int) -> int:
+    def _parts_of(self, size: int) -> int:
         """Of two examples at least: one alone has no variance for batch normalisation.
 
         Over several ranks parts must be as many on each, however uneven their shares are.
         """
-        wanted = self.computing.micro_batches
-        shared = any(isinstance(module, SharedBatchNorm) for module in self.modules())
-        return wanted if shared or wanted == 1 else max(1, min(wanted, size // 2))
+        wanted = self._computing.micro_batches
+        if wanted == 1 or any(isinstance(module, SharedBatchNorm) for module in self.modules()):
+            return wanted
+        return max(1, min(wanted, size // 2))
 
-    def _in_parts(self, parts: int, inputs: tuple[Tensor, ...]) -> Tensor:
-        divided = zip(*(each.tensor_split(parts) for each in inputs), strict=True)
-        contexts = lambda: (nullcontext(), buffers_kept(self))  # noqa: E731
-        return torch.cat(
-            [
-                checkpoint(self.run, *part, use_reentrant=False, context_fn=contexts)
-                for part in divided
-            ]
+    def _checkpointed_pass(self, *inputs: Tensor) -> Tensor:
+        """One pass, done again on the way back in place of what it would have kept."""
+
+        def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
+            return nullcontext(), buffers_kept(self)
+
+        outputs: Tensor = checkpoint(
+            self._one_pass, *inputs, use_reentrant=False, context_fn=contexts
         )
+        return outputs
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy is for counting, or for another training: it runs as it is.
-        return {k: v for k, v in super().__getstate__().items() if k != "compiled"}
+        return {k: v for k, v in super().__getstate__().items() if k != "_compiled_pass"}
 
 
 @contextmanager
@@ -106,5 +113,5 @@ def buffers_kept(network: nn.Module) -> Iterator[None]:
 
 @cache
 def _class_for(network: type[nn.Module], computing: Computing) -> type[nn.Module]:
-    attributes = {"computing": computing, "__module__": network.__module__}
+    attributes = {"_computing": computing, "__module__": network.__module__}
     return type(network.__name__, (Computed, network), attributes)
