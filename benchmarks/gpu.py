@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import copy
 import functools
+import os
 import tempfile
 import time
 from collections import defaultdict
@@ -240,7 +241,9 @@ def trials_a_minute(sharing: int, quick: bool) -> Measured:
     """Trials of digits that end each minute where so many share the GPU."""
     from benchmarks.ray_search import digits, timed_search
 
-    spec = digits(4 * sharing if quick else 16 + 8 * sharing, 30.0, 64, gpus_per_trial=1 / sharing)
+    cpus = os.cpu_count() or 1
+    shares = {"gpus_per_trial": 1 / sharing, "cpus_per_trial": min(1.0, cpus / sharing)}
+    spec = digits(4 * sharing if quick else 16 + 8 * sharing, 30.0, 64, **shares)
     ends = [each.at for each in timed_search(spec) if each.ended]
     counted = ends[sharing:]  # by then all actors are up
     speed = 60 * (len(counted) - 1) / (counted[-1] - counted[0])

@@ -104,7 +104,7 @@ class DescentLearner(Learner):
 
     def settle(self) -> None:
         steps = self.horizon / self.unit * (self.examples // self.batch_size)
-        can = self.algorithm.indivisible is None
+        can = self.algorithm.indivisible is None and self.ranks.size == 1
         if can and self.sections.computing.pays_to_compile(steps):
             compile_passes(self.model)
 
