@@ -49,7 +49,7 @@ def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -
         "notes": [*view.conditions, *scenario.notes(view, model)],
         "arms": arms,
         "space": space.describe(),
-        "whole_space": scenario.space(view).describe(),
+        "whole_space": scenario.space(view).describe(implied=True),
     }
 
 

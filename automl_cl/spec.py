@@ -191,7 +191,7 @@ class SearchSpec:
     @property
     def computing(self) -> Config:
         """How networks are computed, as a space file says it: what is not at its default."""
-        given = Computing(self.precision, self.channels_last, self.compile)
+        given = Computing(self.precision, self.channels_last, compile=self.compile)
         default = to_config(Computing())
         return {k: v for k, v in to_config(given).items() if v != default[k]}
 

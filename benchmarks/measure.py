@@ -17,7 +17,7 @@ class Measured:
 
     Attributes:
         name: what was measured.
-        value: the figure.
+        value: the figure; None where it could not be measured here.
         goal: what it is to be, in words; None for a figure that is there to compare with.
         met: whether it is so; None without a goal.
         n: how many independent measurements it rests on.
@@ -25,7 +25,7 @@ class Measured:
     """
 
     name: str
-    value: float
+    value: float | None
     n: int
     goal: str | None = None
     met: bool | None = None
@@ -55,7 +55,8 @@ def table(found: Sequence[Measured]) -> str:
     for each in found:
         interval = "" if each.interval is None else "[{:.3g}, {:.3g}]".format(*each.interval)
         met = {None: "", True: "yes", False: "no"}[each.met]
-        cells = [each.name, f"{each.value:.4g}", interval, str(each.n), each.goal or "", met]
+        value = "not measured" if each.value is None else f"{each.value:.4g}"
+        cells = [each.name, value, interval, str(each.n), each.goal or "", met]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -166,9 +166,13 @@ class Space:
         """Whether a config lies in the space: what is fixed included, and nothing besides."""
         return _contains(self.root, config)
 
-    def describe(self) -> dict[str, Any]:
-        """The space as plain values, for files and hashes."""
-        described = _describe(self.root)
+    def describe(self, implied: bool = False) -> dict[str, Any]:
+        """The space as plain values, for files and hashes.
+
+        Args:
+            implied: whether to tell as well what configs leave out.
+        """
+        described = _describe(self.root, implied)
         assert isinstance(described, dict)
         return described
 
@@ -257,16 +261,18 @@ def _part(base: type[Part], default: Part, keep: Keep) -> Node:
     return Choice(base.kind, found, name if name in found else next(iter(found)))
 
 
-def _describe(node: Node) -> Any:
+def _describe(node: Node, implied: bool) -> Any:
     match node:
         case Leaf():
             return {**describe_leaf(node.allowed), "default": node.default}
         case Fixed():
             return node.value
         case Group():
-            return node.written(lambda _, field: _describe(field))
+            if implied:
+                return {name: _describe(field, implied) for name, field in node.fields.items()}
+            return node.written(lambda _, field: _describe(field, implied))
         case Choice():
-            options = {name: _describe(group) for name, group in node.options.items()}
+            options = {name: _describe(group, implied) for name, group in node.options.items()}
             return {"default": node.default, "options": options}
 
 

@@ -6,15 +6,8 @@ verdict was about is what a tuned config computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Annotated, Any, ClassVar, Self
-
-import torch
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from typing import Annotated, ClassVar, Self
 
 from search_spaces import (
     Categorical,
@@ -26,10 +19,7 @@ from search_spaces import (
     from_config,
     to_config,
 )
-from trainables.batch_norm import SharedBatchNorm
 
-LONG_ENOUGH = 20_000
-"""Steps from which on compiling pays; docs/search.md says how that was found."""
 SECTION = "computing"
 
 
@@ -40,10 +30,11 @@ class Computing(Part):
     `precision` bfloat16 runs the network's passes under autocast: weights, optimizer, losses and
     whatever is kept of examples stay float32. `channels_last` lays convolutions' weights and
     images out channel by channel. `compile` compiles the passes that train: `always`, or with
-    `auto` where the horizon is long enough to win back what compiling takes. `micro_batches`
-    above 1 passes a batch through the network in so many parts, each computed once more on the
-    way back, so that the activations of one part are held at a time; the loss is that of the
-    whole batch. It costs another forward pass, and batch normalisation then goes by the parts.
+    `auto` where a run is of at least `compile_from` steps of the baseline, and so wins back what
+    compiling takes. `micro_batches` above 1 passes a batch through the network in so many parts,
+    each computed once more on the way back, so that the activations of one part are held at a
+    time; the loss is that of the whole batch. It costs another forward pass, and batch
+    normalisation then goes by the parts.
     """
 
     kind: ClassVar[str] = SECTION
@@ -52,6 +43,7 @@ class Computing(Part):
     precision: Annotated[str, Within(Categorical(["float32", "bfloat16"]))] = "float32"
     channels_last: Annotated[bool, Within(Categorical([False, True]))] = False
     compile: Annotated[str, Within(Categorical(["never", "auto", "always"]))] = "never"
+    compile_from: Annotated[int, Within(Int(1, 10**9))] = 20_000
     micro_batches: Annotated[int, Within(Int(1, 1024))] = 1
 
     @classmethod
@@ -75,7 +67,7 @@ class Computing(Part):
         """Whether a run of so many steps is compiled."""
         if self.micro_batches > 1:
             return False  # it is after memory, not speed
-        return self.compile == "always" or (self.compile == "auto" and steps >= LONG_ENOUGH)
+        return self.compile == "always" or (self.compile == "auto" and steps >= self.compile_from)
 
     def require_divisible(self, why_not: str | None, algorithm: str) -> None:
         """Refuses parts of a batch to an algorithm that cannot have them.
@@ -88,98 +80,3 @@ class Computing(Part):
                 f"{SECTION}.micro_batches: got {self.micro_batches}, but '{algorithm}' needs the "
                 f"whole batch at once: {why_not}."
             )
-
-
-def computed(network: nn.Module, computing: Computing) -> nn.Module:
-    """Makes a network compute so from now on.
-
-    It stays the same object, and its weights keep their names: its class becomes one derived from
-    its own, as in torch's parametrizations, so copies and parts of a sequence compute so too.
-    """
-    if computing == Computing():
-        return network
-    if computing.channels_last:
-        # Convolutions go by their weights: inputs are brought into that layout on the way.
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    kind: Any = type(network)
-    network.__class__ = _class_for(kind, computing)
-    return network
-
-
-def compile_passes(network: nn.Module) -> None:
-    """Has a network's training passes compiled, the first time that one of a shape comes."""
-    if isinstance(network, Computed):
-        # What another learner of this process has left would have shapes counted as dynamic, and
-        # after some graphs no more compiled: the same run would not compute the same everywhere.
-        torch.compiler.reset()
-        network.compiled = torch.compile(network.run, dynamic=False)
-
-
-class Computed(nn.Module):
-    """What a network's class gets before it: passes by its `computing`."""
-
-    computing: ClassVar[Computing]
-    compiled: Callable[..., Tensor] | None = None
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """What the network gives for inputs [batch, ...], as float32."""
-        trains = self.training and torch.is_grad_enabled()
-        parts = self._parts(len(inputs[0])) if trains else 1
-        if parts > 1:
-            return self._in_parts(parts, inputs)
-        return (self.compiled or self.run)(*inputs) if trains else self.run(*inputs)
-
-    def run(self, *inputs: Tensor) -> Tensor:
-        """One pass."""
-        with self._autocast(inputs[0].device):
-            outputs: Tensor = super().forward(*inputs)
-        return outputs.float()
-
-    def _autocast(self, device: torch.device) -> AbstractContextManager[Any]:
-        if self.computing.precision == "float32":
-            return nullcontext()
-        # A weight is used once in a pass; remembered casts would outlive torch.func's levels.
-        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
-
-    def _parts(self, size: int) -> int:
-        """Of two examples at least: one alone has no variance for batch normalisation.
-
-        Over several ranks parts must be as many on each, however uneven their shares are.
-        """
-        wanted = self.computing.micro_batches
-        shared = any(isinstance(module, SharedBatchNorm) for module in self.modules())
-        return wanted if shared or wanted == 1 else max(1, min(wanted, size // 2))
-
-    def _in_parts(self, parts: int, inputs: tuple[Tensor, ...]) -> Tensor:
-        divided = zip(*(each.tensor_split(parts) for each in inputs), strict=True)
-        contexts = lambda: (nullcontext(), buffers_kept(self))  # noqa: E731
-        return torch.cat(
-            [
-                checkpoint(self.run, *part, use_reentrant=False, context_fn=contexts)
-                for part in divided
-            ]
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A copy is for counting, or for another training: it runs as it is.
-        return {k: v for k, v in super().__getstate__().items() if k != "compiled"}
-
-
-@contextmanager
-def buffers_kept(network: nn.Module) -> Iterator[None]:
-    """A pass that has been before writes into copies: running statistics take it in once."""
-    kept = [(module, dict(module._buffers)) for module in network.modules() if module._buffers]
-    for module, buffers in kept:
-        for name, buffer in buffers.items():
-            module._buffers[name] = None if buffer is None else buffer.clone()
-    try:
-        yield
-    finally:
-        for module, buffers in kept:
-            module._buffers.update(buffers)
-
-
-@cache
-def _class_for(network: type[nn.Module], computing: Computing) -> type[nn.Module]:
-    attributes = {"computing": computing, "__module__": network.__module__}
-    return type(network.__name__, (Computed, network), attributes)

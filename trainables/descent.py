@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trainables.computing import Computing, compile_passes, computed
+from trainables.computing import Computing
 from trainables.learner import DeviceData, Learner, State
 from trainables.models import Model
 from trainables.optimizers import Optimizer
+from trainables.passes import compile_passes, computed
 from trainables.randomness import derive_seed, seed_cpu, shuffled_passes
 from trainables.schedules import Schedule
 from trainables.scoring import evaluating
@@ -107,7 +108,7 @@ class DescentLearner(Learner):
 
     def settle(self) -> None:
         steps = self.horizon / self.unit * (self.examples // self.batch_size)
-        can = self.algorithm.indivisible is None
+        can = self.algorithm.indivisible is None and self.ranks.size == 1
         if can and self.sections.computing.pays_to_compile(steps):
             compile_passes(self.model)
 

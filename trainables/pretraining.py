@@ -144,7 +144,7 @@ def sizes_of(model: Model) -> dict[str, Any]:
 def _train(network: nn.Module, data: TensorView, epochs: int, seed: int) -> None:
     batch = min(64, len(data.train))
     steps = epochs * (len(data.train) // batch)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
     for epoch in range(epochs):
         order = permutation(len(data.train), derive_seed(seed, "order", epoch))

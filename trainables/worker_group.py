@@ -32,7 +32,6 @@ CLOSE_SECONDS = 10.0
 class GroupResources:
     """The fewest and the most workers of a group, the CPUs and GPUs of each, and what they share.
 
-
     A group begins with as many as find room, and never with less than the fewest. `sharded` has
     them divide the model among them.
     """

@@ -169,6 +169,12 @@ def search_here(
 
 
 @pytest.fixture(scope="session")
+def search_without_ray() -> Callable[[SearchSpec, Path], Path]:
+    """A whole search in this process; gives its run folder."""
+    return lambda spec, folder: search_here(spec, folder, train_here)
+
+
+@pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole small run on `toy.npz` beside it. To be read only: see `run_folder`."""
     folder = tmp_path_factory.mktemp("finished")

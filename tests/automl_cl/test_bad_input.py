@@ -93,6 +93,8 @@ def test_a_call_that_cannot_be_parsed(
         ("--cpus-per-trial", 0, ["--cpus-per-trial", "0", "from 0.01"]),
         ("--gpus-per-trial", -1, ["--gpus-per-trial", "-1", "from 0"]),
         ("--workers-per-trial", 0, ["--workers-per-trial", "0", "from 1"]),
+        ("--precision", "float16", ["--precision 'float16'", "Allowed: bfloat16, float32"]),
+        ("--compile", "alway", ["--compile 'alway'", "Did you mean 'always'?"]),
         ("--fidelity", "prefx", ["--fidelity", "Did you mean 'prefix'?", "compressed, prefix"]),
         ("--scheduler", "asah", ["scheduler 'asah'", "Did you mean 'asha'?", "trusted_rungs"]),
         ("--scheduler", "", ["scheduler ''", "hyperband"]),

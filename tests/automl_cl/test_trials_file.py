@@ -27,6 +27,7 @@ def test_the_columns(finished_run: Path) -> None:
         "value": "double",
         "compute": "double",
         "memory": "int64",
+        "out_of_memory": "int64",
         "model_size": "int64",
         "pareto": "bool",
         "seconds": "double",

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from search_spaces import InputError, narrowed
-from trainables.computing import (
-    LONG_ENOUGH,
-    Computing,
-    compile_passes,
-    computed,
-)
+from trainables.computing import Computing
 from trainables.flops import FlopCounter
+from trainables.passes import compile_passes, computed
 from trainables.scenario import load_scenario, scenario_names
 
 
@@ -50,7 +48,7 @@ def test_a_network_stays_what_it_was(computing: Computing) -> None:
     assert list(model.state_dict()) == list(plain.state_dict())
     assert isinstance(model[-1], nn.Linear)
     for other in (copy.deepcopy(model), model[:-1]):
-        assert other.computing == computing
+        assert other._computing == computing
     model.load_state_dict(plain.state_dict())
 
 
@@ -85,6 +83,18 @@ def test_running_statistics_take_each_part_in_once() -> None:
     assert model[1].running_mean is before
     for name in ("running_mean", "running_var", "num_batches_tracked"):
         torch.testing.assert_close(getattr(model[1], name), getattr(once[1], name))
+
+
+def test_passes_that_train_nothing_are_in_parts_as_well() -> None:
+    plain, model = (
+        network(normalised=True),
+        computed(network(normalised=True), Computing(micro_batches=4)),
+    )
+    sizes: list[int] = []
+    model[0].register_forward_hook(lambda _, given, __: sizes.append(len(given[0])))
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(INPUTS), plain.eval()(INPUTS))
+    assert sizes == [16, 16, 16, 16]
 
 
 def test_no_part_has_a_single_example() -> None:
@@ -137,17 +147,18 @@ def test_compiling_pays_where_the_horizon_is_long_enough() -> None:
     assert not Computing().pays_to_compile(10**9)
     assert Computing(compile="always").pays_to_compile(1)
     auto = Computing(compile="auto")
-    assert [auto.pays_to_compile(LONG_ENOUGH + more) for more in (-1, 0)] == [False, True]
+    assert [auto.pays_to_compile(auto.compile_from + more) for more in (-1, 0)] == [False, True]
+    assert replace(auto, compile_from=10).pays_to_compile(10)
     assert not auto.divided(8).pays_to_compile(10**9), "it is after memory, not speed"
 
 
-@pytest.mark.slow
-def test_what_is_compiled_runs_as_it_is_while_counted_copied_and_evaluated() -> None:
+def test_what_is_compiled_runs_as_it_is_while_counted_copied_and_evaluated(monkeypatch) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     model = computed(network(), Computing(compile="always"))
     compile_passes(model)
     calls: list[str] = []
-    actual = model.compiled
-    model.compiled = lambda *given: (calls.append("compiled"), actual(*given))[1]
+    actual = model._compiled_pass
+    model._compiled_pass = lambda *given: (calls.append("compiled"), actual(*given))[1]
     loss, gradients = trained(model, INPUTS)
     expected = trained(network(), INPUTS)
     torch.testing.assert_close((loss, gradients), expected)
@@ -157,7 +168,7 @@ def test_what_is_compiled_runs_as_it_is_while_counted_copied_and_evaluated() -> 
     model.eval()(INPUTS)
     trained(copy.deepcopy(model.train()), INPUTS)
     assert calls == ["compiled"]
-    model.compiled = actual
+    model._compiled_pass = actual
     counts = []
     for each in (model, network()):
         with FlopCounter() as counter:
@@ -186,3 +197,20 @@ def test_a_config_without_whole_parts_is_refused_in_a_line(make_learner) -> None
             InputError, match=f"^computing.micro_batches: got 4, but '{algorithm}'"
         ):
             make_learner(scenario, algorithm, changes={"computing.micro_batches": 4})
+
+
+def test_a_network_may_have_attributes_of_any_name() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.compiled, self.computing = nn.Linear(20, 3), "mine", "mine"
+
+        def run(self, inputs: Tensor) -> Tensor:
+            return self.layer(inputs)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.run(inputs)
+
+    model = computed(Own(), Computing("bfloat16", micro_batches=2))
+    assert model(INPUTS).shape == (64, 3)
+    assert (model.compiled, model.computing) == ("mine", "mine")

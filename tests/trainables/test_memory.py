@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import gc
+
+import pytest
 import torch
 
 from trainables.flops import FlopCounter
-from trainables.memory import bytes_held
+from trainables.memory import DeviceMemory, bytes_held
 
 FLOAT = 4
 
@@ -48,3 +51,29 @@ def test_shared_memory_is_held_once() -> None:
     table = torch.ones(10, 10)
     state = {"a": table, "views": [table[0], (table.T, "text")], "b": {"c": torch.ones(5)}}
     assert bytes_held(state) == 105 * FLOAT
+
+
+def test_on_a_gpu_only_this_trials_own_peak_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cycle:
+        """What an earlier trial has left, held by itself alone."""
+
+        def __init__(self) -> None:
+            self.myself = self
+            held["earlier"] = 700
+
+        def __del__(self) -> None:
+            held.pop("earlier")
+
+    held, peaks = {"data": 100}, [10_000]
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: peaks.clear())
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: sum(held.values()))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: max(peaks))
+    gc.disable()
+    try:
+        Cycle()
+        memory = DeviceMemory(torch.device("cuda"))
+    finally:
+        gc.enable()
+    peaks += [100 + 40, 100 + 90, 100 + 60]
+    assert memory.peak == 90
+    assert DeviceMemory(torch.device("cpu")).peak is None

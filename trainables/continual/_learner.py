@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
-from trainables.computing import compile_passes, computed
 from trainables.continual._metrics import forgetting, incremental_accuracy
 from trainables.continual._network import GrowingNetwork
 from trainables.continual._recipe import Recipe
 from trainables.continual._stream import Stream, StreamData
 from trainables.flops import FlopCounter
 from trainables.learner import Learner, State
+from trainables.passes import compile_passes, computed
 from trainables.randomness import derive_seed, permutation
 from trainables.scoring import evaluating, logits_of
 from trainables.tensors import TensorExamples

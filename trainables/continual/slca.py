@@ -92,7 +92,9 @@ class SLCA(Continual):
             if isinstance(head, nn.Linear)
         ]
         leaves = [leaf.requires_grad_() for head in heads for leaf in head]
-        optimizer = torch.optim.SGD(leaves, self.alignment_lr, momentum=0.9, weight_decay=5e-4)
+        optimizer = torch.optim.SGD(
+            leaves, self.alignment_lr, momentum=0.9, weight_decay=5e-4, fused=True
+        )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.alignment_epochs)
         means = self.state["mean"] * self._shrinkage_of(sizes)
         own = ranks.share(len(means))

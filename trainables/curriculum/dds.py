@@ -36,7 +36,7 @@ class DDS(MetaCurriculum):
         super().model_prepare(model, examples, seed)
         scorer = weight_network(model, examples, derive_seed(seed, "scorer"))
         self.networks["scorer"] = scorer
-        self.optimizers["scorer"] = torch.optim.Adam(scorer.parameters(), lr=self.lr)
+        self.optimizers["scorer"] = torch.optim.Adam(scorer.parameters(), lr=self.lr, fused=True)
 
     def loss_curriculum(
         self,

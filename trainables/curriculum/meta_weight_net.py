@@ -40,7 +40,7 @@ class MetaWeightNet(MetaCurriculum):
             )
         self.networks["weight_net"] = net.to(examples.labels.device)
         self.optimizers["weight_net"] = torch.optim.Adam(
-            net.parameters(), lr=self.lr, weight_decay=WEIGHT_DECAY
+            net.parameters(), lr=self.lr, weight_decay=WEIGHT_DECAY, fused=True
         )
 
     def loss_curriculum(

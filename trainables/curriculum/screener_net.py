@@ -45,7 +45,9 @@ class ScreenerNet(LossCurriculum):
         screener = weight_network(model, examples, derive_seed(seed, "screener"))
         self.seen["ranks"] = examples.ranks
         self.networks["screener"] = screener
-        self.optimizers["screener"] = torch.optim.Adam(screener.parameters(), lr=self.lr)
+        self.optimizers["screener"] = torch.optim.Adam(
+            screener.parameters(), lr=self.lr, fused=True
+        )
 
     def loss_curriculum(
         self,

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, final
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -60,7 +61,8 @@ class Classification(Problem):
         return (outputs.argmax(-1) == targets).double().mean(1)
 
     def encode(self, targets: Tensor) -> Tensor:
-        return F.one_hot(targets, self.ways).float()
+        # On some devices torch's own one_hot waits for the least and the greatest target.
+        return (targets[..., None] == torch.arange(self.ways, device=targets.device)).float()
 
 
 @final
