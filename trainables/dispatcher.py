@@ -59,6 +59,7 @@ class Dispatcher:
         self._request: dict[str, Any] | None = None
         self._report: dict[str, Any] | None = None
         self._recalled = False
+        self._heard = -1
         self._failed: tuple[int, dict[int, dict[str, Any] | None]] = (0, {})
 
     async def run(self, workers: int, each: dict[str, float], settings: dict[str, Any]) -> Ending:
@@ -77,8 +78,21 @@ class Dispatcher:
     async def request(self, done: int) -> tuple[int, dict[str, Any] | None]:
         """The current request and its number, once there is one after `done` without an answer."""
         async with self._changed:
+            self._heard = max(self._heard, done)
             await self._changed.wait_for(lambda: self._number > max(done, self._answered))
+            self._heard = self._number
             return self._number, self._request
+
+    async def heard(self) -> int:
+        """The newest request that a worker took up; 0 if they only wait, -1 if none is up yet."""
+        return self._heard
+
+    async def withdraw(self, number: int) -> bool:
+        """Takes a request back, unless a worker took it up; says whether it could."""
+        if self._heard >= number:
+            return False
+        self._answered = number
+        return True
 
     async def answer(self, number: int, report: dict[str, Any]) -> None:
         """Takes the report on a request."""
@@ -151,6 +165,8 @@ class _Trainer(TorchTrainer):
 
 def _train(workers: int, each: dict[str, float], settings: dict[str, Any]) -> Ending:
     os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = str(HEALTH_CHECK_SECONDS)
+    # A process more; it would have Train itself make the workers anew, as many as before.
+    os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"
     with tempfile.TemporaryDirectory(prefix="automl_cl-group-") as storage:
         trainer = _Trainer(
             serve,
@@ -162,7 +178,9 @@ def _train(workers: int, each: dict[str, float], settings: dict[str, Any]) -> En
                 name="group",
                 storage_path=storage,
                 # Whoever has the group made begins a new one, maybe of another size.
-                failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
+                failure_config=FailureConfig(
+                    max_failures=0, controller_failure_limit=0, max_preemption_failures=0
+                ),
             ),
         )
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainables.data import DataView
@@ -26,6 +26,7 @@ START_PROBE_SECONDS = 2.0
 GROW_SECONDS = 60.0
 GROW_PROBE_SECONDS = 0.5
 CLOSE_SECONDS = 10.0
+CLEAR_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class WorkerGroup:
                 if lost == MOST_ATTEMPTS:
                     return RungReport.failed(request, f"lost its workers {lost} times: {ended}")
                 continue
-            if report.status != "interrupted" or self._stop_file.exists():
+            called_back = report.status == "interrupted" and self._recalled
+            if not called_back or self._stop_file.exists():
                 return report
 
     def _attempt(self, request: TrialRequest) -> RungReport:
@@ -121,10 +123,12 @@ class WorkerGroup:
                 if ready:
                     return self._told(number, ray.get(self._run))
                 remove_orphans()
+                if self._stop_file.exists() and ray.get(self._dispatcher.withdraw.remote(number)):
+                    return RungReport.untouched(request)
                 if not self._recalled and self._may_grow():
                     self._recalled = True
                     self._dispatcher.recall.remote()
-        except RayActorError as error:
+        except RayError as error:
             raise GroupEnded(one_line(error)) from error
 
     def _told(self, number: int, ending: Ending) -> RungReport:
@@ -156,9 +160,17 @@ class WorkerGroup:
 
     def close(self) -> None:
         """Ends the group, in order if its workers listen, and gives back all that it had."""
-        self._dispatcher.post.remote(None)
-        in_order = ray.wait([self._run], timeout=CLOSE_SECONDS)[0]
+        in_order = False
+        if self._heard() >= 0:
+            self._dispatcher.post.remote(None)
+            in_order = bool(ray.wait([self._run], timeout=CLOSE_SECONDS)[0])
         ray.kill(self._dispatcher)
-        until = time.monotonic() + CLOSE_SECONDS
+        until = time.monotonic() + CLEAR_SECONDS
         while not in_order and remove_orphans() == 0 and time.monotonic() < until:
             time.sleep(0.1)
+
+    def _heard(self) -> int:
+        try:
+            return int(ray.get(self._dispatcher.heard.remote()))
+        except RayActorError:
+            return -1
