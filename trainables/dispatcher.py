@@ -46,6 +46,29 @@ class Ending:
     failed: frozenset[int] = frozenset()
 
 
+@final
+@dataclass(frozen=True)
+class Failure:
+    """How a rank failed.
+
+    Attributes:
+        report: on its own error; None if it only missed another rank.
+        sound: whether its process can train on.
+    """
+
+    report: dict[str, Any] | None
+    sound: bool
+
+    @classmethod
+    def of(cls, request: TrialRequest, error: Exception) -> Failure:
+        """That a request failed with an error."""
+        if isinstance(error, RankLost):
+            return cls(None, sound=False)
+        # After such an error of a GPU all that its process does there fails.
+        sound = not isinstance(error, torch.AcceleratorError)
+        return cls(asdict(RungReport.of_error(request, error)), sound)
+
+
 class Dispatcher:
     """Hands requests to a group's workers, takes their reports, and owns the group's Train run.
 
@@ -60,7 +83,7 @@ class Dispatcher:
         self._report: dict[str, Any] | None = None
         self._recalled = False
         self._heard = -1
-        self._failed: tuple[int, dict[int, dict[str, Any] | None]] = (0, {})
+        self._failed: tuple[int, dict[int, Failure]] = (0, {})
 
     async def run(self, workers: int, each: dict[str, float], settings: dict[str, Any]) -> Ending:
         """Trains until the workers are told to end, or one fails."""
@@ -115,9 +138,7 @@ class Dispatcher:
         """Whether the current request is to be handed back."""
         return self._recalled
 
-    async def failed(
-        self, number: int, rank: int, size: int, report: dict[str, Any] | None
-    ) -> bool:
+    async def failed(self, number: int, rank: int, size: int, failure: Failure) -> bool:
         """Takes down that a rank failed; says whether it may go on with the next request.
 
         It may if all ranks fail alike, as with a config that is wrong: none is left waiting for
@@ -127,27 +148,27 @@ class Dispatcher:
             number: of the request.
             rank: who failed.
             size: how many ranks there are.
-            report: what it has to say, None if it only missed another rank.
+            failure: how.
         """
         async with self._changed:
             if self._failed[0] != number:
                 self._failed = number, {}
             said = self._failed[1]
-            said[rank] = report
+            said[rank] = failure
             self._changed.notify_all()
             everyone = self._changed.wait_for(lambda: len(said) == size)
             try:
                 await asyncio.wait_for(everyone, TOGETHER_SECONDS)
             except TimeoutError:
                 return False
-        first = said[0]
-        if first is None or None in said.values():
+        first = said[0].report
+        if first is None or not all(each.sound for each in said.values()):
             return False
         await self.answer(number, first)
         return True
 
-    async def failures(self, number: int) -> dict[int, dict[str, Any] | None]:
-        """What the ranks that failed in a request had to say."""
+    async def failures(self, number: int) -> dict[int, Failure]:
+        """How ranks failed in a request, those that could say so."""
         return self._failed[1] if self._failed[0] == number else {}
 
 
@@ -202,8 +223,9 @@ def _ending_of(failures: dict[int, Exception]) -> Ending:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, without what Ray adds on its processes and possible causes."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """What an error says, without where it was and what Ray adds on possible causes."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    text = lines[-1] if "Traceback" in lines[0] else " ".join(" ".join(lines).split())
     text = text.rpartition("Worker exit detail: ")[2].partition(" Some common causes")[0]
     return text[:300]
 
@@ -244,9 +266,8 @@ def serve(settings: dict[str, Any]) -> None:
             report = run.next_rung()
         except Exception as error:
             run = None
-            own = None if isinstance(error, RankLost) else RungReport.of_error(request, error)
-            told = done, ranks.rank, ranks.size, None if own is None else asdict(own)
-            if not ray.get(dispatcher.failed.remote(*told)):
+            failure = Failure.of(request, error)
+            if not ray.get(dispatcher.failed.remote(done, ranks.rank, ranks.size, failure)):
                 raise
             continue
         if ranks.rank == 0:

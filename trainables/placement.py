@@ -47,7 +47,9 @@ def room_for(bundle: Mapping[str, float], at_most: int, seconds: float) -> int:
         at_most: as many are tried.
         seconds: how long Ray may take to place them.
     """
-    tried = [placement_group([dict(bundle)]) for _ in range(at_most)]
+    there = ray.cluster_resources()
+    most = [int(there.get(kind, 0.0) / amount) for kind, amount in bundle.items()]
+    tried = [placement_group([dict(bundle)]) for _ in range(min(at_most, *most))]
     until = time.monotonic() + seconds
     try:
         return sum(each.wait(max(0.0, until - time.monotonic())) for each in tried)

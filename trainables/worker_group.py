@@ -138,7 +138,7 @@ class WorkerGroup:
             GroupEnded: if any of those that failed had no time to say a word.
         """
         failures = ray.get(self._dispatcher.failures.remote(number))
-        said = [report for report in failures.values() if report is not None]
+        said = [each.report for each in failures.values() if each.report is not None]
         if said and ending.failed <= failures.keys():
             return RungReport(**said[0])
         raise GroupEnded(ending.reason, counts=not ending.found_no_room)
