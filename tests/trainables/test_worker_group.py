@@ -121,7 +121,7 @@ def descends_from(process: int, ancestor: int) -> bool:
     return process == ancestor
 
 
-def becomes_true(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
+def becomes_true(condition: Callable[[], bool], seconds: float = 120.0) -> bool:
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(0.1)
@@ -217,8 +217,8 @@ def test_a_group_grows_when_there_is_room_and_its_trial_goes_on(
     group._looked = time.monotonic()  # the request is under way before it looks
 
     def stop_when_grown() -> None:
-        if becomes_true(lambda: group.size == 2 and group._heard() > 0):
-            stop_file.touch()
+        becomes_true(lambda: group.size == 2 and group._heard() > 0)
+        stop_file.touch()
 
     stopper = threading.Thread(target=stop_when_grown)
     stopper.start()
