@@ -85,8 +85,18 @@ class Dispatcher:
         self._heard = -1
         self._failed: tuple[int, dict[int, Failure]] = (0, {})
 
-    async def run(self, workers: int, each: dict[str, float], settings: dict[str, Any]) -> Ending:
-        """Trains until the workers are told to end, or one fails."""
+    async def run(
+        self, workers: int, each: dict[str, float], patience: int, settings: dict[str, Any]
+    ) -> Ending:
+        """Trains until the workers are told to end, or one fails.
+
+        Args:
+            workers: how many.
+            each: resources of each.
+            patience: seconds that they wait for room.
+            settings: what `serve` takes.
+        """
+        os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(patience)
         me = ray.get_runtime_context().current_actor
         return await asyncio.to_thread(_train, workers, each, {"dispatcher": me, **settings})
 

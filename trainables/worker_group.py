@@ -22,9 +22,10 @@ from trainables.trial_run import RungReport, TrialRequest
 MOST_ATTEMPTS = 3
 """How often workers may be lost over one request before it counts as failed."""
 TICK_SECONDS = 5.0
-START_PROBE_SECONDS = 2.0
+SETTLE_SECONDS = 2.0
+ROOM_SECONDS = 60
+LONG_SECONDS = 365 * 86_400
 GROW_SECONDS = 60.0
-GROW_PROBE_SECONDS = 0.5
 CLOSE_SECONDS = 10.0
 CLEAR_SECONDS = 3.0
 
@@ -73,6 +74,7 @@ class WorkerGroup:
     ) -> None:
         self.resources = resources
         self._stop_file = Path(stop_file)
+        self._found_no_room = False
         self._settings = {"scenario": scenario, "view": ray.put(view), "stop_file": stop_file}
         self._start()
 
@@ -84,13 +86,21 @@ class WorkerGroup:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         actor = ray.remote(Dispatcher).options(num_cpus=0, scheduling_strategy=here)
         self._dispatcher = actor.remote()
-        self._run = self._dispatcher.run.remote(self.size, self.resources.bundle, self._settings)
+        # A group that could do with less room begins anew with less, before long.
+        patience = ROOM_SECONDS if self.size > self.resources.fewest else LONG_SECONDS
+        each = self.resources.bundle
+        self._run = self._dispatcher.run.remote(self.size, each, patience, self._settings)
 
     def _fitting(self) -> int:
+        """How many workers there is room for; what another group had takes a moment to be free."""
         fewest, most = self.resources.fewest, self.resources.most
-        if fewest == most:
-            return most
-        return max(fewest, room_for(self.resources.bundle, most, START_PROBE_SECONDS))
+        if fewest == most or self._found_no_room:
+            self._found_no_room = False
+            return fewest
+        until = time.monotonic() + SETTLE_SECONDS
+        while (room := room_for(self.resources.bundle, most)) < most and time.monotonic() < until:
+            time.sleep(0.1)
+        return max(fewest, room)
 
     def carry_out(self, request: TrialRequest) -> RungReport:
         """Has the group train to the request's next rung, and replaces the group where it must.
@@ -105,6 +115,7 @@ class WorkerGroup:
                 report = self._attempt(request)
             except GroupEnded as ended:
                 lost += ended.counts
+                self._found_no_room = not ended.counts
                 if lost == MOST_ATTEMPTS:
                     return RungReport.failed(request, f"lost its workers {lost} times: {ended}")
                 continue
@@ -152,7 +163,7 @@ class WorkerGroup:
         if not lacking or now - self._looked < GROW_SECONDS:
             return False
         self._looked = now
-        return room_for(self.resources.bundle, lacking, GROW_PROBE_SECONDS) > 0
+        return room_for(self.resources.bundle, lacking) > 0
 
     def _replace(self) -> None:
         self.close()
