@@ -92,12 +92,13 @@ class WorkerGroup:
         self._run = self._dispatcher.run.remote(self.size, each, patience, self._settings)
 
     def _fitting(self) -> int:
-        """How many workers there is room for; what another group had takes a moment to be free."""
+        """How many workers there is room for; Ray takes a moment to tell what is free."""
         fewest, most = self.resources.fewest, self.resources.most
         if fewest == most or self._found_no_room:
             self._found_no_room = False
             return fewest
         until = time.monotonic() + SETTLE_SECONDS
+        time.sleep(SETTLE_SECONDS / 4)
         while (room := room_for(self.resources.bundle, most)) < most and time.monotonic() < until:
             time.sleep(0.1)
         return max(fewest, room)
