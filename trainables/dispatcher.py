@@ -25,8 +25,11 @@ from trainables.scenario import load_scenario
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 
 HEALTH_CHECK_SECONDS = 0.5
+"""How often Train looks after its workers; 2 by default, by which all it does is later."""
 TOGETHER_SECONDS = 5.0
+"""How far apart ranks may fail that fail alike."""
 RECALL_SECONDS = 5.0
+"""How often workers ask whether they are to hand back what they are at."""
 NOT_NEEDED = ("PlacementGroupCleanerCallback", "DatasetsCallback")
 
 

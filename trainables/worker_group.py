@@ -22,12 +22,15 @@ from trainables.trial_run import RungReport, TrialRequest
 MOST_ATTEMPTS = 3
 """How often workers may be lost over one request before it counts as failed."""
 TICK_SECONDS = 5.0
-SETTLE_SECONDS = 2.0
-ROOM_SECONDS = 60
-LONG_SECONDS = 365 * 86_400
+"""How often a group that is waited for is looked after."""
 GROW_SECONDS = 60.0
-CLOSE_SECONDS = 10.0
-CLEAR_SECONDS = 3.0
+"""How often one that could have more workers looks for room."""
+SETTLE_SECONDS = 2.0
+"""How long Ray may take to tell what is free."""
+ROOM_SECONDS, LONG_SECONDS = 60, 365 * 86_400
+"""How long a group waits for room if it could do with less, and if not."""
+CLOSE_SECONDS, CLEAR_SECONDS = 10.0, 3.0
+"""How long a group may take to end in order, and Ray to learn of processes that were killed."""
 
 
 @dataclass(frozen=True)
