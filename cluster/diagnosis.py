@@ -90,7 +90,7 @@ def check_token() -> Iterator[Finding]:
 
 
 def _check_dashboard(url: str | None) -> Iterator[Finding]:
-    remedy = "start the head with --include-dashboard=true; several workers a trial need it"
+    remedy = "start the head with --include-dashboard=true; `automl-cl submit` needs it"
     if not url:
         yield Finding("Ray dashboard", WARNING, "the cluster has none", remedy)
         return

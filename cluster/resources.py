@@ -53,6 +53,12 @@ class TrialResources:
             )
         if 0 < self.gpus and _steps(self.worker_gpus) < 1:
             raise ClusterError(f"{self.gpus:g} GPUs are too few for {_workers(self)}")
+        if self.grouped and 0 < _steps(self.worker_gpus) < _STEPS:
+            # NCCL, by which they speak to each other, refuses two on one GPU.
+            raise ClusterError(
+                f"{_amount(self.gpus, 'GPU')} for {_workers(self)}: workers of one trial need a "
+                f"GPU each, use --gpus-per-trial {self.workers} or --workers-per-trial 1"
+            )
         if _steps(self.worker_gpus) > _STEPS and _steps(self.worker_gpus) % _STEPS:
             raise ClusterError(
                 f"{self.gpus:g} GPUs for {_workers(self)}: above one GPU a worker takes whole ones"

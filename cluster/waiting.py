@@ -59,11 +59,9 @@ def waiting(groups: Groups, trial: TrialResources) -> list[str]:
 def words(
     groups: Groups, trial: TrialResources, free: Mapping[str, float], total: Mapping[str, float]
 ) -> str:
-    """What such trials wait for, in one line: what there is, and what others hold of it."""
-    asked = [groups[name]["bundles"] for name in waiting(groups, trial)]
-    wanted = ", ".join(
-        f"{len(bundles)} x {amounts(next(iter(bundles.values())))}" for bundles in asked[:1]
-    )
+    """What a trial waits for, in one line: what there is, and what others hold of it."""
+    asked = list(groups[waiting(groups, trial)[0]]["bundles"].values())
+    wanted = f"{len(asked)} x {amounts(asked[0])}"
     kinds = [kind for kind in ("CPU", "GPU") if total.get(kind)]
     left = " and ".join(f"{free.get(kind, 0.0):g} of {total[kind]:g} {kind}s" for kind in kinds)
     others = [

@@ -20,13 +20,17 @@ import torch
 from ray.train import ControllerError, FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
 from ray.train.torch import TorchTrainer, get_device
 
+from trainables.memory import free_memory
 from trainables.ranks import ALONE, ProcessGroup, RankLost, of_lost_rank
 from trainables.scenario import load_scenario
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 
 HEALTH_CHECK_SECONDS = 0.5
+"""How often Train looks after its workers; 2 by default, by which all it does is later."""
 TOGETHER_SECONDS = 5.0
+"""How far apart ranks may fail that fail alike."""
 RECALL_SECONDS = 5.0
+"""How often workers ask whether they are to hand back what they are at."""
 NOT_NEEDED = ("PlacementGroupCleanerCallback", "DatasetsCallback")
 
 
@@ -46,6 +50,29 @@ class Ending:
     failed: frozenset[int] = frozenset()
 
 
+@final
+@dataclass(frozen=True)
+class Failure:
+    """How a rank failed.
+
+    Attributes:
+        report: on its own error; None if it only missed another rank.
+        sound: whether its process can train on.
+    """
+
+    report: dict[str, Any] | None
+    sound: bool
+
+    @classmethod
+    def of(cls, request: TrialRequest, error: Exception) -> Failure:
+        """That a request failed with an error."""
+        if of_lost_rank(error):
+            return cls(None, sound=False)
+        # After such an error of a GPU all that its process does there fails.
+        sound = not isinstance(error, torch.AcceleratorError)
+        return cls(asdict(RungReport.of_error(request, error)), sound)
+
+
 class Dispatcher:
     """Hands requests to a group's workers, takes their reports, and owns the group's Train run.
 
@@ -59,10 +86,21 @@ class Dispatcher:
         self._request: dict[str, Any] | None = None
         self._report: dict[str, Any] | None = None
         self._recalled = False
-        self._failed: tuple[int, dict[int, dict[str, Any] | None]] = (0, {})
+        self._heard = -1
+        self._failed: tuple[int, dict[int, Failure]] = (0, {})
 
-    async def run(self, workers: int, each: dict[str, float], settings: dict[str, Any]) -> Ending:
-        """Trains until the workers are told to end, or one fails."""
+    async def run(
+        self, workers: int, each: dict[str, float], patience: int, settings: dict[str, Any]
+    ) -> Ending:
+        """Trains until the workers are told to end, or one fails.
+
+        Args:
+            workers: how many.
+            each: resources of each.
+            patience: seconds that they wait for room.
+            settings: what `serve` takes.
+        """
+        os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(patience)
         me = ray.get_runtime_context().current_actor
         return await asyncio.to_thread(_train, workers, each, {"dispatcher": me, **settings})
 
@@ -77,8 +115,21 @@ class Dispatcher:
     async def request(self, done: int) -> tuple[int, dict[str, Any] | None]:
         """The current request and its number, once there is one after `done` without an answer."""
         async with self._changed:
+            self._heard = max(self._heard, done)
             await self._changed.wait_for(lambda: self._number > max(done, self._answered))
+            self._heard = self._number
             return self._number, self._request
+
+    async def heard(self) -> int:
+        """The newest request that a worker took up; 0 if they only wait, -1 if none is up yet."""
+        return self._heard
+
+    async def withdraw(self, number: int) -> bool:
+        """Takes a request back, unless a worker took it up; says whether it could."""
+        if self._heard >= number:
+            return False
+        self._answered = number
+        return True
 
     async def answer(self, number: int, report: dict[str, Any]) -> None:
         """Takes the report on a request."""
@@ -101,9 +152,7 @@ class Dispatcher:
         """Whether the current request is to be handed back."""
         return self._recalled
 
-    async def failed(
-        self, number: int, rank: int, size: int, report: dict[str, Any] | None
-    ) -> bool:
+    async def failed(self, number: int, rank: int, size: int, failure: Failure) -> bool:
         """Takes down that a rank failed; says whether it may go on with the next request.
 
         It may if all ranks fail alike, as with a config that is wrong: none is left waiting for
@@ -113,27 +162,27 @@ class Dispatcher:
             number: of the request.
             rank: who failed.
             size: how many ranks there are.
-            report: what it has to say, None if it only missed another rank.
+            failure: how.
         """
         async with self._changed:
             if self._failed[0] != number:
                 self._failed = number, {}
             said = self._failed[1]
-            said[rank] = report
+            said[rank] = failure
             self._changed.notify_all()
             everyone = self._changed.wait_for(lambda: len(said) == size)
             try:
                 await asyncio.wait_for(everyone, TOGETHER_SECONDS)
             except TimeoutError:
                 return False
-        first = said[0]
-        if first is None or None in said.values():
+        first = said[0].report
+        if first is None or not all(each.sound for each in said.values()):
             return False
         await self.answer(number, first)
         return True
 
-    async def failures(self, number: int) -> dict[int, dict[str, Any] | None]:
-        """What the ranks that failed in a request had to say."""
+    async def failures(self, number: int) -> dict[int, Failure]:
+        """How ranks failed in a request, those that could say so."""
         return self._failed[1] if self._failed[0] == number else {}
 
 
@@ -151,6 +200,8 @@ class _Trainer(TorchTrainer):
 
 def _train(workers: int, each: dict[str, float], settings: dict[str, Any]) -> Ending:
     os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = str(HEALTH_CHECK_SECONDS)
+    # A process more; it would have Train itself make the workers anew, as many as before.
+    os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"
     with tempfile.TemporaryDirectory(prefix="automl_cl-group-") as storage:
         trainer = _Trainer(
             serve,
@@ -162,7 +213,9 @@ def _train(workers: int, each: dict[str, float], settings: dict[str, Any]) -> En
                 name="group",
                 storage_path=storage,
                 # Whoever has the group made begins a new one, maybe of another size.
-                failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
+                failure_config=FailureConfig(
+                    max_failures=0, controller_failure_limit=0, max_preemption_failures=0
+                ),
             ),
         )
         try:
@@ -184,8 +237,9 @@ def _ending_of(failures: dict[int, Exception]) -> Ending:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, without what Ray adds on its processes and possible causes."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """What an error says, without where it was and what Ray adds on possible causes."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    text = lines[-1] if "Traceback" in lines[0] else " ".join(" ".join(lines).split())
     text = text.rpartition("Worker exit detail: ")[2].partition(" Some common causes")[0]
     return text[:300]
 
@@ -220,17 +274,17 @@ def serve(settings: dict[str, Any]) -> None:
         done, given = ray.get(dispatcher.request.remote(done))
         if given is None:
             return
-        request = TrialRequest(**given)
+        request, report = TrialRequest(**given), None
         try:
             if run is None or not run.continues(request):
                 run = TrialRun(request, data, device, recall)
             report = run.next_rung()
         except Exception as error:
             run = None
-            own = None if of_lost_rank(error) else RungReport.of_error(request, error)
-            told = done, ranks.rank, ranks.size, None if own is None else asdict(own)
-            if not ray.get(dispatcher.failed.remote(*told)):
+            failure = Failure.of(request, error)
+            if not ray.get(dispatcher.failed.remote(done, ranks.rank, ranks.size, failure)):
                 raise
-            continue
-        if ranks.rank == 0:
+        if report is None:
+            free_memory(device)  # only now does no traceback hold on to any
+        elif ranks.rank == 0:
             ray.get(dispatcher.answer.remote(done, asdict(report)))

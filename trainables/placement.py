@@ -1,16 +1,13 @@
-"""Ray's placement groups: what is left of dead ones, and how much room there is for new ones."""
+"""Ray's placement groups: what is left of dead ones, and what room there is for new ones."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import ray
-from ray.util.placement_group import (
-    PlacementGroup,
-    placement_group,
-    remove_placement_group,
-)
+from ray.util.placement_group import PlacementGroup, remove_placement_group
+
+ROUNDING = 1e-6
 
 
 def remove_orphans() -> int:
@@ -39,18 +36,16 @@ def remove_orphans() -> int:
     return found
 
 
-def room_for(bundle: Mapping[str, float], at_most: int, seconds: float) -> int:
-    """For how many such bundles Ray finds room at once now; it is not kept.
+def room_for(bundle: Mapping[str, float], at_most: int) -> int:
+    """How many such bundles would fit what is free on the nodes now.
 
-    Args:
-        bundle: resources of each.
-        at_most: as many are tried.
-        seconds: how long Ray may take to place them.
+    Counted and not tried: Ray 2.60 may keep what it is reserving just while a placement group is
+    removed again, and then for good.
     """
-    tried = [placement_group([dict(bundle)]) for _ in range(at_most)]
-    until = time.monotonic() + seconds
-    try:
-        return sum(each.wait(max(0.0, until - time.monotonic())) for each in tried)
-    finally:
-        for each in tried:
-            remove_placement_group(each)
+    from ray._private.state import available_resources_per_node
+
+    fitting = [
+        min(int(free.get(kind, 0.0) / amount + ROUNDING) for kind, amount in bundle.items())
+        for free in available_resources_per_node().values()
+    ]
+    return min(at_most, sum(fitting))

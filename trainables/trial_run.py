@@ -122,14 +122,18 @@ class RungReport:
     @classmethod
     def failed(cls, request: TrialRequest, reason: str) -> RungReport:
         """The report of a trial of which there is nothing to report but why."""
+        return replace(cls.untouched(request), status="failed", reason=reason)
+
+    @classmethod
+    def untouched(cls, request: TrialRequest) -> RungReport:
+        """The report of a trial that was told to stop before anything was done."""
         return cls(
             number=request.number,
             attempt=request.attempt,
             rung=request.from_rung,
-            status="failed",
+            status="interrupted",
             compute=request.compute,
             seconds=0.0,
-            reason=reason,
         )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainables.data import DataView
@@ -22,10 +22,15 @@ from trainables.trial_run import RungReport, TrialRequest
 MOST_ATTEMPTS = 3
 """How often workers may be lost over one request before it counts as failed."""
 TICK_SECONDS = 5.0
-START_PROBE_SECONDS = 2.0
+"""How often a group that is waited for is looked after."""
 GROW_SECONDS = 60.0
-GROW_PROBE_SECONDS = 0.5
-CLOSE_SECONDS = 10.0
+"""How often one that could have more workers looks for room."""
+SETTLE_SECONDS = 2.0
+"""How long Ray may take to tell what is free."""
+ROOM_SECONDS, LONG_SECONDS = 60, 365 * 86_400
+"""How long a group waits for room if it could do with less, and if not."""
+CLOSE_SECONDS, CLEAR_SECONDS = 10.0, 3.0
+"""How long a group may take to end in order, and Ray to learn of processes that were killed."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class WorkerGroup:
     ) -> None:
         self.resources = resources
         self._stop_file = Path(stop_file)
+        self._found_no_room = False
         self._settings = {
             "scenario": scenario,
             "view": ray.put(view),
@@ -90,13 +96,22 @@ class WorkerGroup:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         actor = ray.remote(Dispatcher).options(num_cpus=0, scheduling_strategy=here)
         self._dispatcher = actor.remote()
-        self._run = self._dispatcher.run.remote(self.size, self.resources.bundle, self._settings)
+        # A group that could do with less room begins anew with less, before long.
+        patience = ROOM_SECONDS if self.size > self.resources.fewest else LONG_SECONDS
+        each = self.resources.bundle
+        self._run = self._dispatcher.run.remote(self.size, each, patience, self._settings)
 
     def _fitting(self) -> int:
+        """How many workers there is room for; Ray takes a moment to tell what is free."""
         fewest, most = self.resources.fewest, self.resources.most
-        if fewest == most:
-            return most
-        return max(fewest, room_for(self.resources.bundle, most, START_PROBE_SECONDS))
+        if fewest == most or self._found_no_room:
+            self._found_no_room = False
+            return fewest
+        until = time.monotonic() + SETTLE_SECONDS
+        time.sleep(SETTLE_SECONDS / 4)
+        while (room := room_for(self.resources.bundle, most)) < most and time.monotonic() < until:
+            time.sleep(0.1)
+        return max(fewest, room)
 
     def carry_out(self, request: TrialRequest) -> RungReport:
         """Has the group train to the request's next rung, and replaces the group where it must.
@@ -111,10 +126,12 @@ class WorkerGroup:
                 report = self._attempt(request)
             except GroupEnded as ended:
                 lost += ended.counts
+                self._found_no_room = not ended.counts
                 if lost == MOST_ATTEMPTS:
                     return RungReport.failed(request, f"lost its workers {lost} times: {ended}")
                 continue
-            if report.status != "interrupted" or self._stop_file.exists():
+            called_back = report.status == "interrupted" and self._recalled
+            if not called_back or self._stop_file.exists():
                 return report
 
     def _attempt(self, request: TrialRequest) -> RungReport:
@@ -128,10 +145,12 @@ class WorkerGroup:
                 if ready:
                     return self._told(number, ray.get(self._run))
                 remove_orphans()
+                if self._stop_file.exists() and ray.get(self._dispatcher.withdraw.remote(number)):
+                    return RungReport.untouched(request)
                 if not self._recalled and self._may_grow():
                     self._recalled = True
                     self._dispatcher.recall.remote()
-        except RayActorError as error:
+        except RayError as error:
             raise GroupEnded(one_line(error)) from error
 
     def _told(self, number: int, ending: Ending) -> RungReport:
@@ -141,7 +160,7 @@ class WorkerGroup:
             GroupEnded: if any of those that failed had no time to say a word.
         """
         failures = ray.get(self._dispatcher.failures.remote(number))
-        said = [report for report in failures.values() if report is not None]
+        said = [each.report for each in failures.values() if each.report is not None]
         if said and ending.failed <= failures.keys():
             return RungReport(**said[0])
         raise GroupEnded(ending.reason, counts=not ending.found_no_room)
@@ -155,7 +174,7 @@ class WorkerGroup:
         if not lacking or now - self._looked < GROW_SECONDS:
             return False
         self._looked = now
-        return room_for(self.resources.bundle, lacking, GROW_PROBE_SECONDS) > 0
+        return room_for(self.resources.bundle, lacking) > 0
 
     def _replace(self) -> None:
         self.close()
@@ -163,9 +182,17 @@ class WorkerGroup:
 
     def close(self) -> None:
         """Ends the group, in order if its workers listen, and gives back all that it had."""
-        self._dispatcher.post.remote(None)
-        in_order = ray.wait([self._run], timeout=CLOSE_SECONDS)[0]
+        in_order = False
+        if self._heard() >= 0:
+            self._dispatcher.post.remote(None)
+            in_order = bool(ray.wait([self._run], timeout=CLOSE_SECONDS)[0])
         ray.kill(self._dispatcher)
-        until = time.monotonic() + CLOSE_SECONDS
+        until = time.monotonic() + CLEAR_SECONDS
         while not in_order and remove_orphans() == 0 and time.monotonic() < until:
             time.sleep(0.1)
+
+    def _heard(self) -> int:
+        try:
+            return int(ray.get(self._dispatcher.heard.remote()))
+        except RayActorError:
+            return -1

@@ -95,6 +95,8 @@ def test_a_call_that_cannot_be_parsed(
         ("--workers-per-trial", 0, ["--workers-per-trial", "0", "from 1"]),
         ("--precision", "float16", ["--precision 'float16'", "Allowed: bfloat16, float32"]),
         ("--compile", "alway", ["--compile 'alway'", "Did you mean 'always'?"]),
+        ("--workers-per-trial", "4-2", ["--workers-per-trial", "4-2", "fewest first: 2-4"]),
+        ("--gpus-per-trial", 1.5, ["1.5 GPUs for 1 worker", "whole ones"]),
         ("--fidelity", "prefx", ["--fidelity", "Did you mean 'prefix'?", "compressed, prefix"]),
         ("--scheduler", "asah", ["scheduler 'asah'", "Did you mean 'asha'?", "trusted_rungs"]),
         ("--scheduler", "", ["scheduler ''", "hyperband"]),

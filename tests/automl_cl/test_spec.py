@@ -101,6 +101,14 @@ def test_asymmetric_noise_of_a_run_before_there_were_maps_is_pair_flip() -> None
         ("shard_model", 1, "--shard-model: got 1, expected true or false"),
         ("shard_model", True, "--shard-model: one worker has nobody to divide the model with"),
         ("workers_per_trial", 1.0, "--workers-per-trial: got 1.0, expected a whole number"),
+        ("workers_per_trial", True, "--workers-per-trial: got True, expected a whole number"),
+        ("workers_per_trial", "2-", "--workers-per-trial: got '2-', expected a whole number"),
+        ("workers_per_trial", "two", "or the fewest and the most, such as 2-4."),
+        ("workers_per_trial", [2, 4, 6], "--workers-per-trial: got [2, 4, 6], expected"),
+        ("workers_per_trial", [2, 4.5], "--workers-per-trial: got [2, 4.5], expected"),
+        ("workers_per_trial", "0-2", "--workers-per-trial: got '0-2', expected"),
+        ("workers_per_trial", "4-2", "got '4-2', expected the fewest first: 2-4."),
+        ("workers_per_trial", None, "--workers-per-trial: got None, expected"),
         ("scenario", "", "--scenario: got '', expected a name"),
         ("data", 3, "--data: got 3, expected a name"),
         ("data", None, "--data: got None, expected a name"),
@@ -116,6 +124,23 @@ def test_a_mistake_is_refused(key: Any, value: Any, said: str) -> None:
     with pytest.raises(InputError) as refused:
         SearchSpec.from_dict({**FULL, key: value}, "here")
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "workers"),
+    [
+        (2, 2, (2, 2)),
+        ("2", 2, (2, 2)),
+        ("2-2", 2, (2, 2)),
+        ("2-4", "2-4", (2, 4)),
+        ([2, 4], "2-4", (2, 4)),
+        ((1, 3), "1-3", (1, 3)),
+    ],
+)
+def test_workers_are_a_number_or_a_range(given: Any, kept: Any, workers: tuple[int, int]) -> None:
+    spec = SearchSpec.from_dict({**FULL, "workers_per_trial": given}, "here")
+    assert (spec.workers_per_trial, spec.workers) == (kept, workers)
+    assert SearchSpec.from_dict(spec.to_dict(), "there") == spec
 
 
 @pytest.mark.parametrize("key", ["scenario", "data"])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster import ClusterError, TrialResources, slots
-from cluster.resources import DRIVER_CPUS, require_slots
+from cluster.resources import DRIVER_CPUS, require_slots, share
 
 Node = dict[str, float]
 
@@ -45,6 +45,10 @@ def cpu_nodes(*cpus: float) -> list[Node]:
         ([{"CPU": 16}, {"CPU": 1, "GPU": 1}], TrialResources(2, 1, 1), 0),
         ([{"CPU": 8, "GPU": 1}, {"CPU": 8, "GPU": 1}], TrialResources(2, 2, 2), 1),
         ([{"CPU": 8, "GPU": 4}, {"CPU": 8, "GPU": 4}], TrialResources(4, 4, 2), 2),
+        # A range of workers counts with what it needs, and is driven even where that is one.
+        (cpu_nodes(8), TrialResources(2, 0, 2, 4), 4),
+        (cpu_nodes(4), TrialResources(1, 0, 1, 4), 4),
+        (cpu_nodes(2), TrialResources(4, 0, 4, 8), 0),
     ],
 )
 def test_slots_by_hand(nodes: list[Node], trial: TrialResources, expected: int) -> None:
@@ -54,8 +58,27 @@ def test_slots_by_hand(nodes: list[Node], trial: TrialResources, expected: int) 
 def test_what_the_workers_and_the_driver_of_a_trial_ask_for() -> None:
     alone = TrialResources(2, 1, 1)
     assert (alone.driver_cpus, alone.worker_cpus, alone.worker_gpus) == (2, 2, 1)
-    pair = TrialResources(2, 1, 2)
-    assert (pair.driver_cpus, pair.worker_cpus, pair.worker_gpus) == (DRIVER_CPUS, 0.99, 0.5)
+    pair = TrialResources(2, 2, 2)
+    assert (pair.driver_cpus, pair.worker_cpus, pair.worker_gpus) == (DRIVER_CPUS, 0.99, 1)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "trial", "trials", "expected"),
+    [
+        (cpu_nodes(8), TrialResources(2, 0, 2, 4), 4, 2),
+        (cpu_nodes(8), TrialResources(2, 0, 2, 4), 3, 2),
+        (cpu_nodes(9), TrialResources(2, 0, 2, 4), 3, 3),
+        (cpu_nodes(8), TrialResources(2, 0, 2, 4), 2, 4),
+        # Alone it may take what comes later.
+        (cpu_nodes(2), TrialResources(2, 0, 2, 4), 1, 4),
+        (cpu_nodes(8), TrialResources(2, 0, 2), 2, 2),
+        ([{"CPU": 16, "GPU": 4}], TrialResources(1, 1, 1, 3), 2, 2),
+    ],
+)
+def test_shares_by_hand(
+    nodes: list[Node], trial: TrialResources, trials: int, expected: int
+) -> None:
+    assert share(nodes, trial, trials) == expected
 
 
 some_nodes = st.lists(
@@ -70,7 +93,7 @@ some_nodes = st.lists(
 def some_trials(draw: st.DrawFn) -> TrialResources:
     workers = draw(st.integers(1, 4))
     share = draw(st.sampled_from([0.25, 0.5, 1.0, 1.5, 2.0, 3.0]))
-    gpus = draw(st.sampled_from([0.0, 0.0, 0.25, 0.4, 1.0, 2.0]))
+    gpus = draw(st.sampled_from([0.0, 0.0, 1.0, 2.0] + [0.25, 0.4] * (workers == 1)))
     return TrialResources(share * workers, gpus * workers, workers)
 
 
@@ -162,6 +185,11 @@ def test_the_order_of_nodes_does_not_matter(
             "cluster has room for 2 such workers: use fewer --workers-per-trial or a smaller "
             "--cpus-per-trial",
         ),
+        (
+            cpu_nodes(2),
+            TrialResources(4, 0, 4, 8),
+            "a trial asks for at least 4 workers of 0.99 CPUs, and its driver for 0.01 CPU",
+        ),
         ([], TrialResources(1, 0, 1), "a trial asks for 1 CPU but no node has any"),
     ],
 )
@@ -187,6 +215,7 @@ def test_refusals_name_what_was_asked_and_what_there_is(
         (1, 0, 1.5, "whole number of workers, not 1.5"),
         (1, 1.5, 1, "whole ones"),
         (4, 3, 2, "whole ones"),
+        (2, 1, 2, "1 GPU for 2 workers: workers of one trial need a GPU each"),
         (0.02, 0, 2, "--cpus-per-trial 0.0202 or more"),
         (0.00001, 0, 1, "--cpus-per-trial 0.0001 or more"),
         (1, 0.00001, 1, "too few"),
