@@ -227,9 +227,10 @@ def history_(
 
     from automl_cl.history.overview import overview
     from automl_cl.history.reading import read_history
+    from trainables.storage import place
 
     skipped: list[str] = []
-    found = overview(read_history(folder, skipped.append))
+    found = overview(read_history(place(folder), skipped.append))
     for line in skipped:
         typer.echo(f"Warning: {line}", err=True)
     if as_json:
@@ -399,9 +400,10 @@ def doctor(
 
     from automl_cl.doctor import diagnose, summary
     from automl_cl.run_folder import RUNS
+    from trainables.storage import place
 
     console, findings = _console(), []
-    for finding in diagnose(runs or RUNS, address or None, ray):
+    for finding in diagnose(place(runs or RUNS), address or None, ray):
         findings.append(finding)
         if not as_json:
             style = {"ok": "green", "warning": "yellow", "problem": "bold red"}[finding.state]
@@ -456,20 +458,20 @@ def _report(console: Console, result: SearchResult) -> None:
     console.print(arms_table(result.table, result.scenario))
     console.print("")
     console.print(front_table(result.table, result.scenario, result.objectives))
-    console.print(f"\nreport: {result.folder.report}", highlight=False, soft_wrap=True)
+    folder = result.folder
+    console.print(f"\nreport: {folder.shown(folder.report)}", highlight=False, soft_wrap=True)
     console.print("")
     if result.verdict is None:
         why = "" if result.lacking is None else f" ({result.lacking})"
         _fail(
-            f"stopped before the verdict{why}; go on with: automl-cl resume {result.folder.path}",
+            f"stopped before the verdict{why}; go on with: automl-cl resume {folder}",
             130,
         )
     for line in words(result.verdict):
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(f"\ntuned config: {result.folder.tuned}", highlight=False, soft_wrap=True)
-    console.print(
-        f"use it with:  automl-cl train {result.folder.tuned}", highlight=False, soft_wrap=True
-    )
+    tuned = folder.shown(folder.tuned)
+    console.print(f"\ntuned config: {tuned}", highlight=False, soft_wrap=True)
+    console.print(f"use it with:  automl-cl train {tuned}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from ray import tune
 
 from trainables.data import DataView
 from trainables.scenario import load_scenario
+from trainables.storage import stop_requested
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 from trainables.worker_group import GroupResources, WorkerGroup, following
 
@@ -40,7 +40,7 @@ class TrialActor(tune.Trainable):
         group: GroupResources | None,
     ) -> None:
         """Moves the data to the device, or starts the group, once for all trials to come."""
-        self.stop_file = Path(stop_file)
+        self.stop_requested = stop_requested(stop_file)
         self.group = None if group is None else WorkerGroup(group, scenario, view, stop_file)
         if self.group is None:
             self.device = torch.device(device)
@@ -72,7 +72,7 @@ class TrialActor(tune.Trainable):
         assert self.request is not None
         try:
             if self.run is None:
-                self.run = TrialRun(self.request, self.data, self.device, self.stop_file.exists)
+                self.run = TrialRun(self.request, self.data, self.device, self.stop_requested)
             return self.run.next_rung()
         except Exception as error:
             return RungReport.of_error(self.request, error)

@@ -12,7 +12,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -21,6 +20,7 @@ import torch
 from trainables.data import DataView
 from trainables.ranks import ALONE, ProcessGroup, RankLost
 from trainables.scenario import load_scenario
+from trainables.storage import stop_requested
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 
 MOST_REBUILDS = 3
@@ -167,7 +167,7 @@ def serve(settings: dict[str, Any]) -> None:
     ranks = ProcessGroup(device) if torch.distributed.is_initialized() else ALONE
     scenario = load_scenario(settings["scenario"])
     data = scenario.on_device(ray.get(settings["view"]), device, ranks)
-    mailbox, stop_file = settings["mailbox"], Path(settings["stop_file"])
+    mailbox, stopping = settings["mailbox"], stop_requested(settings["stop_file"])
     run: TrialRun | None = None
     done = 0
     while True:
@@ -177,7 +177,7 @@ def serve(settings: dict[str, Any]) -> None:
         request = TrialRequest(**given)
         try:
             if run is None or not run.continues(request):
-                run = TrialRun(request, data, device, stop_file.exists)
+                run = TrialRun(request, data, device, stopping)
             report = run.next_rung()
         except RankLost:
             # Train rebuilds the group, which then does this request again.
