@@ -111,7 +111,7 @@ class _Inside:
 
     def _text(self, text: str, where: str) -> str:
         if is_uri(text):
-            return str(place(text))
+            return text
         if is_address(text):
             self._add_module(text.partition(":")[0].partition(".")[0], where)
             return text
