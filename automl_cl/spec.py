@@ -54,9 +54,10 @@ class SearchSpec:
             evaluations that the search asks for included; one that costs more is infeasible.
         max_memory: the most memory, in bytes, that a trial may take; in words such as `1.5GB` too.
         split_seed: decides split and noise in place of `seed`; None for `seed`.
-        warm_start: folder or URI of the history whose configs are tried after the published defaults;
-            None for none.
-        history: folder or URI that finished trials are added to; None for `history` beside the run's.
+        warm_start: folder or URI of the history whose configs are tried after the published
+            defaults; None for none.
+        history: folder or URI that finished trials are added to; None for `history` beside the
+            run's.
         no_history: keeps trials out of any history.
         cpus_per_trial, gpus_per_trial, workers_per_trial: what a trial occupies.
     """
