@@ -236,11 +236,7 @@ def _with_whole_paths(spec: SearchSpec) -> SearchSpec:
 def _advice(prepared: Prepared) -> WarmStart | None:
     """What the history that the spec names advises to try."""
     folder = prepared.spec.warm_start
-    return (
-        None
-        if folder is None
-        else warm_start(place(folder, "--warm-start"), prepared, say_on_stderr)
-    )
+    return None if folder is None else warm_start(place(folder), prepared, say_on_stderr)
 
 
 def _note(warm: WarmStart | None, journal: Journal) -> None:

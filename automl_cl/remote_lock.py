@@ -110,16 +110,21 @@ def _about_us() -> bytes:
 
 
 def _process(pid: int) -> tuple[str, str, str | None]:
-    """This start of the machine, our name space of processes, and when a process began in it."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    started = None
+    """This start of the machine, our name space of processes, and when a process began in it.
+
+    Empty, or None, where that cannot be known.
+    """
+    boot, space, started = "", "", None
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        space = os.readlink("/proc/self/ns/pid")
     with suppress(OSError):
         started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return boot, os.readlink("/proc/self/ns/pid"), started
+    return boot, space, started
 
 
 def _is_dead(holder: dict[str, Any]) -> bool:
     """Whether a driver was a process of this machine that is no more: then nobody need wait."""
     boot, space, started = _process(holder["pid"])
-    here = (holder["boot"], holder["space"]) == (boot, space)
+    here = (holder["boot"], holder["space"]) == (boot, space) and space != ""
     return here and started != holder["started"]

@@ -537,6 +537,10 @@ class Session:
 
     def _clear_checkpoints(self, trial: Trial) -> None:
         """Removes what no resumption can ask for any more."""
+        with suppress(StorageError):  # what is left over does no harm
+            self._remove_unneeded(trial)
+
+    def _remove_unneeded(self, trial: Trial) -> None:
         folder = self.folder.of_trial(trial.number)
         if trial.status not in ("running", "paused") and trial.weights is None:
             remove_folder(folder)

@@ -35,7 +35,7 @@ def history_folder(prepared: Prepared, run: Place) -> Place | None:
     spec = prepared.spec
     if spec.no_history:
         return None
-    return run.parent / HISTORY if spec.history is None else place(spec.history, "--history")
+    return run.parent / HISTORY if spec.history is None else place(spec.history)
 
 
 def require_history_folder(folder: Place | None) -> None:
