@@ -278,11 +278,13 @@ def dashboard(
 ) -> None:
     """Show the trials in optuna-dashboard, one study an algorithm."""
     from automl_cl.dashboard import export_studies, require_dashboard, serve
+    from trainables.storage import is_uri, place
 
     if not export_only:
         require_dashboard(host, port)
     storage = export_studies(run, to)
-    typer.echo(f"written: {storage}")
+    remote = to is None and is_uri(run)
+    typer.echo(f"written: {place(run) / storage.name if remote else storage}")
     if not export_only:
         typer.echo(f"dashboard: http://{host}:{port} (Ctrl-C ends it)")
         serve(storage, host, port)

@@ -6,11 +6,11 @@ machine, and put there whole by `publish`; journal and checkpoints are written t
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
 import time
-import weakref
 from itertools import chain, count
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class RunFolder:
 
     def __init__(self, where: Place) -> None:
         self.place = where
-        self.path = where if isinstance(where, Path) else self._working_folder()
+        self.path = where if isinstance(where, Path) else _working_folder()
         path = self.path
         self.spec = path / "search.yaml"
         self.journal = where / "journal.jsonl" if isinstance(where, Path) else where / "journal"
@@ -55,11 +55,6 @@ class RunFolder:
 
     def __str__(self) -> str:
         return str(self.place)
-
-    def _working_folder(self) -> Path:
-        path = Path(tempfile.mkdtemp(prefix="automl_cl-run-"))
-        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
-        return path
 
     @staticmethod
     def given(output: str | Place | None) -> Place:
@@ -191,6 +186,12 @@ class RunFolder:
         if isinstance(found, Path) and not found.resolve().is_relative_to(self.path.resolve()):
             raise InputError(f"{found} leads out of the run folder {self}.")
         return found
+
+
+def _working_folder() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="automl_cl-run-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 def name_of(address: str) -> str:

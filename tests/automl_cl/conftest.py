@@ -41,6 +41,8 @@ NARROW = {
     "optimizer.lr": {"low": 0.02},
     "training.batch_size": 8,
 }
+# The least that comes to a verdict.
+SMALL = NARROW | {"algorithm": "superloss"}
 
 WriteNpz = Callable[..., Path]
 

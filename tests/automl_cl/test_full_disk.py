@@ -20,7 +20,7 @@ from automl_cl.spec import SearchSpec
 from trainables.tensors import TensorView
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 
-from .conftest import CPU, NARROW, Command, search_here, toy, train_here, without_ray
+from .conftest import CPU, SMALL, Command, search_here, toy, train_here, without_ray
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_search_on_a_disk_that_fills_up_is_resumed_and_has_lost_nothing(
 ) -> None:
     np.savez(tmp_path / "toy.npz", **toy())
     spec = SearchSpec(
-        "curriculum", str(tmp_path / "toy.npz"), space=NARROW, trials=3, max_epochs=2.0, seeds=2
+        "curriculum", str(tmp_path / "toy.npz"), space=SMALL, trials=2, max_epochs=2.0, seeds=2
     )
     spec.write(tmp_path / "search.yaml")
     run = disk / "run"

@@ -20,14 +20,14 @@ from automl_cl.spec import SearchSpec
 from search_spaces import InputError
 from trainables.checkpoint import write_checkpoint
 
-from .conftest import NARROW, search_here, toy, train_here, train_until, without_ray
+from .conftest import SMALL, search_here, toy, train_here, train_until, without_ray
 
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> SearchSpec:
     data = tmp_path_factory.mktemp("data") / "toy.npz"
     np.savez(data, **toy())
-    return SearchSpec("curriculum", str(data), space=NARROW, trials=4, max_epochs=2.0, seeds=2)
+    return SearchSpec("curriculum", str(data), space=SMALL, trials=2, max_epochs=2.0, seeds=2)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from automl_cl import driver
+from automl_cl.dashboard import export_studies
 from automl_cl.driver import SearchResult
 from automl_cl.history.reading import read_history
 from automl_cl.journal import read_events
@@ -20,10 +21,11 @@ from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
 from trainables.storage import RemotePath, StorageError, names, place, reading
 
-from ..conftest import NARROW, Command, Refused, toy, train_here, train_until, without_ray
+from ..conftest import SMALL, Command, Refused, toy, train_here, train_until, without_ray
 from .conftest import BUCKET, SECRET, Server
 
 RUN, HISTORY = f"s3://{BUCKET}/runs/one", f"s3://{BUCKET}/runs/history"
+SECRETS = ["RAY_AUTH_TOKEN", "HF_TOKEN"]
 FILES = ["search.yaml", "trials.parquet", "verdict.json", "tuned.yaml", "report.html"]
 
 
@@ -31,7 +33,7 @@ FILES = ["search.yaml", "trials.parquet", "verdict.json", "tuned.yaml", "report.
 def spec(tmp_path_factory: pytest.TempPathFactory) -> SearchSpec:
     data = tmp_path_factory.mktemp("data") / "toy.npz"
     np.savez(data, **toy())
-    return SearchSpec("curriculum", str(data), space=NARROW, trials=4, max_epochs=2.0, seeds=2)
+    return SearchSpec("curriculum", str(data), space=SMALL, trials=4, max_epochs=2.0, seeds=2)
 
 
 def start(spec: SearchSpec, run: object, train: Callable[..., None] = train_here) -> SearchResult:
@@ -42,7 +44,10 @@ def start(spec: SearchSpec, run: object, train: Callable[..., None] = train_here
 @pytest.fixture(scope="module")
 def run(s3: Server, spec: SearchSpec, tmp_path_factory: pytest.TempPathFactory) -> RemotePath:
     """A search that was cut in its first trial, and resumed with nothing but the URI."""
-    start(spec, RUN, train_until(1))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in SECRETS:
+            patch.setenv(name, SECRET)
+        start(spec, RUN, train_until(1))
     found = place(RUN)
     assert isinstance(found, RemotePath)
     assert any(each.path.endswith("-rung-1.pt") for each in found.entries(recursive=True))
@@ -104,7 +109,8 @@ def test_every_command_takes_its_address(
     assert outcome.code == 0 and (tmp_path / "trained" / "weights.safetensors").exists(), outcome
     for _ in range(2):
         outcome = command("dashboard", RUN, "--export-only")
-        assert outcome.code == 0 and (run / "optuna.jsonl").is_file(), outcome
+        assert outcome.out == f"written: {RUN}/optuna.jsonl\n" and (run / "optuna.jsonl").is_file()
+    assert export_studies(RUN).exists(), "the dashboard reads it here"
     outcome = command("doctor", "--no-ray", "--runs", f"s3://{BUCKET}/runs")
     assert f"s3://{BUCKET}/runs: write, read, list, remove work" in outcome.out
     with without_ray(lambda *args: None):
