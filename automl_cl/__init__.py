@@ -30,7 +30,7 @@ def search(
     Args:
         scenario: the kind of problem, such as `curriculum`.
         data: a data source's name, a file or folder, `hf:NAME` or `module:function`.
-        output: the run folder to make; None for a new one under `runs/`.
+        output: the run folder to make, a path or a URI; None for a new one under `runs/`.
         address: of a Ray cluster; None for Ray on this machine.
         settings: the other fields of `automl_cl.spec.SearchSpec`, such as `noise`, `trials`,
             `model` and `data_options` (`{"label_column": "species"}`).
@@ -45,18 +45,19 @@ def search(
 
     spec = SearchSpec.from_dict({"scenario": scenario, "data": data, **settings}, "search()")
     spec = replace(spec, data=located(spec.data))
-    return start(spec, None if output is None else Path(output), address)
+    return start(spec, output, address)
 
 
 def load(path: str | Path) -> Tuned:
-    """Reads a `tuned.yaml`.
+    """Reads a `tuned.yaml`, at a path or a URI.
 
     Raises:
         InputError: if the file is not a tuned config, or something in it is missing or wrong.
     """
     from automl_cl.tuned import Tuned
+    from trainables.storage import place
 
-    return Tuned.read(Path(path))
+    return Tuned.read(place(path))
 
 
 def __getattr__(name: str) -> Any:

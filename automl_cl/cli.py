@@ -231,9 +231,10 @@ def history_(
 
     from automl_cl.history.overview import overview
     from automl_cl.history.reading import read_history
+    from trainables.storage import place
 
     skipped: list[str] = []
-    found = overview(read_history(folder, skipped.append))
+    found = overview(read_history(place(folder), skipped.append))
     for line in skipped:
         typer.echo(f"Warning: {line}", err=True)
     if as_json:
@@ -281,11 +282,13 @@ def dashboard(
 ) -> None:
     """Show the trials in optuna-dashboard, one study an algorithm."""
     from automl_cl.dashboard import export_studies, require_dashboard, serve
+    from trainables.storage import is_uri, place
 
     if not export_only:
         require_dashboard(host, port)
     storage = export_studies(run, to)
-    typer.echo(f"written: {storage}")
+    remote = to is None and is_uri(run)
+    typer.echo(f"written: {place(run) / storage.name if remote else storage}")
     if not export_only:
         typer.echo(f"dashboard: http://{host}:{port} (Ctrl-C ends it)")
         serve(storage, host, port)
@@ -403,9 +406,10 @@ def doctor(
 
     from automl_cl.doctor import diagnose, summary
     from automl_cl.run_folder import RUNS
+    from trainables.storage import place
 
     console, findings = _console(), []
-    for finding in diagnose(runs or RUNS, address or None, ray):
+    for finding in diagnose(place(runs or RUNS), address or None, ray):
         findings.append(finding)
         if not as_json:
             style = {"ok": "green", "warning": "yellow", "problem": "bold red"}[finding.state]
@@ -460,20 +464,20 @@ def _report(console: Console, result: SearchResult) -> None:
     console.print(arms_table(result.table, result.scenario))
     console.print("")
     console.print(front_table(result.table, result.scenario, result.objectives))
-    console.print(f"\nreport: {result.folder.report}", highlight=False, soft_wrap=True)
+    folder = result.folder
+    console.print(f"\nreport: {folder.shown(folder.report)}", highlight=False, soft_wrap=True)
     console.print("")
     if result.verdict is None:
         why = "" if result.lacking is None else f" ({result.lacking})"
         _fail(
-            f"stopped before the verdict{why}; go on with: automl-cl resume {result.folder.path}",
+            f"stopped before the verdict{why}; go on with: automl-cl resume {folder}",
             130,
         )
     for line in words(result.verdict):
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(f"\ntuned config: {result.folder.tuned}", highlight=False, soft_wrap=True)
-    console.print(
-        f"use it with:  automl-cl train {result.folder.tuned}", highlight=False, soft_wrap=True
-    )
+    tuned = folder.shown(folder.tuned)
+    console.print(f"\ntuned config: {tuned}", highlight=False, soft_wrap=True)
+    console.print(f"use it with:  automl-cl train {tuned}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from automl_cl.spec import spec_of
 from automl_cl.tensorboard_log import flat
 from automl_cl.trials import SEARCH, Trial, TrialTable, replayed
 from search_spaces import InputError
+from trainables.storage import Place
 
 SQLITE = (".db", ".sqlite", ".sqlite3")
 STATES = {
@@ -44,7 +45,7 @@ STATES = {
 Times = Mapping[int, tuple[float, float]]
 
 
-def export_studies(run: Path, to: Path | None = None) -> Path:
+def export_studies(run: str | Place, to: Path | None = None) -> Path:
     """Writes a run's search trials to an Optuna storage, or brings an earlier export up to date.
 
     Args:
@@ -71,6 +72,7 @@ def export_studies(run: Path, to: Path | None = None) -> Path:
     for arm in problem["arms"]:
         study = known.get(arm) or _new_study(storage, folder, events[0], problem, arm)
         _bring_up_to_date(study, table, distributions_of(problem, arm), times)
+    folder.publish()
     return path
 
 
@@ -177,7 +179,7 @@ def _new_study(
     study.set_user_attr("begun", first["time"])
     study.set_user_attr("algorithm", arm)
     study.set_user_attr("baseline", arm == problem["baseline"])
-    study.set_user_attr("run", str(folder.path))
+    study.set_user_attr("run", str(folder))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([problem["metric"]])
@@ -185,7 +187,7 @@ def _new_study(
 
 
 def _name(folder: RunFolder, arm: str) -> str:
-    return f"{folder.path.name}/{arm}"
+    return f"{folder.place.name}/{arm}"
 
 
 def _bring_up_to_date(

@@ -31,6 +31,8 @@ from cluster.diagnosis import (
     check_local_ray,
     check_token,
 )
+from search_spaces.errors import InputError
+from trainables.storage import Place, RemotePath, require_writable
 
 NAME = "automl-cl"
 PACKAGES = ("automl_cl", "trainables", "search_spaces", "cluster")
@@ -41,7 +43,7 @@ CGROUP = Path("/sys/fs/cgroup")
 FULLEST = 0.95
 
 
-def diagnose(runs: Path, address: str | None, ray: bool) -> Iterator[Finding]:
+def diagnose(runs: Place, address: str | None, ray: bool) -> Iterator[Finding]:
     """Makes all checks, one after the other.
 
     Args:
@@ -282,9 +284,12 @@ def _free(folder: Path) -> tuple[int, int]:
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
-def check_storage(runs: Path) -> Iterator[Finding]:
+def check_storage(runs: Place) -> Iterator[Finding]:
     """Whether a run folder could be made and kept there: write, fsync, rename, lock."""
     about = "run folders"
+    if isinstance(runs, RemotePath):
+        yield _check_remote(runs, about)
+        return
     place = next((each for each in (runs, *runs.absolute().parents) if each.exists()), Path("/"))
     if not place.is_dir():
         yield Finding(about, PROBLEM, f"{place} is a file", "give another folder with --runs")
@@ -303,6 +308,17 @@ def check_storage(runs: Path) -> Iterator[Finding]:
     slow = seconds > 0.5
     yield Finding(about, WARNING if slow else OK, words, remedy if slow else "")
     yield from check_disk(place, "disk of runs")
+
+
+def _check_remote(runs: RemotePath, about: str) -> Finding:
+    begun = time.monotonic()
+    try:
+        require_writable(runs, "--runs")
+    except InputError as error:
+        remedy = "are address and credentials right, as the environment has them here?"
+        return Finding(about, PROBLEM, str(error).removeprefix("--runs: "), remedy)
+    milliseconds = 1000 * (time.monotonic() - begun)
+    return Finding(about, OK, f"{runs}: write, read, list, remove work ({milliseconds:.0f} ms)")
 
 
 def _write_sync_rename_lock(folder: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -34,8 +35,10 @@ from automl_cl.verdict import Verdict
 from cluster import concurrency, connect, said_while_waiting
 from search_spaces import InputError
 from trainables.scenario import Scenario
+from trainables.storage import Place, is_uri, place
 
 SHIPPED = ("search_spaces", "trainables")
+PUBLISH_SECONDS = 60.0
 VERSIONED = ("torch", "ray", "optuna", "numpy")
 
 Observer = Callable[[Event], None]
@@ -98,7 +101,7 @@ class Extension:
 
 def start(
     spec: SearchSpec,
-    output: Path | None = None,
+    output: str | Place | None = None,
     address: str | None = None,
     watch: Watch | None = None,
     verbose: bool = False,
@@ -111,7 +114,7 @@ def start(
 
     Args:
         spec: the search.
-        output: the run folder to make; None for a new one under `runs/`.
+        output: the run folder to make, a path or a URI; None for a new one under `runs/`.
         address: of a Ray cluster; None for Ray on this machine.
         watch: called with trial table and scenario; what it returns is called with each event.
         verbose: lets Ray's own messages through.
@@ -134,7 +137,7 @@ def start(
         for note in prepared.view.notes:
             say(note)
         taken = {} if fork is None else {"fork": fork.taken_over(prepared)}
-        require_history_folder(history_folder(prepared, RunFolder.place(output)))
+        require_history_folder(history_folder(prepared, RunFolder.given(output)))
         warm = _advice(prepared)
         for condition in prepared.view.conditions:
             say(condition)
@@ -143,6 +146,7 @@ def start(
         slots = concurrency(occupied)
         folder = RunFolder.create(output, f"{spec.scenario}-{_short_name(prepared.view.name)}")
         spec.write(folder.spec)
+        folder.publish()
         journal = stack.enter_context(Journal.create(folder.journal))
         journal.append(
             "search",
@@ -154,11 +158,12 @@ def start(
         )
         _note(warm, journal)
         session = _session(prepared, folder, journal, verdict_now)
-        return _run(session, prepared, slots, watch, interruption)
+        with _saying_how_to_go_on(folder):
+            return _run(session, prepared, slots, watch, interruption)
 
 
 def resume(
-    path: Path,
+    run: str | Place,
     trials: int | None = None,
     address: str | None = None,
     watch: Watch | None = None,
@@ -171,7 +176,7 @@ def resume(
     """Takes a run up again where its journal ends, or extends one that has ended.
 
     Args:
-        path: the run folder.
+        run: the run folder, a path or a URI.
         trials: how many search trials there are to be in all; None for as many as were wanted.
         address: as for `start`.
         watch: as for `start`.
@@ -186,7 +191,7 @@ def resume(
         InputError: if it is no run folder, its journal is damaged, its data or space has changed,
             an extension is none, or there is too little for a verdict now.
     """
-    folder, extension = RunFolder.existing(path), Extension(trials, total_compute, time_limit)
+    folder, extension = RunFolder.existing(run), Extension(trials, total_compute, time_limit)
     with Interruption(announce) as interruption, ExitStack() as stack:
         journal = stack.enter_context(Journal.open(folder.journal))
         spec = spec_of(journal.events, folder)
@@ -195,8 +200,8 @@ def resume(
         table = replayed(journal.events)
         extension.check(spec, table)
         if verdict_now:
-            _check_verdict_now(prepared, table, extension, path)
-        require_history_folder(history_folder(prepared, folder.path))
+            _check_verdict_now(prepared, table, extension, folder)
+        require_history_folder(history_folder(prepared, folder.place))
         # Noted before the first trial, since the history goes on to change.
         warm = None if table.warm_start or table.trials else _advice(prepared)
         with interruption.put_off():
@@ -208,7 +213,8 @@ def resume(
         session = _session(prepared, folder, journal, verdict_now)
         if verdict_now and session.closable:
             session.close_search()
-        return _run(session, prepared, slots, watch, interruption)
+        with _saying_how_to_go_on(folder):
+            return _run(session, prepared, slots, watch, interruption)
 
 
 def _short_name(name: str) -> str:
@@ -220,7 +226,9 @@ def _with_whole_paths(spec: SearchSpec) -> SearchSpec:
     """The spec with folders that are the same ones wherever the run is resumed from."""
     given = {name: getattr(spec, name) for name in ("warm_start", "history")}
     whole: dict[str, Any] = {
-        name: str(Path(path).expanduser().absolute()) for name, path in given.items() if path
+        name: path if is_uri(path) else str(Path(path).expanduser().absolute())
+        for name, path in given.items()
+        if path
     }
     return replace(spec, **whole)
 
@@ -228,7 +236,7 @@ def _with_whole_paths(spec: SearchSpec) -> SearchSpec:
 def _advice(prepared: Prepared) -> WarmStart | None:
     """What the history that the spec names advises to try."""
     folder = prepared.spec.warm_start
-    return None if folder is None else warm_start(Path(folder), prepared, say_on_stderr)
+    return None if folder is None else warm_start(place(folder), prepared, say_on_stderr)
 
 
 def _note(warm: WarmStart | None, journal: Journal) -> None:
@@ -258,7 +266,7 @@ def _same_as_before(first: Event, prepared: Prepared) -> None:
 
 
 def _check_verdict_now(
-    prepared: Prepared, table: TrialTable, extension: Extension, path: Path
+    prepared: Prepared, table: TrialTable, extension: Extension, folder: RunFolder
 ) -> None:
     for name in extension.fields():
         flag = "--" + name.replace("_", "-")
@@ -267,7 +275,7 @@ def _check_verdict_now(
     if lacking is not None:
         raise InputError(
             f"--verdict-now: {lacking}, which is too little for a verdict; go on searching with: "
-            f"automl-cl resume {path}"
+            f"automl-cl resume {folder}"
         )
 
 
@@ -290,7 +298,7 @@ def _run(
         about = prepared.scenario, prepared.view, prepared.space, prepared.model
         session.write("problem", **problem_of(*about))
     folder, board = session.folder, Board(session.folder.tensorboard, session.table)
-    session.observers.append(board.observe)
+    session.observers += [board.observe, _publisher(folder)]
     if watch is not None:
         session.observers.append(watch(session.table, prepared.scenario))
     try:
@@ -299,12 +307,39 @@ def _run(
         with interruption.answered_by(lambda: None, lambda: "stopping"):
             if session.error is None:
                 write_report(folder, session.journal.events)
+                folder.publish()
                 _remember(session, prepared)
+
+
+@contextmanager
+def _saying_how_to_go_on(folder: RunFolder) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise  # the folder is gone
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        what = f"{error.strerror} (then go on with: automl-cl resume {folder})"
+        raise type(error)(error.errno, what, error.filename or str(folder)) from error
+
+
+def _publisher(folder: RunFolder) -> Observer:
+    """Brings the logs at a URI up to date from time to time."""
+    published = time.monotonic()
+
+    def observe(event: Event) -> None:
+        nonlocal published
+        if time.monotonic() - published > PUBLISH_SECONDS:
+            folder.publish()
+            published = time.monotonic()
+
+    return observe
 
 
 def _remember(session: Session, prepared: Prepared) -> None:
     """Adds the run's finished trials to the history, last of all: it may be on another disk."""
-    history = history_folder(prepared, session.folder.path)
+    history = history_folder(prepared, session.folder.place)
     if history is not None:
         add_to_history(history, prepared, session.journal.events, versions())
 

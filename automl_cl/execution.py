@@ -211,7 +211,8 @@ def _trained(session: Session) -> list[Trained]:
                 raise VerdictImpossible(
                     f"verdict training {trial.number} ({trial.arm}) failed: {trial.reason}"
                 )
-            found.append(Trained(trial.config, trial.seed, trial.weights))
+            weights = session.folder.checkpoint(trial.number, trial.weights)
+            found.append(Trained(trial.config, trial.seed, str(weights)))
     return found
 
 

@@ -16,6 +16,7 @@ from automl_cl.trials import TrialTable, replayed
 from automl_cl.tuned import Tuned
 from search_spaces import InputError
 from trainables.data import DataSpec, DataView
+from trainables.storage import Place, place
 
 if TYPE_CHECKING:
     from trainables.pretraining import Backbone
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 LARGEST_SEED = 2**31 - 1
 
 
-def export_run(run: Path, to: Path, weights: bool) -> list[Path]:
+def export_run(run: str | Place, to: Path, weights: bool) -> list[Path]:
     """Writes a run's tuned config to a file, and with it, if wanted, trained weights.
 
     The weights are those of the recommended config under the verdict's first seed, so not picked
@@ -63,15 +64,14 @@ def _require_new(file: Path) -> None:
         raise InputError(f"--to: there is no folder {file.parent}.")
 
 
-def _weights_of(folder: RunFolder, table: TrialTable) -> Path:
+def _weights_of(folder: RunFolder, table: TrialTable) -> Place:
     last = table.verdict_of(table.plans[-1]) or table.verdicts[-1]
     number = last["verdict"][last["verdict"]["recommended"]]["trial"]
     trial = verdict_trials(table, last["plan"], number)[0]
-    # The path's end only: the run folder may have been moved since.
-    return folder.of_trial(trial.number) / Path(trial.weights or "").name
+    return folder.checkpoint(trial.number, trial.weights or "")
 
 
-def _copy_weights(source: Path, to: Path, tuned: Tuned) -> None:
+def _copy_weights(source: Place, to: Path, tuned: Tuned) -> None:
     import torch
 
     from trainables.trial_run import read_weights, write_weights
@@ -91,7 +91,7 @@ def about(view: DataView) -> dict[str, str]:
 
 
 def train_tuned(
-    path: Path,
+    path: str | Place,
     data: str | None,
     seed: int,
     device: str,
@@ -110,7 +110,7 @@ def train_tuned(
     """
     from trainables.trial_run import write_weights
 
-    tuned = Tuned.read(path)
+    tuned = Tuned.read(place(path))
     RunFolder.require_free(output)
     _require_from_to("--seed", seed, 0, LARGEST_SEED)
     _require_device(device)

@@ -7,7 +7,6 @@ folder no more.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from automl_cl.journal import read_events
@@ -18,6 +17,7 @@ from automl_cl.trials import SEARCH, Trial, TrialTable, replayed
 from search_spaces import InputError, Space, encode
 from trainables.computing import Computing
 from trainables.seeds import derive_seed
+from trainables.storage import Place
 
 NO_RESULT = ("running", "failed")
 
@@ -34,14 +34,14 @@ class Fork:
         given: the settings by which the new search is to differ.
     """
 
-    run: Path
+    run: Place
     spec: SearchSpec
     table: TrialTable
     fingerprint: str
     given: dict[str, Any]
 
     @classmethod
-    def of(cls, run: Path, given: dict[str, Any]) -> Fork:
+    def of(cls, run: str | Place, given: dict[str, Any]) -> Fork:
         """A fork of a run.
 
         Args:
@@ -62,7 +62,7 @@ class Fork:
         fresh = derive_seed(old.seed, "fork", len(table.trials)) % 2**31
         new = replace(old, **{"seed": fresh, **given})
         new = replace(new, split_seed=None if new.seed == split else split)
-        return cls(folder.path, new, table, events[0]["data"], given)
+        return cls(folder.place, new, table, events[0]["data"], given)
 
     def taken_over(self, prepared: Prepared) -> dict[str, Any]:
         """What the new search's first event holds of the old one.

@@ -1,29 +1,30 @@
-"""The journal: one append-only file of JSON events, the truth of a run.
+"""The journal: JSON events in the order in which they happened, the truth of a run.
+
+On a disk it is one file that is appended to, on an object store a folder of immutable segments.
 
 Each line is one strict JSON object,
 
     {"seq": n, "time": seconds, "event": kind, ..., "sum": crc}
 
 where ``sum`` is the CRC-32 of the line's bytes without the ``sum`` member. An event counts once
-its line, newline included, is on disk; bytes after the last newline are a write cut short.
+its line, newline included, is there for good; bytes after the last newline are a write cut short.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import math
-import os
-import socket
 import threading
 import time
 import zlib
-from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
+from automl_cl.journal_file import JournalFile
+from automl_cl.journal_medium import Medium
+from automl_cl.journal_segments import JournalSegments, read_segments
 from search_spaces.errors import InputError
+from trainables.storage import Place, RemotePath, place
 
 Event = dict[str, Any]
 
@@ -39,48 +40,40 @@ class Journal:
     copy can be read but not appended to.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        events: list[Event],
-        descriptor: int | None = None,
-        resources: ExitStack | None = None,
-    ) -> None:
+    def __init__(self, path: Place, events: list[Event], medium: Medium | None = None) -> None:
         self.path = path
         self._events = events
-        self._descriptor = descriptor
-        self._resources = resources if resources is not None else ExitStack()
+        self._medium = medium
         # Two appends that interleave would leave a gap in `seq`, and an unreadable run.
         self._mutex = threading.RLock()
 
     @classmethod
-    def create(cls, path: str | Path) -> Journal:
-        """A new, empty journal at `path`, whose folder exists; refused if the file exists."""
-        path = Path(path)
-        with ExitStack() as resources:
-            _take_lock(path, resources)
-            try:
-                path.touch(exist_ok=False)
-            except FileExistsError:
-                raise InputError(f"{path} already exists; a new run needs a new folder") from None
-            _sync_folder(path.parent)
-            file = resources.enter_context(path.open("ab", buffering=0))
-            return cls(path, [], file.fileno(), resources.pop_all())
+    def create(cls, path: str | Place) -> Journal:
+        """A new, empty journal at `path`, in a folder that exists; refused if there is one."""
+        path = place(path)
+        if isinstance(path, Path):
+            return cls(path, [], JournalFile.create(path))
+        segments = JournalSegments(path)
+        if path.exists():
+            segments.close()
+            raise InputError(f"{path} already exists; a new run needs a new folder")
+        return cls(path, [], segments)
 
     @classmethod
-    def open(cls, path: str | Path) -> Journal:
+    def open(cls, path: str | Place) -> Journal:
         """The journal of an earlier run, verified, its torn last line cut off, ready to go on."""
-        path = Path(path)
-        _require_file(path)
-        with ExitStack() as resources:
-            _take_lock(path, resources)
-            content = path.read_bytes()
+        path = place(path)
+        _require_journal(path)
+        medium = JournalFile.open(path) if isinstance(path, Path) else JournalSegments(path)
+        try:
+            content = medium.read()
             events, length = _verify(path, content)
-            file = resources.enter_context(path.open("ab", buffering=0))
             if length < len(content):
-                os.ftruncate(file.fileno(), length)
-                os.fsync(file.fileno())
-            return cls(path, events, file.fileno(), resources.pop_all())
+                medium.cut(length)
+        except BaseException:
+            medium.close()
+            raise
+        return cls(path, events, medium)
 
     @property
     def events(self) -> list[Event]:
@@ -88,7 +81,7 @@ class Journal:
         return list(self._events)
 
     def append(self, kind: str, /, **fields: Any) -> Event:
-        """Write one event and return it once it is on disk.
+        """Write one event and return it once it is there for good.
 
         Raises:
             ValueError: a reserved field name, a non-finite number, a key that is no string.
@@ -101,7 +94,9 @@ class Journal:
         with self._mutex:
             event = {"seq": len(self._events), "time": time.time(), "event": kind, **fields}
             body = json.dumps(event, allow_nan=False).encode()
-            self._write(_seal(body) + b"\n")
+            if self._medium is None:
+                raise RuntimeError(f"this Journal of {self.path} cannot append; open it anew")
+            self._medium.append(len(self._events), _seal(body) + b"\n")
             parsed: Event = json.loads(body)
             self._events.append(parsed)
             return parsed
@@ -130,32 +125,10 @@ class Journal:
             return earlier + 1
 
     def close(self) -> None:
-        """Close the file and give up the lock; closing twice does nothing."""
+        """Close it and give up the lock; closing twice does nothing."""
         with self._mutex:
-            self._descriptor = None
-            self._resources.close()
-
-    def _write(self, line: bytes) -> None:
-        descriptor = self._descriptor
-        if descriptor is None:
-            raise RuntimeError(f"this Journal of {self.path} cannot append; open it anew")
-        state = os.fstat(descriptor)
-        if state.st_nlink == 0:
-            raise FileNotFoundError(errno.ENOENT, "it was deleted while in use", str(self.path))
-        length = state.st_size
-        try:
-            written = os.write(descriptor, line)
-            while written < len(line):  # a full disk takes a part; asking again tells the reason
-                written += os.write(descriptor, line[written:])
-            os.fsync(descriptor)
-        except BaseException as error:
-            # A partial line must not stay: the next append would make it damage in the middle.
-            self._descriptor = None
-            os.ftruncate(descriptor, length)
-            self._descriptor = descriptor
-            if isinstance(error, OSError):
-                error.filename = str(self.path)
-            raise
+            if self._medium is not None:
+                self._medium.close()
 
     def __enter__(self) -> Journal:
         return self
@@ -166,15 +139,16 @@ class Journal:
     def __deepcopy__(self, memo: dict[int, Any]) -> Journal:
         return self
 
-    def __reduce__(self) -> tuple[type[Journal], tuple[Path, list[Event]]]:
+    def __reduce__(self) -> tuple[type[Journal], tuple[Place, list[Event]]]:
         return Journal, (self.path, self.events)
 
 
-def read_events(path: str | Path) -> list[Event]:
+def read_events(path: str | Place) -> list[Event]:
     """The verified events of a journal, also of a running one; takes no lock, writes nothing."""
-    path = Path(path)
-    _require_file(path)
-    return _verify(path, path.read_bytes())[0]
+    path = place(path)
+    _require_journal(path)
+    content = path.read_bytes() if isinstance(path, Path) else read_segments(path)
+    return _verify(path, content)[0]
 
 
 def _seal(body: bytes) -> bytes:
@@ -185,7 +159,7 @@ def _seal(body: bytes) -> bytes:
 _SEAL_LENGTH = len(_seal(b"{}")) - len(b"{")
 
 
-def _verify(path: Path, content: bytes) -> tuple[list[Event], int]:
+def _verify(path: Place, content: bytes) -> tuple[list[Event], int]:
     """The events of the complete lines, and how many bytes those lines take."""
     *lines, torn = content.split(b"\n")
     events: list[Event] = []
@@ -205,37 +179,13 @@ def _verify(path: Path, content: bytes) -> tuple[list[Event], int]:
     return events, len(content) - len(torn)
 
 
-def _refuse(path: Path, index: int, what: str) -> NoReturn:
+def _refuse(path: Place, index: int, what: str) -> NoReturn:
     raise InputError(f"line {index + 1} of {path} {what}; nothing was changed")
 
 
-def _require_file(path: Path) -> None:
-    if not path.is_file():
+def _require_journal(path: Place) -> None:
+    if not (path.exists() if isinstance(path, RemotePath) else path.is_file()):
         raise InputError(f"there is no journal at {path}")
-
-
-def _take_lock(path: Path, resources: ExitStack) -> None:
-    """Hold the run's lock until `resources` is closed; the kernel frees it if we are killed."""
-    lock: IO[str] = resources.enter_context(path.with_name(path.name + ".lock").open("a+"))
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        holder = lock.read().strip() or "unknown"
-        raise InputError(f"the run of {path} is in use by process {holder}") from None
-    lock.truncate(0)
-    # The host as well: on a shared file system the number alone points at the wrong process.
-    lock.write(f"{os.getpid()} on {socket.gethostname()}\n")
-    lock.flush()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the folder's own entry for a new file on disk (fsync of the file does not)."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_fields(kind: str, fields: Event) -> None:

@@ -191,17 +191,18 @@ _FIDELITY = typer.Option(
 Fidelity = Annotated[str, _FIDELITY]
 OtherFidelity = Annotated[str | None, _FIDELITY]
 WarmStart = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="History whose best configs are tried after the published defaults.",
+        help="History, a folder or URI, whose best configs are tried after the published "
+        "defaults.",
         rich_help_panel=TUNING,
     ),
 ]
 HistoryFolder = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="Folder that finished trials are added to; `history` beside the run folder if not "
-        "given.",
+        help="Folder or URI that finished trials are added to; `history` beside the run folder if "
+        "not given.",
         rich_help_panel=TUNING,
     ),
 ]
@@ -286,9 +287,9 @@ JobsAddress = Annotated[
     str, typer.Option(help="The head's dashboard, such as http://127.0.0.1:8265.")
 ]
 OutputThere = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="Run folder to make on the cluster, on a disk that all its nodes share; "
+        help="Run folder to make on the cluster, on a disk that all its nodes share, or a URI; "
         "~/automl-cl-runs/TIME-… if not given."
     ),
 ]
@@ -305,9 +306,13 @@ Wait = Annotated[
 
 # Runs and files.
 
-Run = Annotated[Path, typer.Argument(help="Run folder.")]
-AnyRun = Annotated[Path, typer.Argument(help="Run folder, of a finished search or not.")]
-AnyHistory = Annotated[Path, typer.Argument(help="Folder of a history, such as runs/history.")]
+Run = Annotated[str, typer.Argument(help="Run folder, a path or a URI.")]
+AnyRun = Annotated[
+    str, typer.Argument(help="Run folder, a path or a URI, of a finished search or not.")
+]
+AnyHistory = Annotated[
+    str, typer.Argument(help="Folder or URI of a history, such as runs/history.")
+]
 ReportFile = Annotated[
     Path | None, typer.Option(help="File to write; RUN/report.html, made anew, if not given.")
 ]
@@ -324,16 +329,20 @@ ExportOnly = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; others reach it on 0.0.0.0.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
-Output = Annotated[Path | None, typer.Option(help="Run folder to make; runs/TIME-… if not given.")]
+Output = Annotated[
+    str | None,
+    typer.Option(help="Run folder to make, a path or a URI; runs/TIME-… if not given."),
+]
 To = Annotated[Path, typer.Option(help="File to write.")]
 Weights = Annotated[
     bool, typer.Option("--weights", help="Write the weights beside it, as .safetensors.")
 ]
 WeightsFile = Annotated[Path, typer.Option(help="File to write, as .safetensors.")]
-TunedFile = Annotated[Path, typer.Argument(help="A tuned.yaml.")]
+TunedFile = Annotated[str, typer.Argument(help="A tuned.yaml, at a path or a URI.")]
 
 Storage = Annotated[
-    Path | None, typer.Option("--runs", help="Folder for run folders; ./runs if not given.")
+    str | None,
+    typer.Option("--runs", help="Folder or URI for run folders; ./runs if not given."),
 ]
 OtherAddress = Annotated[
     str | None,

@@ -66,8 +66,8 @@ def require_problem(table: TrialTable, folder: RunFolder) -> Event:
     """
     if table.problem is None:
         raise InputError(
-            f"{folder.path}: its journal does not say what was searched (the run was stopped "
-            f"before that, or begun by an earlier version); first: automl-cl resume {folder.path}"
+            f"{folder}: its journal does not say what was searched (the run was stopped "
+            f"before that, or begun by an earlier version); first: automl-cl resume {folder}"
         )
     return table.problem
 

@@ -1,67 +1,101 @@
-"""A run folder: what is where in it, and that nothing in it is written over."""
+"""A run folder: what is where in it, and that nothing in it is written over.
+
+It may be at a URI. The files that the driver alone makes are then made in a working folder on this
+machine, and put there whole by `publish`; journal and checkpoints are written there directly.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 import time
 from itertools import chain, count
 from pathlib import Path
 
 from search_spaces import InputError
+from trainables.storage import (
+    Place,
+    RemotePath,
+    StorageError,
+    place,
+    require_writable,
+    writing,
+)
 
 RUNS = Path("runs")
+_READ_BACK = ("search.yaml", "tuned.yaml", "optuna.jsonl")
+_BOARDS = "tensorboard"
 
 
 class RunFolder:
-    """The folder of one search."""
+    """The folder of one search.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Attributes:
+        place: where it is; what users know it by.
+        path: the same on a disk, the working folder of one at a URI.
+    """
+
+    def __init__(self, where: Place) -> None:
+        self.place = where
+        self.path = where if isinstance(where, Path) else _working_folder()
+        path = self.path
         self.spec = path / "search.yaml"
-        self.journal = path / "journal.jsonl"
-        self.checkpoints = path / "checkpoints"
+        self.journal = where / "journal.jsonl" if isinstance(where, Path) else where / "journal"
+        self.checkpoints = where / "checkpoints"
         self.trials = path / "trials.parquet"
         self.verdict = path / "verdict.json"
         self.tuned = path / "tuned.yaml"
         self.report = path / "report.html"
         self.studies = path / "optuna.jsonl"
-        self.tensorboard = path / "tensorboard"
-        self.stop_file = path / ".stop"
+        self.tensorboard = path / _BOARDS
+        self.stop_file = where / ".stop"
+        self._published: dict[Path, float] = {}
+
+    def __str__(self) -> str:
+        return str(self.place)
 
     @staticmethod
-    def place(path: Path | None) -> Path:
-        """Where a run folder goes that was given as a path, or not at all."""
-        return RUNS / "new" if path is None else path
+    def given(output: str | Place | None) -> Place:
+        """Where a run folder goes that was given, or not at all."""
+        return RUNS / "new" if output is None else place(output, "--output")
 
     @staticmethod
-    def require_free(path: Path | None) -> None:
+    def require_free(output: str | Place | None) -> None:
         """Refuses a folder that holds anything, before time is spent on what would go there.
 
         Raises:
             InputError: if the path is a file, a folder that is not empty, or cannot be made.
         """
-        path = RunFolder.place(path)
+        path = RunFolder.given(output)
+        if isinstance(path, RemotePath):
+            _require_free_prefix(path)
+            return
         try:
             if path.exists():
                 _require_empty(path)
-            place = next(each for each in (path, *path.absolute().parents) if each.exists())
+            above = next(each for each in (path, *path.absolute().parents) if each.exists())
         except OSError as error:
             raise InputError(f"--output: cannot make {path}: {error.strerror}.") from error
-        if not place.is_dir():
-            raise InputError(f"--output: cannot make {path}: {place} is not a folder.")
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise InputError(f"--output: cannot make {path}: {place} cannot be written to.")
+        if not above.is_dir():
+            raise InputError(f"--output: cannot make {path}: {above} is not a folder.")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise InputError(f"--output: cannot make {path}: {above} cannot be written to.")
 
     @classmethod
-    def create(cls, path: Path | None, name: str) -> RunFolder:
-        """A new, empty run folder; without a path, one under `runs/` named by the time.
+    def create(cls, output: str | Place | None, name: str) -> RunFolder:
+        """A new, empty run folder; if none is given, one under `runs/` named by the time.
 
         Raises:
             InputError: if the folder exists and is not empty, or cannot be made.
         """
-        if path is None:
-            path = _unused(RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
-        cls.require_free(path)
+        if output is None:
+            output = _unused(RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
+        cls.require_free(output)
+        path = place(output)
+        if isinstance(path, RemotePath):
+            return cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -69,23 +103,112 @@ class RunFolder:
         return cls(path.absolute())
 
     @classmethod
-    def existing(cls, path: Path) -> RunFolder:
+    def existing(cls, run: str | Place) -> RunFolder:
         """A run folder that a search made.
 
         Raises:
             InputError: if it is not one.
         """
+        path = place(run, "run folder")
+        if isinstance(path, RemotePath):
+            return cls._existing_at(path)
         if not path.exists():
             raise InputError(f"run folder {path}: there is no such folder.")
         folder = cls(path.absolute())
-        for needed in (folder.spec, folder.journal):
+        for needed in (folder.spec, path.absolute() / "journal.jsonl"):
             if not needed.is_file():
                 raise InputError(f"{path} is not a run folder: it has no {needed.name}.")
         return folder
 
-    def of_trial(self, number: int) -> Path:
-        """Where a trial's checkpoints are."""
-        return self.checkpoints / f"{number:06d}"
+    @classmethod
+    def _existing_at(cls, path: RemotePath) -> RunFolder:
+        try:
+            there = {each.base_name for each in path.entries(patient=False)}
+        except StorageError as error:
+            raise InputError(f"run folder {path}: {error.strerror}.") from error
+        if not there:
+            raise InputError(f"run folder {path}: there is no such folder.")
+        for needed in ("search.yaml", "journal"):
+            if needed not in there:
+                raise InputError(f"{path} is not a run folder: it has no {needed}.")
+        folder = cls(path)
+        for name in _READ_BACK:
+            if name in there:
+                (folder.path / name).write_bytes((path / name).read_bytes())
+        if _BOARDS in there:
+            # An empty folder says that this trial's log has been written.
+            for each in (path / _BOARDS).entries():
+                (folder.tensorboard / each.base_name).mkdir(parents=True, exist_ok=True)
+        folder._published = folder._on_disk()
+        return folder
+
+    def publish(self) -> None:
+        """Puts the files that are new or have changed where the run is, if that is a URI."""
+        if isinstance(self.place, Path):
+            return
+        for path, changed in self._on_disk().items():
+            if self._published.get(path) != changed:
+                (self.place / path.as_posix()).write_bytes((self.path / path).read_bytes())
+                self._published[path] = changed
+
+    def _on_disk(self) -> dict[Path, float]:
+        """The finished files of the working folder, with when each was changed."""
+        found = (each for each in self.path.rglob("*") if each.is_file())
+        times = {each.relative_to(self.path): each.stat().st_mtime_ns for each in found}
+        drafts = {path for path in times if any(part[0] == "." for part in path.parts)}
+        return {path: when for path, when in times.items() if path not in drafts}
+
+    def shown(self, file: Path) -> Place:
+        """Where users find one of its files."""
+        if isinstance(self.place, Path) or not file.is_relative_to(self.path):
+            return file
+        return self.place / file.relative_to(self.path).as_posix()
+
+    def of_trial(self, number: int) -> Place:
+        """Where a trial's checkpoints are.
+
+        Raises:
+            InputError: if a link leads out of the run folder there.
+        """
+        return self._inside(self.checkpoints / f"{number:06d}")
+
+    def checkpoint(self, number: int, noted: str) -> Place:
+        """A trial's checkpoint or weights that the journal names.
+
+        Whatever path it names, they are in the trial's folder: the run may have been moved.
+
+        Raises:
+            InputError: if a link leads out of the run folder there.
+        """
+        return self._inside(self.of_trial(number) / name_of(noted))
+
+    def _inside(self, found: Place) -> Place:
+        if isinstance(found, Path) and not found.resolve().is_relative_to(self.path.resolve()):
+            raise InputError(f"{found} leads out of the run folder {self}.")
+        return found
+
+
+def _working_folder() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="automl_cl-run-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def name_of(address: str) -> str:
+    """The last part of a path or URI, as a name that leads nowhere else."""
+    return place(address).name.replace("..", "") or "unnamed"
+
+
+def _require_free_prefix(path: RemotePath) -> None:
+    if not path.path:
+        raise InputError(f"--output: got '{path}', expected a folder in it: {path}NAME.")
+    try:
+        taken = bool(path.entries(patient=False))
+    except StorageError as error:
+        raise InputError(f"--output: cannot make {path}: {error.strerror}.") from error
+    if taken:
+        raise InputError(f"--output: {path} is there already and not empty; name a new folder.")
+    require_writable(path, "--output")
 
 
 def _require_empty(path: Path) -> None:
@@ -103,6 +226,5 @@ def _unused(path: Path) -> Path:
 
 def write_whole(path: Path, content: str) -> None:
     """Writes a text file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(content, encoding="utf-8")
-    temporary.replace(path)
+    with writing(path) as file:
+        file.write(content.encode())

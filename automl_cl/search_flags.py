@@ -24,6 +24,7 @@ _AS_THEY_ARE = (
     "max_epochs", "time_limit", "total_compute", "max_compute", "seeds", "seed", "fidelity",
     "scheduler", "sampler", "prior_share", "no_history", "cpus_per_trial", "gpus_per_trial",
     "workers_per_trial", "shard_model", "precision", "channels_last", "compile",
+    "warm_start", "history",
 )  # fmt: skip
 
 
@@ -86,8 +87,4 @@ def _settings(flags: Mapping[str, Any]) -> dict[str, Any]:
         "settings": scenario_settings(flags["labels"], flags["settings"] or []),
         "max_memory": None if memory is None else bytes_of(memory, "--max-memory"),
         "objectives": flags["objective"] or [],
-        **{
-            name: None if flags[name] is None else str(flags[name])
-            for name in ("warm_start", "history")
-        },
     }

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from automl_cl import stages
@@ -20,7 +21,7 @@ from automl_cl.allocator import next_arm
 from automl_cl.journal import Event, Journal
 from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
 from automl_cl.proposals import Proposals
-from automl_cl.run_folder import RunFolder
+from automl_cl.run_folder import RunFolder, name_of
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Arm, Decision, Scheduler
 from automl_cl.spec import SearchSpec
@@ -35,10 +36,11 @@ from automl_cl.trials import (
     Trial,
     TrialTable,
 )
-from search_spaces import FlatSpace, Space, coordinates, decode, encode, option
+from search_spaces import FlatSpace, InputError, Space, coordinates, decode, encode, option
 from trainables.computing import Computing
 from trainables.scenario import Scenario
 from trainables.seeds import derive_seed
+from trainables.storage import StorageError, names, remove_folder
 from trainables.trial_run import RungReport, TrialRequest
 
 MOST_LOST = 3
@@ -91,11 +93,21 @@ class Session:
         folder.stop_file.unlink(missing_ok=True)
         for event in journal.events:
             self.table.apply(event)
+        self._require_known_arms()
         self.proposals = {name: self._proposals(name) for name in self.arms}
         self._anything_to_choose = any(each.space.ranges for each in self.proposals.values())
         self.write("start", pid=os.getpid())
         self._waiting = [trial.number for trial in self.table.running()]
         self._handed_out: set[int] = set()
+
+    def _require_known_arms(self) -> None:
+        """Arms name folders and studies, so only those of the space may come out of a journal."""
+        for trial in self.table.trials:
+            if trial.arm not in self.arms:
+                raise InputError(
+                    f"{self.folder}: trial {trial.number} is of the algorithm '{trial.arm}', "
+                    "which is not in the search space."
+                )
 
     def _proposals(self, name: str) -> Proposals:
         arm, warm = self.arms[name], self.table.warm_start
@@ -390,13 +402,17 @@ class Session:
             folder=str(self.folder.of_trial(trial.number)),
             attempt=self._attempt(trial),
             from_rung=len(trial.rungs),
-            checkpoint=trial.rungs[-1].checkpoint if trial.rungs else None,
+            checkpoint=self._last_checkpoint(trial),
             compute=trial.compute,
             keep_weights=trial.stage == VERDICT,
             searching=trial.stage != VERDICT,
             max_compute=self.spec.max_compute if limited else None,
             max_memory=self.spec.max_memory if limited else None,
         )
+
+    def _last_checkpoint(self, trial: Trial) -> str | None:
+        noted = trial.rungs[-1].checkpoint if trial.rungs else None
+        return None if noted is None else str(self.folder.checkpoint(trial.number, noted))
 
     def _attempt(self, trial: Trial) -> int:
         # Whoever is left over from an earlier start or a lost actor must not be taken for this.
@@ -444,8 +460,8 @@ class Session:
             metrics=report.metrics,
             compute=report.compute,
             seconds=round(report.seconds, 3),
-            checkpoint=report.checkpoint,
-            weights=report.weights,
+            checkpoint=None if report.checkpoint is None else name_of(report.checkpoint),
+            weights=None if report.weights is None else name_of(report.weights),
             decision=decision,
             memory=report.memory,
             model_size=report.model_size,
@@ -490,14 +506,19 @@ class Session:
 
     def _clear_inside(self, trial: Trial) -> None:
         folder = self.folder.of_trial(trial.number)
-        for path in folder.glob(f"*-inside-{len(trial.rungs)}.pt"):
-            path.unlink(missing_ok=True)
+        for name in names(folder):
+            if name.endswith(f"-inside-{len(trial.rungs)}.pt"):
+                (folder / name).unlink(missing_ok=True)
 
     def _require_room(self, reason: str) -> None:
         """Takes no failure down that a full disk explains: every further trial would fail too."""
+        if not isinstance(self.folder.place, Path):
+            if reason.startswith(StorageError.__name__):
+                raise StorageError(errno.EIO, f"a trial says: {reason}", str(self.folder))
+            return
         free = shutil.disk_usage(self.folder.path).free
         if free < LEAST_FREE or os.strerror(errno.ENOSPC) in reason:
-            words = f"{os.strerror(errno.ENOSPC)}; make room and resume the run"
+            words = f"{os.strerror(errno.ENOSPC)}; make room"
             raise OSError(errno.ENOSPC, words, str(self.folder.path))
 
     def _decide(self, trial: Trial, value: float, level: float) -> Decision:
@@ -561,10 +582,17 @@ class Session:
 
     def _clear_checkpoints(self, trial: Trial) -> None:
         """Removes what no resumption can ask for any more."""
+        with suppress(StorageError):  # what is left over does no harm
+            self._remove_unneeded(trial)
+
+    def _remove_unneeded(self, trial: Trial) -> None:
         folder = self.folder.of_trial(trial.number)
         if trial.status not in ("running", "paused") and trial.weights is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
             return
-        for rung in range(len(trial.rungs)):
-            for path in [*folder.glob(f"*-inside-{rung}.pt"), *folder.glob(f"*-rung-{rung}.pt")]:
-                path.unlink(missing_ok=True)
+        left_over = tuple(
+            f"-{kind}-{rung}.pt" for kind in ("inside", "rung") for rung in range(len(trial.rungs))
+        )
+        for name in names(folder) if left_over else ():
+            if name.endswith(left_over):
+                (folder / name).unlink(missing_ok=True)

@@ -26,6 +26,7 @@ from search_spaces import (
 from search_spaces.parts import field_types
 from trainables.computing import Computing
 from trainables.data import readable
+from trainables.storage import place
 
 FIDELITIES = ("prefix", "compressed")
 
@@ -64,9 +65,10 @@ class SearchSpec:
             evaluations that the search asks for included; one that costs more is infeasible.
         max_memory: the most memory, in bytes, that a trial may take; in words such as `1.5GB` too.
         split_seed: decides split and noise in place of `seed`; None for `seed`.
-        warm_start: folder of the history whose configs are tried after the published defaults;
-            None for none.
-        history: folder that finished trials are added to; None for `history` beside the run's.
+        warm_start: folder or URI of the history whose configs are tried after the published
+            defaults; None for none.
+        history: folder or URI that finished trials are added to; None for `history` beside the
+            run's.
         no_history: keeps trials out of any history.
         cpus_per_trial, gpus_per_trial: what a trial occupies.
         workers_per_trial: among how many workers it is shared; `2-4` for as many as there is room
@@ -146,6 +148,8 @@ class SearchSpec:
             folder = getattr(self, name)
             if folder is not None and (not isinstance(folder, str) or not folder):
                 raise InputError(f"{_flag(name)}: got {folder!r}, expected a folder.")
+            if folder is not None:
+                place(folder, _flag(name))  # refuses a URI that is none, or holds a secret
         if not isinstance(self.no_history, bool):
             raise InputError(f"--no-history: got {self.no_history!r}, expected true or false.")
         if not isinstance(self.shard_model, bool):

@@ -15,6 +15,7 @@ from typing import Any
 from automl_cl.spec import SearchSpec
 from cluster.connection import package_folder
 from search_spaces import InputError
+from trainables.storage import is_uri, place
 from trainables.user_code import is_address
 
 PACKAGES = ("automl_cl", "trainables", "search_spaces", "cluster")
@@ -45,7 +46,7 @@ class Job:
     command: str
 
 
-def package(spec: SearchSpec, root: Path, ship: Sequence[Path], output: Path | None) -> Job:
+def package(spec: SearchSpec, root: Path, ship: Sequence[Path], output: str | None) -> Job:
     """The job that a search comes to.
 
     Args:
@@ -58,10 +59,10 @@ def package(spec: SearchSpec, root: Path, ship: Sequence[Path], output: Path | N
         InputError: a path leaves the working folder or is not there, or the output is no absolute
             path.
     """
-    if spec.history is not None:
+    if spec.history is not None and not is_uri(spec.history):
         raise InputError(
-            "history: a search on a cluster keeps its history beside its run folder: leave it "
-            "out, and name the run folder with --output."
+            "history: a search on a cluster keeps its history beside its run folder, or at a "
+            "URI: leave it out, and name the run folder with --output."
         )
     inside = _Inside(root.resolve())
     given = spec.to_dict()
@@ -109,6 +110,8 @@ class _Inside:
         return self._text(value, where) if isinstance(value, str) and value else value
 
     def _text(self, text: str, where: str) -> str:
+        if is_uri(text):
+            return text
         if is_address(text):
             self._add_module(text.partition(":")[0].partition(".")[0], where)
             return text
@@ -158,12 +161,14 @@ def _there(path: Path) -> bool:
         return False
 
 
-def _place(output: Path | None, spec: SearchSpec) -> str:
+def _place(output: str | None, spec: SearchSpec) -> str:
     if output is None:
         return f"~/automl-cl-runs/{time.strftime('%Y%m%d-%H%M%S')}-{spec.scenario}"
-    if not output.is_absolute() and output.parts[:1] != ("~",):
+    if is_uri(output):
+        return str(place(output, "--output"))
+    if not output.startswith(("/", "~/")):
         raise InputError(
             f"--output: got '{output}', expected an absolute path on the cluster, on a disk that "
-            "all its nodes share, such as /shared/runs/first."
+            "all its nodes share, such as /shared/runs/first, or a URI."
         )
-    return str(output)
+    return output

@@ -9,9 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_cl.run_folder import write_whole
-from search_spaces import Config, InputError, Part, from_config, read_yaml, to_yaml, unknown_name
+from search_spaces import (
+    Config,
+    InputError,
+    Part,
+    from_config,
+    parse_yaml,
+    read_yaml,
+    to_yaml,
+    unknown_name,
+)
 from trainables.data import DataSpec, DataView, carried_over, flag_of
 from trainables.scenario import Scenario, load_scenario
+from trainables.storage import Place, RemotePath
 
 if TYPE_CHECKING:
     import torch
@@ -93,13 +103,13 @@ class Tuned:
         write_whole(path, to_yaml(dict(reversed(dataclasses.asdict(self).items()))))
 
     @classmethod
-    def read(cls, path: Path) -> Tuned:
+    def read(cls, path: Place) -> Tuned:
         """Reads a tuned config.
 
         Raises:
             InputError: if the file is not one, or something in it is missing or wrong.
         """
-        given = read_yaml(path)
+        given = read_yaml(path) if isinstance(path, Path) else _read_remote(path)
         names = [each.name for each in dataclasses.fields(cls)]
         if not isinstance(given, dict):
             raise InputError(f"{path} is not a tuned config: it holds no mapping.")
@@ -237,6 +247,14 @@ class Tuned:
         if learner.diverged:
             raise InputError("the training diverged: the loss was no longer a finite number.")
         return Fitted(learner, view, learner.evaluate(), learner.compute)
+
+
+def _read_remote(path: RemotePath) -> Any:
+    try:
+        return parse_yaml(path.read_text(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"cannot read {path}: {reason}.") from error
 
 
 def _require_suitable(recipe: Any, view: DataView, path: str = "config") -> None:

@@ -1,47 +1,41 @@
-"""Learner states on disk: written whole or not at all, and read without running anything."""
+"""Learner states in storage: written whole or not at all, and read without running anything."""
 
 from __future__ import annotations
 
-import os
 import zipfile
-from pathlib import Path
 
 import torch
 
 from search_spaces import InputError
 from trainables.learner import State
+from trainables.storage import Place, StorageError, reading, writing
 
 
-def write_checkpoint(path: Path, state: State) -> None:
-    """Writes a state; when this returns, it is on disk under its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+def write_checkpoint(path: Place, state: State) -> None:
+    """Writes a state; when this returns, it is under its name for good."""
+    with writing(path, parents=True) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the file's own fsync does not save its name
-    finally:
-        os.close(folder)
 
 
-def read_checkpoint(path: Path, device: torch.device) -> State:
+def read_checkpoint(path: Place, device: torch.device) -> State:
     """Reads a state onto a device.
 
     Raises:
         InputError: if the file is missing or damaged.
+        StorageError: if the storage does not answer.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch reads past wrong checksums without a word
-        if damaged is not None:
-            raise zipfile.BadZipFile(damaged)
-        state: State = torch.load(path, map_location=device, weights_only=True)
+        with reading(path) as file:
+            with zipfile.ZipFile(file) as archive:
+                damaged = archive.testzip()  # torch reads past wrong checksums without a word
+            if damaged is not None:
+                raise zipfile.BadZipFile(damaged)
+            file.seek(0)
+            state: State = torch.load(file, map_location=device, weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"the checkpoint {path} is missing.") from error
+    except StorageError:
+        raise
     except Exception as error:
         # Whatever the damaged byte leads to: BadZipFile, RuntimeError, UnpicklingError.
         raise InputError(f"the checkpoint {path} is damaged ({type(error).__name__}).") from error

@@ -12,7 +12,6 @@ import os
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, final
 
 import ray
@@ -23,6 +22,7 @@ from ray.train.torch import TorchTrainer, get_device
 from trainables.memory import free_memory
 from trainables.ranks import ALONE, ProcessGroup, RankLost, of_lost_rank
 from trainables.scenario import load_scenario
+from trainables.storage import stop_requested
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 
 HEALTH_CHECK_SECONDS = 0.5
@@ -247,8 +247,8 @@ def one_line(error: BaseException) -> str:
 class _Recall:
     """Whether to stop in between, polled between slices of a rung; one rank asks for all."""
 
-    def __init__(self, dispatcher: Any, stop_file: Path) -> None:
-        self._dispatcher, self._stop_file = dispatcher, stop_file
+    def __init__(self, dispatcher: Any, stop_file: str) -> None:
+        self._dispatcher, self._stop_requested = dispatcher, stop_requested(stop_file)
         self._asked = time.monotonic()
 
     def __call__(self) -> bool:
@@ -256,7 +256,7 @@ class _Recall:
             self._asked = time.monotonic()
             if ray.get(self._dispatcher.recalled.remote()):
                 return True
-        return self._stop_file.exists()
+        return self._stop_requested()
 
 
 def serve(settings: dict[str, Any]) -> None:
@@ -266,8 +266,8 @@ def serve(settings: dict[str, Any]) -> None:
     ranks = ProcessGroup(device, settings["sharded"]) if grouped else ALONE
     scenario = load_scenario(settings["scenario"])
     data = scenario.on_device(ray.get(settings["view"]), device, ranks)
-    dispatcher, stop_file = settings["dispatcher"], Path(settings["stop_file"])
-    recall = _Recall(dispatcher if ranks.rank == 0 else None, stop_file)
+    dispatcher = settings["dispatcher"]
+    recall = _Recall(dispatcher if ranks.rank == 0 else None, settings["stop_file"])
     run: TrialRun | None = None
     done = 0
     while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces import Config
+from trainables import storage
 from trainables.data import DataView
 from trainables.scenario import load_scenario
 from trainables.trial_run import read_weights
@@ -45,6 +45,6 @@ def score_items(
     rows = []
     for each in trained:
         learner = kind.learner(each.config, data, each.seed, place)
-        learner.load_weights(read_weights(Path(each.weights), place))
+        learner.load_weights(read_weights(storage.place(each.weights), place))
         rows.append(learner.item_scores(on_device).cpu().numpy())
     return np.stack(rows)

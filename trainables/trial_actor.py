@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +13,7 @@ from ray import tune
 from trainables.data import DataView
 from trainables.memory import free_memory
 from trainables.scenario import load_scenario
+from trainables.storage import stop_requested
 from trainables.trial_run import RungReport, TrialRequest, TrialRun, following
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class TrialActor(tune.Trainable):
         group: GroupResources | None,
     ) -> None:
         """Moves the data to the device, or starts the group, once for all trials to come."""
-        self.stop_file = Path(stop_file)
+        self.stop_requested = stop_requested(stop_file)
         self.group: WorkerGroup | None = None
         if group is not None:
             # Ray Train takes a second to import.
@@ -80,7 +80,7 @@ class TrialActor(tune.Trainable):
         assert self.request is not None
         try:
             if self.run is None:
-                self.run = TrialRun(self.request, self.data, self.device, self.stop_file.exists)
+                self.run = TrialRun(self.request, self.data, self.device, self.stop_requested)
             return self.run.next_rung()
         except Exception as error:
             report = RungReport.of_error(self.request, error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 import traceback
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save
 from torch import Tensor
 
 from search_spaces import Config, InputError
@@ -24,6 +23,7 @@ from trainables.learner import DeviceData, Learner
 from trainables.memory import DeviceMemory, OutOfMemory, bytes_asked_for, is_out_of_memory
 from trainables.scenario import load_scenario
 from trainables.sharding import gathered
+from trainables.storage import Place, names, place, writing
 
 CHECKPOINT_SECONDS = 30.0
 SLICES = 64
@@ -39,7 +39,7 @@ class TrialRequest:
         levels: compute at which to report, rising; the last is the config's horizon.
         fidelity: `prefix` (one run, reported on the way) or `compressed` (each level a run of its
             own, with a horizon of its own).
-        folder: where this trial's checkpoints go.
+        folder: where this trial's checkpoints go, a path or a URI.
         attempt: tells apart those who ever worked on this trial.
         from_rung: how many levels have been reported already.
         checkpoint: the state at the last of them, or None.
@@ -184,11 +184,12 @@ class TrialRun:
         """The state an earlier attempt left inside this rung, else that of the last rung."""
         # A model that is divided over ranks may be too large for the device of one.
         device = torch.device("cpu") if self.ranks.sharded else self.device
-        inside = sorted(Path(self.request.folder).glob(f"*-inside-{self.rung}.pt"))
+        folder, ending = place(self.request.folder), f"-inside-{self.rung}.pt"
+        inside = [name for name in names(folder) if name.endswith(ending)]
         if inside:
-            return read_checkpoint(inside[-1], device)
+            return read_checkpoint(folder / inside[-1], device)
         if self.request.checkpoint is not None and self.request.fidelity == "prefix":
-            return read_checkpoint(Path(self.request.checkpoint), device)
+            return read_checkpoint(place(self.request.checkpoint), device)
         return None
 
     def continues(self, request: TrialRequest) -> bool:
@@ -300,7 +301,7 @@ class TrialRun:
             report.weights = self._save_weights()
 
     def _save(self, kind: str) -> str:
-        path = Path(self.request.folder) / f"{self.request.attempt:07d}-{kind}-{self.rung}.pt"
+        path = place(self.request.folder) / f"{self.request.attempt:07d}-{kind}-{self.rung}.pt"
         if self.ranks.rank == 0 or self.ranks.sharded:
             state = self.learner.state_dict()
             if self.ranks.rank == 0:
@@ -308,7 +309,7 @@ class TrialRun:
         return str(path)
 
     def _save_weights(self) -> str:
-        path = Path(self.request.folder) / f"{self.request.attempt:07d}-weights.safetensors"
+        path = place(self.request.folder) / f"{self.request.attempt:07d}-weights.safetensors"
         weights = self.learner.weights()
         if self.ranks.sharded:
             weights = gathered(weights, self.ranks)
@@ -328,23 +329,23 @@ def following(request: TrialRequest, report: RungReport) -> TrialRequest:
 
 
 def write_weights(
-    path: Path, weights: dict[str, Tensor], metadata: dict[str, str] | None = None
+    path: Place, weights: dict[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
     """Writes weights as safetensors, whole or not at all, with text about them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     plain = {name: value.detach().contiguous().cpu() for name, value in weights.items()}
-    save_file(plain, temporary, metadata)
-    temporary.replace(path)
+    with writing(path, parents=True) as file:
+        file.write(save(plain, metadata))
 
 
-def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:
+def read_weights(path: Place, device: torch.device) -> dict[str, Tensor]:
     """Reads weights onto a device.
 
     Raises:
         InputError: if the file is missing or damaged.
     """
     try:
-        return load_file(path, device=str(device))
+        if isinstance(path, Path):
+            return load_file(path, device=str(device))
+        return {name: value.to(device) for name, value in load(path.read_bytes()).items()}
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot read the weights {path}: {error}.") from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import ray
 from ray.exceptions import RayActorError, RayError
@@ -17,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from trainables.data import DataView
 from trainables.dispatcher import Dispatcher, Ending, one_line
 from trainables.placement import remove_orphans, room_for
+from trainables.storage import stop_requested
 from trainables.trial_run import RungReport, TrialRequest
 
 MOST_ATTEMPTS = 3
@@ -78,7 +78,7 @@ class WorkerGroup:
         self, resources: GroupResources, scenario: str, view: DataView, stop_file: str
     ) -> None:
         self.resources = resources
-        self._stop_file = Path(stop_file)
+        self._stop_requested = stop_requested(stop_file)
         self._found_no_room = False
         self._settings = {
             "scenario": scenario,
@@ -131,7 +131,7 @@ class WorkerGroup:
                     return RungReport.failed(request, f"lost its workers {lost} times: {ended}")
                 continue
             called_back = report.status == "interrupted" and self._recalled
-            if not called_back or self._stop_file.exists():
+            if not called_back or self._stop_requested():
                 return report
 
     def _attempt(self, request: TrialRequest) -> RungReport:
@@ -145,7 +145,7 @@ class WorkerGroup:
                 if ready:
                     return self._told(number, ray.get(self._run))
                 remove_orphans()
-                if self._stop_file.exists() and ray.get(self._dispatcher.withdraw.remote(number)):
+                if self._stop_requested() and ray.get(self._dispatcher.withdraw.remote(number)):
                     return RungReport.untouched(request)
                 if not self._recalled and self._may_grow():
                     self._recalled = True

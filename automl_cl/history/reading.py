@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from automl_cl.history.record import Record
 from automl_cl.history.schema import SCHEMA_VERSION, VERSION_KEY
 from search_spaces import InputError
+from trainables.storage import Place, names, reading
 
 Warn = Callable[[str], None]
 
 
-def read_history(folder: Path, warn: Warn, flag: str = "history") -> list[Record]:
+def read_history(folder: Place, warn: Warn, flag: str = "history") -> list[Record]:
     """Every trial of a history once, in order of search and number.
 
     Args:
@@ -24,7 +25,7 @@ def read_history(folder: Path, warn: Warn, flag: str = "history") -> list[Record
     Raises:
         InputError: if there is no such folder, or no history in it.
     """
-    if not folder.is_dir():
+    if isinstance(folder, Path) and not folder.is_dir():
         what = "is a file and no folder" if folder.exists() else "there is no such folder"
         raise InputError(f"{flag} {folder}: {what}.")
     if not any(_files(folder)):
@@ -39,17 +40,18 @@ def read_history(folder: Path, warn: Warn, flag: str = "history") -> list[Record
     return [found[key] for key in sorted(found)]
 
 
-def numbers_of(folder: Path, search: str) -> set[int]:
+def numbers_of(folder: Place, search: str) -> set[int]:
     """The trials of one search that a history holds, in files that can be read."""
-    files = _files(folder, f"{search}-*.parquet")
+    files = _files(folder, f"{search}-")
     return {each.number for path in files for each in _records(path, lambda line: None)}
 
 
-def _files(folder: Path, pattern: str = "*.parquet") -> Iterable[Path]:
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+def _files(folder: Place, beginning: str = "") -> Sequence[Place]:
+    found = [name for name in names(folder) if name.endswith(".parquet") and name[0] != "."]
+    return [folder / name for name in found if name.startswith(beginning)]
 
 
-def _records(path: Path, warn: Warn) -> list[Record]:
+def _records(path: Place, warn: Warn) -> list[Record]:
     try:
         return [Record.of_row(row) for row in _rows(path, warn)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -57,12 +59,15 @@ def _records(path: Path, warn: Warn) -> list[Record]:
         return []
 
 
-def _rows(path: Path, warn: Warn) -> list[dict[str, Any]]:
+def _rows(path: Place, warn: Warn) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with (
+            reading(path) as opened,
+            pq.ParquetFile(opened, page_checksum_verification=True) as file,
+        ):
             version = _version((file.schema_arrow.metadata or {}).get(VERSION_KEY))
             if version is None:
                 warn(f"left out {path}: it is a Parquet file, but no history.")

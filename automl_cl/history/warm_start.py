@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from automl_cl.history.meta_features import distance, meta_features
@@ -15,6 +14,7 @@ from automl_cl.preparation import Prepared
 from automl_cl.trials import CONFIRM, SEARCH
 from search_spaces import FlatSpace, Point, Space, coordinates, encode, fitted
 from trainables.seeds import derive_seed
+from trainables.storage import Place
 
 Task = tuple[str, str, float]
 
@@ -40,7 +40,7 @@ class WarmStart:
         return asdict(self)
 
 
-def warm_start(folder: Path, prepared: Prepared, warn: Callable[[str], None]) -> WarmStart:
+def warm_start(folder: Place, prepared: Prepared, warn: Callable[[str], None]) -> WarmStart:
     """Chooses configs for each arm from a history.
 
     Only searches of the same scenario, metric and mode count, and none that saw examples of the
@@ -139,7 +139,7 @@ def _past_task(arm: Space, records: Sequence[Record], away: float) -> PastTask:
     return PastTask(points, losses, candidates, frozenset(moved), away)
 
 
-def _words(points: dict[str, list[Point]], tasks: int, folder: Path) -> str:
+def _words(points: dict[str, list[Point]], tasks: int, folder: Place) -> str:
     counts = sorted(len(each) for each in points.values() if each)
     if not counts:
         return (

@@ -21,6 +21,7 @@ from automl_cl.preparation import Prepared
 from automl_cl.problem import coordinates_of
 from automl_cl.trials import CONFIRM, SEARCH, Trial, replayed
 from search_spaces import InputError
+from trainables.storage import Place, RemotePath, place, require_writable, writing
 
 HISTORY = "history"
 SAMPLE = 128
@@ -29,15 +30,15 @@ _KEPT = (SEARCH, CONFIRM)
 """Trainings for the verdict are left out whole: nothing that touches the test belongs here."""
 
 
-def history_folder(prepared: Prepared, run: Path) -> Path | None:
+def history_folder(prepared: Prepared, run: Place) -> Place | None:
     """Where a run's trials go; None if nowhere."""
     spec = prepared.spec
     if spec.no_history:
         return None
-    return run.parent / HISTORY if spec.history is None else Path(spec.history)
+    return run.parent / HISTORY if spec.history is None else place(spec.history)
 
 
-def require_history_folder(folder: Path | None) -> None:
+def require_history_folder(folder: Place | None) -> None:
     """Refuses a folder that cannot be written to, before time is spent on what would go there.
 
     Raises:
@@ -45,20 +46,23 @@ def require_history_folder(folder: Path | None) -> None:
     """
     if folder is None:
         return
+    if isinstance(folder, RemotePath):
+        require_writable(folder, "--history")
+        return
     advice = "name another with --history, or give --no-history"
     try:
-        place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        above = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     except OSError as error:
         raise InputError(f"--history: cannot make {folder}: {error.strerror}.") from error
-    if not place.is_dir():
-        raise InputError(f"--history: {place} is a file and no folder; {advice}.")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"--history: {place} cannot be written to; {advice}.")
+    if not above.is_dir():
+        raise InputError(f"--history: {above} is a file and no folder; {advice}.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f"--history: {above} cannot be written to; {advice}.")
 
 
 def add_to_history(
-    folder: Path, prepared: Prepared, events: Sequence[Event], versions: Mapping[str, str]
-) -> Path | None:
+    folder: Place, prepared: Prepared, events: Sequence[Event], versions: Mapping[str, str]
+) -> Place | None:
     """Adds the finished trials of a run that the history does not have yet.
 
     What the folder holds decides what is new, so that a run that was killed after writing writes
@@ -89,16 +93,12 @@ def add_to_history(
     if not new:
         return None
     records = _records(prepared, search, events, new, versions)
-    folder.mkdir(parents=True, exist_ok=True)
-    _clear_left_overs(folder)
+    if isinstance(folder, Path):
+        _clear_left_overs(folder)
     path = folder / f"{search}-{new[0].number:06d}-{new[-1].number:06d}.parquet"
-    temporary = folder / f".{path.stem}.{os.getpid()}.tmp"
     rows = pa.Table.from_pylist([each.row() for each in records], schema=arrow_schema())
-    with temporary.open("wb") as file:
+    with writing(path, parents=True) as file:
         pq.write_table(rows, file, write_page_checksum=True)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
     return path
 
 

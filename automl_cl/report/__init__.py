@@ -8,6 +8,7 @@ from pathlib import Path
 from automl_cl.journal import Event, read_events
 from automl_cl.run_folder import RunFolder, write_whole
 from search_spaces import InputError
+from trainables.storage import Place
 
 __all__ = ["report_run", "write_report"]
 
@@ -34,7 +35,7 @@ def write_report(folder: RunFolder, events: Sequence[Event], to: Path | None = N
     return path
 
 
-def report_run(run: Path, to: Path | None, force: bool) -> Path:
+def report_run(run: str | Place, to: Path | None, force: bool) -> Place:
     """Writes the report of a run, also of one that goes on.
 
     The run's own report is made anew; another file is written over only by force.
@@ -58,4 +59,6 @@ def report_run(run: Path, to: Path | None, force: bool) -> Path:
             raise InputError(f"--to: there is no folder {to.parent}.")
     elif force:
         raise InputError("--force is for --to FILE; the run's own report is made anew anyway.")
-    return write_report(folder, read_events(folder.journal), to)
+    written = write_report(folder, read_events(folder.journal), to)
+    folder.publish()
+    return folder.shown(written)

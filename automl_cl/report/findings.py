@@ -23,6 +23,7 @@ from automl_cl.schedulers import rungs_of
 from automl_cl.spec import SearchSpec, spec_of
 from automl_cl.trials import BROKEN, CONFIRM, SEARCH, VERDICT, Trial, TrialTable, replayed
 from automl_cl.verdict import words
+from trainables.storage import Place
 
 FAILURES_SHOWN = 50
 
@@ -86,7 +87,7 @@ class Findings:
     """
 
     title: str
-    run: Path
+    run: Place
     spec: SearchSpec
     problem: Event
     state: str | None
@@ -133,7 +134,7 @@ def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:
     failures = _failures(table)
     return Findings(
         title=f"{spec.scenario} on {Path(spec.data).name}",
-        run=folder.path,
+        run=folder.place,
         spec=spec,
         problem=problem,
         state=state_of(table, spec, problem),

@@ -41,6 +41,8 @@ NARROW = {
     "optimizer.lr": {"low": 0.02},
     "training.batch_size": 8,
 }
+# The least that comes to a verdict.
+SMALL = NARROW | {"algorithm": "superloss"}
 
 WriteNpz = Callable[..., Path]
 
@@ -156,15 +158,38 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def search_here(
-    spec: SearchSpec, folder: Path, train: Callable[..., None], fork: Fork | None = None
-) -> Path:
-    """A search with everything but Ray."""
+@contextmanager
+def without_ray(train: Callable[..., None]) -> Iterator[None]:
+    """Lets the driver do everything but start Ray; `train` stands for `execution.train`."""
     with pytest.MonkeyPatch.context() as patch, one_thread():
         patch.setattr(driver, "connect", lambda *args, **kwargs: nullcontext())
         patch.setattr(driver, "concurrency", lambda trial: 1)
         patch.setattr(driver, "train", train)
         patch.setattr(execution, "_scored", score_here)
+        yield
+
+
+def train_until(reports: int) -> Callable[..., None]:
+    """Like `train_here`, but the driver stops after so many reports, in the middle of a trial."""
+
+    def train(session: Session, prepared: Prepared, slots: int) -> None:
+        data, left = TensorView.of(prepared.view, CPU), reports
+        while (request := session.ask()) is not None:
+            trial = TrialRun(request, data, CPU)
+            while session.report(trial.next_rung()):
+                left -= 1
+                if left <= 0:
+                    session.stopping = True
+                    return
+
+    return train
+
+
+def search_here(
+    spec: SearchSpec, folder: Path, train: Callable[..., None], fork: Fork | None = None
+) -> Path:
+    """A search with everything but Ray."""
+    with without_ray(train):
         return driver.start(spec, folder, fork=fork).folder.path
 
 

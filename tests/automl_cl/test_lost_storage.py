@@ -44,7 +44,7 @@ def test_a_trial_that_failed_on_a_full_disk_is_not_taken_down(
         monkeypatch.setattr(session_module, "shutil", full)
         session.report(report)
 
-    with pytest.raises(OSError, match="make room and resume") as raised:
+    with pytest.raises(OSError, match=r"make room \(then go on with: automl-cl resume") as raised:
         search_here(spec, tmp_path / "run", train)
     assert raised.value.filename == str(tmp_path / "run")
     kinds = [event["event"] for event in read_events(tmp_path / "run" / "journal.jsonl")]

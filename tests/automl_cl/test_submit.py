@@ -183,15 +183,31 @@ def test_a_history_elsewhere_is_refused_and_the_output_must_be_whole(folder: Pat
         packed(folder, history="my_history")
     spec = SearchSpec("curriculum", "digits")
     with pytest.raises(InputError, match="--output: got 'runs/x'"):
-        package(spec, folder, (), Path("runs/x"))
+        package(spec, folder, (), "runs/x")
+
+
+def test_places_at_uris_stay_as_they_are(folder: Path) -> None:
+    (folder / "s3:").mkdir()  # for this a path would be taken
+    runs = "s3://bucket/runs"
+    job = packed(folder, history=f"{runs}/history", warm_start=f"{runs}/old")
+    assert (job.spec.history, job.spec.warm_start) == (f"{runs}/history", f"{runs}/old")
+    assert job.files == packed(folder).files
+    spec = SearchSpec("curriculum", "digits")
+    assert package(spec, folder, (), f"{runs}/one").command.endswith(f"--output {runs}/one")
+    with pytest.raises(InputError, match=r"--output: .* no credentials"):
+        package(spec, folder, (), "s3://KEY:SECRET@bucket/one")
+    for name in ("history", "warm_start"):
+        with pytest.raises(InputError, match="no credentials") as refused:
+            packed(folder, **{name: "s3://KEY:HIDDEN@bucket/one"})
+        assert "HIDDEN" not in str(refused.value)
 
 
 def test_the_shell_sees_one_word(folder: Path) -> None:
     spec = SearchSpec("curriculum", "digits")
-    odd = package(spec, folder, (), Path("/shared/a b; touch c"))
+    odd = package(spec, folder, (), "/shared/a b; touch c")
     assert shlex.split(odd.command)[-1] == "/shared/a b; touch c"
     assert '--output "$HOME"/automl-cl-runs/' in packed(folder).command
-    assert package(spec, folder, (), Path("~/x")).command.endswith('"$HOME"/x')
+    assert package(spec, folder, (), "~/x").command.endswith('"$HOME"/x')
 
 
 # Where it is sent.

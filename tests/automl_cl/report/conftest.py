@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from automl_cl import journal as journal_module
+from automl_cl import journal_file
 from automl_cl.journal import Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
@@ -163,7 +163,7 @@ def big_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 2,000 trials, with its verdict."""
     spec = SearchSpec("curriculum", "digits", trials=2000, max_epochs=30.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(journal_module.os, "fsync", lambda descriptor: None)
+        patch.setattr(journal_file.os, "fsync", lambda descriptor: None)
         return write_run_at(tmp_path_factory.mktemp("big") / "run", spec)
 
 
@@ -172,7 +172,7 @@ def write_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteRun:
     """Writes a run into the test's folder; settings of the spec by keyword."""
 
     # Nothing here has to outlive a power cut, and thousands of events take minutes to sync.
-    monkeypatch.setattr(journal_module.os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(journal_file.os, "fsync", lambda descriptor: None)
 
     def write(
         scenario: str = "curriculum",

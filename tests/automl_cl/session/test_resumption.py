@@ -8,6 +8,7 @@ import pytest
 
 from automl_cl import stages
 from automl_cl.journal import read_events
+from automl_cl.run_folder import RunFolder
 
 
 def test_a_run_has_all_that_can_happen(fake: Any, undisturbed: Path) -> None:
@@ -53,8 +54,9 @@ def test_the_plan_stands_before_any_verdict_training(fake: Any, undisturbed: Pat
 
 def test_only_what_may_be_needed_again_is_kept(fake: Any, undisturbed: Path) -> None:
     table = fake.table_at(undisturbed)
-    kept = {str(path) for path in undisturbed.rglob("*.pt")}
-    assert kept == {t.weights for t in table.of_stage("verdict") if t.status == "done"}
+    done = [trial for trial in table.of_stage("verdict") if trial.status == "done"]
+    wanted = {RunFolder(undisturbed).checkpoint(t.number, t.weights or "") for t in done}
+    assert {*undisturbed.rglob("*.pt")} == wanted
 
 
 def test_cut_off_after_any_event_and_resumed_the_table_is_the_same(
@@ -69,8 +71,9 @@ def test_cut_off_after_any_event_and_resumed_the_table_is_the_same(
         (path / "journal.jsonl").write_bytes(b"".join(lines[:cut]))
         for event in read_events(path / "journal.jsonl"):
             if event.get("checkpoint"):
-                Path(event["checkpoint"]).parent.mkdir(parents=True, exist_ok=True)
-                Path(event["checkpoint"]).touch()
+                checkpoint = Path(RunFolder(path).checkpoint(event["number"], event["checkpoint"]))
+                checkpoint.parent.mkdir(parents=True, exist_ok=True)
+                checkpoint.touch()
         with fake.session_on(path) as session:
             fake.work(session)
             assert fake.content(session.table) == expected, f"cut after {cut} events"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from automl_cl.journal import Journal, read_events
+from automl_cl.run_folder import RunFolder
 from search_spaces import coordinates, decode, encode
 
 
@@ -61,8 +62,9 @@ def test_cut_off_anywhere_and_resumed_the_table_is_the_same(
         (path / "journal.jsonl").write_bytes(b"".join(lines[:cut]))
         for event in read_events(path / "journal.jsonl"):
             if event.get("checkpoint"):
-                Path(event["checkpoint"]).parent.mkdir(parents=True, exist_ok=True)
-                Path(event["checkpoint"]).touch()
+                checkpoint = Path(RunFolder(path).checkpoint(event["number"], event["checkpoint"]))
+                checkpoint.parent.mkdir(parents=True, exist_ok=True)
+                checkpoint.touch()
         with fake.session_on(path) as session:
             fake.work(session)
             assert fake.content(session.table) == expected
