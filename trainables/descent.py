@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import ClassVar, Protocol, Self
 
@@ -21,7 +21,7 @@ from trainables.passes import compile_passes, computed
 from trainables.randomness import derive_seed, seed_cpu, shuffled_passes
 from trainables.schedules import Schedule
 from trainables.scoring import evaluating
-from trainables.sharding import parted, shard, undone, with_weights
+from trainables.sharding import parted, shard, taking_parts, undone, with_weights
 from trainables.training import Training
 
 
@@ -120,7 +120,7 @@ class DescentLearner(Learner):
     def _placed(self, model: nn.Module) -> nn.Module:
         """The network on the device, or this rank's part of it."""
         if self.ranks.sharded:
-            return shard(model, self.device, self.ranks)
+            return shard(model, self.device)
         return model.to(self.device)
 
     def prepared(self, model: nn.Module) -> nn.Module:
@@ -160,7 +160,8 @@ class DescentLearner(Learner):
         loss.backward()
         self.ranks.sum_gradients(self.model.parameters())
         self.sections.schedule.apply(self.optimizer, self.progress)
-        self.optimizer.step()
+        with taking_parts(self.optimizer) if self.ranks.sharded else nullcontext():
+            self.optimizer.step()
 
     @contextmanager
     def answering(self, weights: dict[str, Tensor]) -> Iterator[Callable[[Tensor], Tensor]]:

@@ -15,19 +15,19 @@ class SharedMask(_DropoutNd):
     """Draws the mask of a dropout layer for the whole batch, of which each rank takes its part.
 
     So it is the mask that one rank alone would draw. Under `torch.func.vmap`, where a layer sees
-    one task and knows of no others, each rank draws masks of its own.
+    one task and knows of no others, and of less than this rank's part, each rank draws its own.
     """
 
     ranks: Ranks = ALONE
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Drops of [batch, ...], or of [batch x k, ...] where an item has k rows."""
-        part, vmapped = self.ranks.part, torch._C._functorch.peek_interpreter_stack() is not None
-        if part is None or vmapped or not self.training or not len(inputs):
+        own, total = self.ranks.part or (slice(0, 0), 0)
+        rows, rest = divmod(len(inputs), max(1, own.stop - own.start))
+        vmapped = torch._C._functorch.peek_interpreter_stack() is not None
+        if vmapped or rest or rows * total == 0 or not self.training:
             dropped: Tensor = super().forward(inputs)
             return dropped
-        own, total = part
-        rows = len(inputs) // (own.stop - own.start)
         whole: Tensor = super().forward(inputs.new_ones(rows * total, *inputs.shape[1:]))
         mask = whole[rows * own.start : rows * own.stop]
         return inputs * mask.clone()  # the clone lets the rest of the mask go

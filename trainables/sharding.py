@@ -22,16 +22,22 @@ from trainables.ranks import Ranks
 SEQUENCES = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
-def shard(model: nn.Module, device: torch.device, ranks: Ranks) -> nn.Module:
-    """Leaves this rank its part of a model, on a device; it may come from the CPU.
+def shard(model: nn.Module, device: torch.device) -> nn.Module:
+    """Leaves each rank of the default process group its part of a model, on a device.
+
+    The model may come from the CPU.
 
     Each rank computes the loss of the whole batch, with gradients to its own part of the batch.
     So the gradient is the sum over ranks, where FSDP takes the mean if it is not told.
     """
-    from torch.distributed.device_mesh import init_device_mesh
+    import torch.distributed as dist
+    from torch.distributed.device_mesh import DeviceMesh
     from torch.distributed.fsdp import FSDPModule, fully_shard
 
-    mesh = init_device_mesh(device.type, (ranks.size,))
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # FSDP works on what is current
+    assert dist.group.WORLD is not None
+    mesh = DeviceMesh.from_group(dist.group.WORLD, device.type)
     for unit in [*_units(model), model]:
         # What is not let go of after an evaluation would be used again, however old.
         fully_shard(unit, mesh=mesh, reshard_after_forward=True)
@@ -99,6 +105,20 @@ def parted(tree: Any, like: Any, device: torch.device) -> Any:
         shape=like.shape,
         stride=like.stride(),
     )
+
+
+@contextmanager
+def taking_parts(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """The optimizer as it can take a step on parts: of the fused ones SGD cannot."""
+    groups = optimizer.param_groups if isinstance(optimizer, torch.optim.SGD) else []
+    fused = [group["fused"] for group in groups]
+    for group in groups:
+        group["fused"] = False
+    try:
+        yield
+    finally:
+        for group, before in zip(groups, fused, strict=True):
+            group["fused"] = before
 
 
 def copied_weights(model: nn.Module) -> dict[str, Tensor]:

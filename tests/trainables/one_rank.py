@@ -64,6 +64,7 @@ def learner_of(name: str, model: str, ranks: Ranks) -> Any:
         "model": {"name": model, model: sizes[model]},
         "augmentation": "shift",
         "training.batch_size": 50 if own.VIEWS else 17,
+        "optimizer": {"mlp": "adamw", "cnn": "sgd"}[model],
         "schedule": "cosine",
     }
     given = {key: each for key, each in given.items() if key.split(".")[0] in space.root.fields}

@@ -174,7 +174,7 @@ from trainables.sharding import shard
 rank, store = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", f"file://{store}", rank=rank, world_size=2)
 ranks = ProcessGroup(torch.device("cpu"), sharded=True)
-model = shard(torch.nn.Linear(8, 8), torch.device("cpu"), ranks)
+model = shard(torch.nn.Linear(8, 8), torch.device("cpu"))
 ranks.divided(model, torch.ones(4, 8)).sum().backward()
 if rank == 1:
     os._exit(0)

@@ -51,3 +51,5 @@ def test_a_shared_dropout_is_still_what_models_take_it_for() -> None:
     shared = share_layers(nn.Sequential(nn.Dropout(0.3)), OneOfThree(0, 7))[0]
     assert isinstance(shared, nn.Dropout) and shared.p == 0.3
     assert shared(torch.zeros(0, 4)).shape == (0, 4)
+    # A rank may pass its three examples through in parts.
+    assert shared(torch.ones(2, 4)).shape == (2, 4)
