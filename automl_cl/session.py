@@ -456,7 +456,7 @@ class Session:
 
     def _out_of_memory(self, trial: Trial, report: RungReport) -> bool:
         """Has a trial begin again at its last rung, once, with batches computed in parts."""
-        why_not = _once_only(trial, report)
+        why_not = self._once_only(trial, report)
         config = trial.config
         if why_not is None:
             config = Computing.of(config).divided(PARTS).in_config(config)
@@ -478,6 +478,16 @@ class Session:
             reason = f"{report.reason}; {why_not}"
             self._end(trial, "infeasible", reason, trial.compute, report.memory)
         return False
+
+    @staticmethod
+    def _once_only(trial: Trial, report: RungReport) -> str | None:
+        """Why a trial that was refused memory does not begin again, or None if it does."""
+        if trial.out_of_memory:
+            return "for the second time"
+        if (report.batch_size or 1) < 2:
+            return "such a batch has no parts"
+        why_not = report.whole
+        return None if why_not is None else f"the batch cannot be computed in parts: {why_not}"
 
     def _clear_inside(self, trial: Trial) -> None:
         folder = self.folder.of_trial(trial.number)
@@ -559,13 +569,3 @@ class Session:
         for rung in range(len(trial.rungs)):
             for path in [*folder.glob(f"*-inside-{rung}.pt"), *folder.glob(f"*-rung-{rung}.pt")]:
                 path.unlink(missing_ok=True)
-
-
-def _once_only(trial: Trial, report: RungReport) -> str | None:
-    """Why a trial that was refused memory does not begin again in parts, or None if it does."""
-    if trial.out_of_memory:
-        return "for the second time"
-    if (report.batch_size or 1) < 2:
-        return "such a batch has no parts"
-    whole = report.whole
-    return None if whole is None else f"the batch cannot be computed in parts: {whole}"
