@@ -472,7 +472,7 @@ class Session:
 
     def _out_of_memory(self, trial: Trial, report: RungReport) -> bool:
         """Has a trial begin again at its last rung, once, with batches computed in parts."""
-        why_not = self._once_only(trial, report.batch_size or 1)
+        why_not = self._once_only(trial, report)
         config = trial.config
         if why_not is None:
             config = Computing.of(config).divided(PARTS).in_config(config)
@@ -495,13 +495,14 @@ class Session:
             self._end(trial, "infeasible", reason, trial.compute, report.memory)
         return False
 
-    def _once_only(self, trial: Trial, batch_size: int) -> str | None:
+    @staticmethod
+    def _once_only(trial: Trial, report: RungReport) -> str | None:
         """Why a trial that was refused memory does not begin again, or None if it does."""
         if trial.out_of_memory:
             return "for the second time"
-        if batch_size < 2:
+        if (report.batch_size or 1) < 2:
             return "such a batch has no parts"
-        why_not = self.scenario.indivisible(trial.config)
+        why_not = report.whole
         return None if why_not is None else f"the batch cannot be computed in parts: {why_not}"
 
     def _clear_inside(self, trial: Trial) -> None:

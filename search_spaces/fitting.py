@@ -18,7 +18,7 @@ def fitted(space: Space, config: Config) -> Config | None:
 
     Numbers are moved to the nearest that is allowed, and to the space's own where they are fixed.
     Hyperparameters that the config does not know have their defaults; those that the space does
-    not know are left out.
+    not know are left out. What a config may leave out is the space's own.
 
     Returns:
         The config, or None where the space lacks an option or a category that the config has.
@@ -41,10 +41,11 @@ def _fit(node: Node, given: Any) -> Any:
         case Group():
             if not isinstance(given, dict):
                 raise _OutsideError
-            known = node.read(given)
             return node.written(
                 lambda name, below: (
-                    _fit(below, known[name]) if name in known else default_of(below)
+                    _fit(below, given[name])
+                    if name in given and not _is_optional(below)
+                    else default_of(below)
                 )
             )
         case Choice():
@@ -52,6 +53,10 @@ def _fit(node: Node, given: Any) -> Any:
             if not isinstance(name, str) or name not in node.options:
                 raise _OutsideError
             return {"name": name, **_fit(node.options[name], given)}
+
+
+def _is_optional(node: Node) -> bool:
+    return isinstance(node, Group) and node.implied is not None
 
 
 def _nearest(value: Any, allowed: Range) -> Any:

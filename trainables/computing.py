@@ -21,6 +21,7 @@ from search_spaces import (
 )
 
 SECTION = "computing"
+MOST_PARTS = 1024
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Computing(Part):
     channels_last: Annotated[bool, Within(Categorical([False, True]))] = False
     compile: Annotated[str, Within(Categorical(["never", "auto", "always"]))] = "never"
     compile_from: Annotated[int, Within(Int(1, 10**9))] = 20_000
-    micro_batches: Annotated[int, Within(Int(1, 1024))] = 1
+    micro_batches: Annotated[int, Within(Int(1, MOST_PARTS))] = 1
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -61,7 +62,7 @@ class Computing(Part):
 
     def divided(self, parts: int) -> Self:
         """The same with a batch in so many times as many parts."""
-        return replace(self, micro_batches=self.micro_batches * parts)
+        return replace(self, micro_batches=min(self.micro_batches * parts, MOST_PARTS))
 
     def pays_to_compile(self, steps: float) -> bool:
         """Whether a run of so many steps is compiled."""

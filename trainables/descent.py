@@ -96,8 +96,8 @@ class DescentLearner(Learner):
         with self._initialising():
             network = computed(self.build(), sections.computing)
             self.model = self._placed(self.prepared(network))
-        algorithm = self.algorithm
-        sections.computing.require_divisible(algorithm.indivisible, algorithm.part_name())
+        whole = self.why_whole(self.algorithm.indivisible)
+        sections.computing.require_divisible(whole, self.algorithm.part_name())
         self.optimizer = sections.optimizer.build(self.model.parameters())
 
     @contextmanager
@@ -108,8 +108,8 @@ class DescentLearner(Learner):
 
     def settle(self) -> None:
         steps = self.horizon / self.unit * (self.examples // self.batch_size)
-        can = self.algorithm.indivisible is None and self.ranks.size == 1
-        if can and self.sections.computing.pays_to_compile(steps):
+        whole = self.why_whole(self.algorithm.indivisible)
+        if whole is None and self.sections.computing.pays_to_compile(steps):
             compile_passes(self.model)
 
     def plain_model(self) -> nn.Module:

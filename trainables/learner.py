@@ -18,6 +18,7 @@ from trainables.ranks import Ranks
 from trainables.sharding import gathered
 
 State = dict[str, Any]
+SHARED = "several workers share it already"
 
 
 class DeviceData(Protocol):
@@ -172,6 +173,14 @@ class Learner(ABC):
             self.horizon = int(horizon * self.unit)
             self.settle()
             self._owed = self._run_up(self.prepare)
+
+    def why_whole(self, algorithm: str | None) -> str | None:
+        """Why a batch is computed in one piece, and not compiled, or None if that is not so.
+
+        Args:
+            algorithm: the algorithm's own reason.
+        """
+        return SHARED if self.ranks.size > 1 else algorithm
 
     def unit_batch(self, examples: int, batch_size: int) -> int:
         """On how many examples a unit is measured: no more than are computed at once."""

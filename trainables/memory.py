@@ -101,9 +101,17 @@ class OutOfMemory(RuntimeError):
         asked: the bytes that it asked for, None where nobody said.
         batch_size: of the batch that it trained on.
         micro_batches: the parts that the batch was in.
+        whole: why it cannot be in more parts, or None if it can.
     """
 
-    def __init__(self, peak: int, asked: int | None, batch_size: int, micro_batches: int) -> None:
+    def __init__(
+        self,
+        peak: int,
+        asked: int | None,
+        batch_size: int,
+        micro_batches: int,
+        whole: str | None,
+    ) -> None:
         wanted = "more" if asked is None else f"{asked:,} bytes more"
         parts = "" if micro_batches == 1 else f" in {micro_batches} parts"
         super().__init__(
@@ -111,7 +119,7 @@ class OutOfMemory(RuntimeError):
             f"{batch_size}{parts}"
         )
         self.peak, self.asked = peak, asked
-        self.batch_size, self.micro_batches = batch_size, micro_batches
+        self.batch_size, self.micro_batches, self.whole = batch_size, micro_batches, whole
 
 
 # What allocators say that raise nothing of their own: the CPU's, cuBLAS's, and the driver's.

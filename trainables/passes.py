@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from trainables.batch_norm import SharedBatchNorm
 from trainables.computing import Computing
 
 
@@ -55,9 +54,8 @@ class Computed(nn.Module):
             divided = zip(*(each.tensor_split(parts) for each in inputs), strict=True)
             passed = self._checkpointed_pass if trains else self._one_pass
             return torch.cat([passed(*part) for part in divided])
-        return (
-            (self._compiled_pass or self._one_pass)(*inputs) if trains else self._one_pass(*inputs)
-        )
+        compiled = self._compiled_pass if trains else None
+        return (compiled or self._one_pass)(*inputs)
 
     def _one_pass(self, *inputs: Tensor) -> Tensor:
         """One pass."""
@@ -72,14 +70,8 @@ class Computed(nn.Module):
         return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
     def _parts_of(self, size: int) -> int:
-        """Of two examples at least: one alone has no variance for batch normalisation.
-
-        Over several ranks parts must be as many on each, however uneven their shares are.
-        """
-        wanted = self._computing.micro_batches
-        if wanted == 1 or any(isinstance(module, SharedBatchNorm) for module in self.modules()):
-            return wanted
-        return max(1, min(wanted, size // 2))
+        """Of two examples at least: one alone has no variance for batch normalisation."""
+        return max(1, min(self._computing.micro_batches, size // 2))
 
     def _checkpointed_pass(self, *inputs: Tensor) -> Tensor:
         """One pass, done again on the way back in place of what it would have kept."""

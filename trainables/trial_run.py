@@ -19,7 +19,7 @@ from torch import Tensor
 from search_spaces import Config, InputError
 from trainables.checkpoint import read_checkpoint, write_checkpoint
 from trainables.computing import Computing
-from trainables.learner import DeviceData, Learner
+from trainables.learner import SHARED, DeviceData, Learner
 from trainables.memory import DeviceMemory, OutOfMemory, bytes_asked_for, is_out_of_memory
 from trainables.scenario import load_scenario
 from trainables.sharding import gathered
@@ -79,7 +79,8 @@ class RungReport:
     `status` is `running` below the last level, `done` at it, `diverged` where the loss was no
     longer a number, `infeasible` where it went beyond what it may cost, `interrupted` where it
     was told to stop in between, `failed` where it raised, `out_of_memory` where it was refused
-    the `asked` bytes with batches of `batch_size`. `memory` is the most that it held so far, in
+    the `asked` bytes with batches of `batch_size`, which cannot be in parts where `whole` says
+    why. `memory` is the most that it held so far, in
     bytes, of the worker that held most; `model_size` counts the numbers in its weights.
     """
 
@@ -97,6 +98,7 @@ class RungReport:
     model_size: int | None = None
     asked: int | None = None
     batch_size: int | None = None
+    whole: str | None = None
 
     @classmethod
     def of_error(cls, request: TrialRequest, error: Exception) -> RungReport:
@@ -113,6 +115,7 @@ class RungReport:
                 memory=error.peak,
                 asked=error.asked,
                 batch_size=error.batch_size,
+                whole=error.whole,
             )
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno}"
@@ -216,9 +219,11 @@ class TrialRun:
         peak = self._device_memory.peak
         if peak is None:
             peak = 0 if learner is None else learner.memory
-        size = self.request.config["training"]["batch_size"]
-        parts = Computing.of(self.request.config).micro_batches
-        return OutOfMemory(max(self.memory, peak), bytes_asked_for(error), size, parts)
+        config = self.request.config
+        size, parts = config["training"]["batch_size"], Computing.of(config).micro_batches
+        whole = load_scenario(self.request.scenario).indivisible(config)
+        whole = SHARED if self.ranks.size > 1 else whole
+        return OutOfMemory(max(self.memory, peak), bytes_asked_for(error), size, parts, whole)
 
     def _to_next_rung(self) -> RungReport:
         started = time.monotonic()

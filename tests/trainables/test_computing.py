@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search_spaces import InputError, narrowed
+from search_spaces import InputError, fitted, narrowed
 from trainables.computing import Computing
 from trainables.flops import FlopCounter
 from trainables.passes import compile_passes, computed
@@ -189,6 +189,9 @@ def test_old_configs_mean_what_they_meant(view_for, make_learner, scenario: str)
     assert chosen.default()["computing"]["precision"] == "bfloat16"
     assert not chosen.contains(space.default())
     assert chosen.fingerprint() != space.fingerprint()
+    # What was found in another number format is worth trying in this one.
+    assert fitted(chosen, space.default()) == chosen.default()
+    assert fitted(space, chosen.default()) == space.default()
 
 
 def test_a_config_without_whole_parts_is_refused_in_a_line(make_learner) -> None:

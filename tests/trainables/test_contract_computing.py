@@ -107,6 +107,20 @@ def test_stopping_and_resuming_changes_nothing(
     assert (state["unit"], state["spent"]) == (whole.unit, whole.spent)
 
 
+@pytest.mark.parametrize(("scenario", "algorithm"), [*BASELINES, ("meta_learning", "maml")])
+def test_the_horizon_decides_what_is_compiled(
+    make_learner, monkeypatch, scenario: str, algorithm: str
+) -> None:
+    kind: Any = option(load_scenario(scenario).algorithm, algorithm)
+    can = kind.indivisible is None
+    monkeypatch.setattr(torch, "compile", lambda run, dynamic: run)
+    for mode, steps, expected in (("auto", 1, can), ("auto", 10**6, False), ("always", 1, can)):
+        changes = {"computing.compile": mode, "computing.compile_from": steps}
+        learner: Any = make_learner(scenario, algorithm, horizon=2.0, changes=changes)
+        network = learner.network.backbone if scenario == "continual" else learner.model
+        assert (network._compiled_pass is not None) is expected
+
+
 def test_a_run_that_goes_on_in_parts_counts_its_steps_anew(make_learner) -> None:
     size = {"training.batch_size": 64}
     whole = make_learner("curriculum", "plain", horizon=HORIZON, changes=size)

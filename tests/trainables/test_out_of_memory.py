@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,6 +85,19 @@ def test_it_is_reported_with_its_size(request_of, vectors, monkeypatch) -> None:
     assert report.memory >= first.memory > 0
     assert (report.asked, report.batch_size) == (3 * 2**29, 64)
     assert report.compute == first.compute
+    assert report.whole is None
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "ranks", "why"), [("dds", 1, "func"), ("plain", 2, "workers")]
+)
+def test_it_says_why_its_batches_cannot_be_in_parts(
+    request_of, vectors, make_config, algorithm: str, ranks: int, why: str
+) -> None:
+    run = run_of(request_of(config=make_config("curriculum", algorithm)), vectors)
+    run.learner  # noqa: B018
+    run.ranks = SimpleNamespace(size=ranks)  # type: ignore[assignment]
+    assert why in (run._out_of_memory(MemoryError()).whole or "")
 
 
 def test_in_parts_it_goes_on_from_the_rung_before(request_of, vectors, monkeypatch) -> None:

@@ -62,7 +62,7 @@ class ContinualLearner(Learner):
 
     def _make_it_compute(self, network: GrowingNetwork) -> GrowingNetwork:
         """The backbone as the recipe wants it computed; heads are small."""
-        computing, whole = self.recipe.computing, self.algorithm.indivisible
+        computing, whole = self.recipe.computing, self.why_whole(self.algorithm.indivisible)
         computing.require_divisible(whole, self.algorithm.part_name())
         computed(network.backbone, computing)
         batch = min(self.recipe.training.batch_size, len(self.data.train))

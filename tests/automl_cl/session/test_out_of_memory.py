@@ -25,7 +25,9 @@ LARGE = 100
 def refused(request: TrialRequest, rung: int) -> RungReport:
     """The report of a trial that was refused a gigabyte."""
     size = request.config["training"]["batch_size"]
-    error = OutOfMemory(5 * 2**20, 2**30, size, Computing.of(request.config).micro_batches)
+    parts = Computing.of(request.config).micro_batches
+    whole = load_scenario("curriculum").indivisible(request.config)
+    error = OutOfMemory(5 * 2**20, 2**30, size, parts, whole)
     return replace(RungReport.of_error(request, error), rung=rung)
 
 
