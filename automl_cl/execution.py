@@ -19,6 +19,7 @@ from automl_cl.stages import VerdictImpossible, contestants, verdict_trials
 from automl_cl.trials import SEARCH, TrialTable
 from automl_cl.verdict import Scores, judge
 from cluster import TrialResources
+from cluster.object_store import room_for
 from trainables.item_scores import Trained, score_items
 
 if TYPE_CHECKING:
@@ -55,14 +56,15 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
     # Tune saves a state of its own, which is not the truth; that it could not is no news.
     logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     spec, resources = prepared.spec, trial_resources(prepared.spec)
-    actor = tune.with_parameters(
-        TrialActor,
-        scenario=spec.scenario,
-        view=prepared.view,
-        device=device_of(spec),
-        stop_file=str(session.folder.stop_file),
-        group=_group(resources),
-    )
+    with room_for("the data"):
+        actor = tune.with_parameters(
+            TrialActor,
+            scenario=spec.scenario,
+            view=prepared.view,
+            device=device_of(spec),
+            stop_file=str(session.folder.stop_file),
+            group=_group(resources),
+        )
     gpus = resources.gpus if resources.workers == 1 else 0.0
     with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage:
         tuner = tune.Tuner(
@@ -195,7 +197,8 @@ def _scored(
 
     spec, each = prepared.spec, trial_resources(prepared.spec)
     task = ray.remote(score_items).options(num_cpus=each.worker_cpus, num_gpus=each.worker_gpus)
-    view, items = ray.put(prepared.view), ray.put(test)
+    with room_for("data and test"):
+        view, items = ray.put(prepared.view), ray.put(test)
     size = -(-len(trained) // slots)
     parts = [
         task.remote(spec.scenario, trained[i : i + size], view, items, device_of(spec))
