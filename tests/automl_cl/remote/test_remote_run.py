@@ -21,7 +21,7 @@ from automl_cl.history.reading import read_history
 from automl_cl.journal import read_events
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
-from trainables.storage import RemotePath, StorageError, names, place, reading
+from trainables.storage import RemotePath, StorageError, names, place, reading, stop_requested
 from trainables.trial_run import RungReport
 
 from ..conftest import SMALL, Command, Refused, toy, train_here, train_until, without_ray
@@ -225,3 +225,22 @@ def raised(error: StorageError) -> StorageError:
     with suppress(StorageError):
         raise error
     return error
+
+
+def test_an_interruption_reaches_workers_and_is_forgotten_on_resuming(
+    s3: Server, spec: SearchSpec
+) -> None:
+    address = f"s3://{BUCKET}/interrupted/run"
+    asked: list[bool] = []
+
+    def train(session: Session, *others: Any) -> None:
+        worker = stop_requested(str(session.folder.stop_file))
+        asked.append(worker())
+        session.interrupt()
+        asked.extend([worker(), stop_requested(str(session.folder.stop_file))()])
+
+    start(spec, address, train)
+    assert asked == [False, False, True], "a worker asks every 2 seconds at most"
+    with without_ray(lambda session, *_: asked.append(session.folder.stop_file.exists())):
+        driver.resume(address)
+    assert not asked[-1]
