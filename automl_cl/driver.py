@@ -32,7 +32,7 @@ from automl_cl.trials import TrialTable, replayed
 from automl_cl.trials_file import write_trials
 from automl_cl.tuned import Tuned
 from automl_cl.verdict import Verdict
-from cluster import concurrency, connect, said_while_waiting
+from cluster import ClusterError, concurrency, connect, said_while_waiting
 from search_spaces import InputError
 from trainables.scenario import Scenario
 from trainables.storage import Place, is_uri, place
@@ -313,14 +313,17 @@ def _run(
 
 @contextmanager
 def _saying_how_to_go_on(folder: RunFolder) -> Iterator[None]:
+    how = f"(then go on with: automl-cl resume {folder})"
     try:
         yield
     except FileNotFoundError:
         raise  # the folder is gone
+    except ClusterError as error:
+        raise ClusterError(f"{error} {how}") from error
     except OSError as error:
         if error.strerror is None:
             raise
-        what = f"{error.strerror} (then go on with: automl-cl resume {folder})"
+        what = f"{error.strerror} {how}"
         raise type(error)(error.errno, what, error.filename or str(folder)) from error
 
 

@@ -19,6 +19,7 @@ from automl_cl.stages import VerdictImpossible, contestants, verdict_trials
 from automl_cl.trials import SEARCH, TrialTable
 from automl_cl.verdict import Scores, judge
 from cluster import TrialResources, most_workers
+from cluster.object_store import room_for
 from trainables.computing import Computing
 from trainables.item_scores import Trained, score_items
 
@@ -56,14 +57,15 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
     # Tune saves a state of its own, which is not the truth; that it could not is no news.
     logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     spec, resources = prepared.spec, trial_resources(prepared.spec)
-    actor = tune.with_parameters(
-        TrialActor,
-        scenario=spec.scenario,
-        view=prepared.view,
-        device=device_of(spec),
-        stop_file=str(session.folder.stop_file),
-        group=_group(resources, slots, spec.shard_model),
-    )
+    with room_for("the data"):
+        actor = tune.with_parameters(
+            TrialActor,
+            scenario=spec.scenario,
+            view=prepared.view,
+            device=device_of(spec),
+            stop_file=str(session.folder.stop_file),
+            group=_group(resources, slots, spec.shard_model),
+        )
     gpus = 0.0 if resources.grouped else resources.gpus
     with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage:
         tuner = tune.Tuner(
@@ -226,7 +228,8 @@ def _scored(
     # A model that workers had to divide may be larger than one GPU.
     gpus, device = (0.0, "cpu") if spec.shard_model else (each.worker_gpus, device_of(spec))
     task = ray.remote(score_items).options(num_cpus=each.worker_cpus, num_gpus=gpus)
-    view, items = ray.put(prepared.view), ray.put(test)
+    with room_for("data and test"):
+        view, items = ray.put(prepared.view), ray.put(test)
     size = -(-len(trained) // slots)
     parts = [
         task.remote(spec.scenario, trained[i : i + size], view, items, device)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,8 @@ from automl_cl.history.reading import read_history
 from automl_cl.journal import read_events
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
-from trainables.storage import RemotePath, StorageError, names, place, reading
+from trainables.storage import RemotePath, StorageError, names, place, reading, stop_requested
+from trainables.trial_run import RungReport
 
 from ..conftest import SMALL, Command, Refused, toy, train_here, train_until, without_ray
 from .conftest import BUCKET, SECRET, Server
@@ -199,3 +202,45 @@ def test_a_bucket_that_vanishes_ends_the_search_with_a_line(s3: Server, spec: Se
     finally:
         s3.make_bucket()
     assert written[-1]["event"] == "rung"
+
+
+def test_a_trial_that_could_not_write_is_not_taken_down(s3: Server, spec: SearchSpec) -> None:
+    address = f"s3://{BUCKET}/refused/run"
+
+    def train(session: Session, *others: Any) -> None:
+        request = session.ask()
+        assert request is not None
+        lost = StorageError(errno.EIO, "access is denied", request.folder)
+        session.report(RungReport.of_error(request, raised(lost)))
+
+    with pytest.raises(
+        StorageError, match=r"a trial says: .*access is denied.*go on with"
+    ) as said:
+        start(spec, address, train)
+    assert said.value.filename == address
+    assert read_events(place(f"{address}/journal"))[-1]["event"] == "ask"
+
+
+def raised(error: StorageError) -> StorageError:
+    with suppress(StorageError):
+        raise error
+    return error
+
+
+def test_an_interruption_reaches_workers_and_is_forgotten_on_resuming(
+    s3: Server, spec: SearchSpec
+) -> None:
+    address = f"s3://{BUCKET}/interrupted/run"
+    asked: list[bool] = []
+
+    def train(session: Session, *others: Any) -> None:
+        worker = stop_requested(str(session.folder.stop_file))
+        asked.append(worker())
+        session.interrupt()
+        asked.extend([worker(), stop_requested(str(session.folder.stop_file))()])
+
+    start(spec, address, train)
+    assert asked == [False, False, True], "a worker asks every 2 seconds at most"
+    with without_ray(lambda session, *_: asked.append(session.folder.stop_file.exists())):
+        driver.resume(address)
+    assert not asked[-1]
