@@ -70,6 +70,7 @@ def search(
     cpus_per_trial: options.CpusPerTrial = 1.0,
     gpus_per_trial: options.GpusPerTrial = 0.0,
     workers_per_trial: options.WorkersPerTrial = 1,
+    hang_seconds: options.HangSeconds = "600",
     address: options.Address = None,
     output: options.Output = None,
     verdict_now: options.VerdictOnInterruption = False,
@@ -178,6 +179,7 @@ def fork(
     cpus_per_trial: options.OtherCpusPerTrial = None,
     gpus_per_trial: options.OtherGpusPerTrial = None,
     workers_per_trial: options.OtherWorkersPerTrial = None,
+    hang_seconds: options.OtherHangSeconds = None,
     address: options.Address = None,
     verdict_now: options.VerdictOnInterruption = False,
     verbose: options.Verbose = False,
@@ -206,6 +208,7 @@ def fork(
             "cpus_per_trial": cpus_per_trial,
             "gpus_per_trial": gpus_per_trial,
             "workers_per_trial": workers_per_trial,
+            "hang_seconds": hang_seconds,
         }
         new = Fork.of(run, given)
         console = _console()

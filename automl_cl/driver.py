@@ -8,16 +8,17 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from automl_cl import __version__
 from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.fork import Fork
 from automl_cl.history.warm_start import WarmStart, warm_start
 from automl_cl.history.writing import add_to_history, history_folder, require_history_folder
-from automl_cl.interruption import Interruption, say_on_stderr
+from automl_cl.interruption import Interruption, end_at_once, say_on_stderr
 from automl_cl.journal import Event, Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
@@ -31,11 +32,13 @@ from automl_cl.trials import TrialTable, replayed
 from automl_cl.trials_file import write_trials
 from automl_cl.tuned import Tuned
 from automl_cl.verdict import Verdict
-from cluster import concurrency, connect
+from cluster import Capacity, concurrency, connect, watched_head
 from search_spaces import InputError
 from trainables.scenario import Scenario
 
 SHIPPED = ("search_spaces", "trainables")
+CLUSTER_LOST = 3
+"""The exit code where Ray's head is gone."""
 VERSIONED = ("torch", "ray", "optuna", "numpy")
 
 Observer = Callable[[Event], None]
@@ -96,6 +99,14 @@ class Extension:
         replace(spec, **self.fields())  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a search runs: how many trials fit there at first, and the address it was given."""
+
+    slots: int
+    address: str | None
+
+
 def start(
     spec: SearchSpec,
     output: Path | None = None,
@@ -154,7 +165,8 @@ def start(
         )
         _note(warm, journal)
         session = _session(prepared, folder, journal, verdict_now)
-        return _run(session, prepared, slots, watch, interruption)
+        place = _Place(slots, address)
+        return _run(session, prepared, place, watch, interruption)
 
 
 def resume(
@@ -208,7 +220,8 @@ def resume(
         session = _session(prepared, folder, journal, verdict_now)
         if verdict_now and session.closable:
             session.close_search()
-        return _run(session, prepared, slots, watch, interruption)
+        place = _Place(slots, address)
+        return _run(session, prepared, place, watch, interruption)
 
 
 def _short_name(name: str) -> str:
@@ -290,7 +303,7 @@ def _session(
 def _run(
     session: Session,
     prepared: Prepared,
-    slots: int,
+    place: _Place,
     watch: Watch | None,
     interruption: Interruption,
 ) -> SearchResult:
@@ -302,7 +315,7 @@ def _run(
     if watch is not None:
         session.observers.append(watch(session.table, prepared.scenario))
     try:
-        return _carry_out(session, prepared, slots, board, interruption)
+        return _carry_out(session, prepared, place, board, interruption)
     finally:
         with interruption.answered_by(lambda: None, lambda: "stopping"):
             if session.error is None:
@@ -317,18 +330,30 @@ def _remember(session: Session, prepared: Prepared) -> None:
         add_to_history(history, prepared, session.journal.events, versions())
 
 
+def _head_gone(folder: RunFolder, address: str | None, words: str) -> NoReturn:
+    """Ends the process: much of Ray hangs without its head, and Ray would end it with less."""
+    there = "" if address is None else f" --address {address}"
+    end_at_once(
+        f"Error: {words}. What was reported is safe; when Ray is up again go on with: "
+        f"automl-cl resume {folder.path}{there}",
+        CLUSTER_LOST,
+    )
+
+
 def _carry_out(
-    session: Session, prepared: Prepared, slots: int, board: Board, interruption: Interruption
+    session: Session, prepared: Prepared, place: _Place, board: Board, interruption: Interruption
 ) -> SearchResult:
-    folder = session.folder
+    folder, slots = session.folder, place.slots
     try:
-        with interruption.answered_by(session.interrupt, session.on_interruption):
-            if not session.complete:
-                train(session, prepared, slots)
-        if session.complete:
-            # Whenever that is broken off, the same plan is judged again.
-            with suppress(KeyboardInterrupt):
-                conclude(session, prepared, slots)
+        with watched_head(place.address, partial(_head_gone, folder, place.address)):
+            with interruption.answered_by(session.interrupt, session.on_interruption):
+                if not session.complete:
+                    room = Capacity(trial_resources(prepared.spec), slots, interruption.announce)
+                    train(session, prepared, room)
+            if session.complete:
+                # Whenever that is broken off, the same plan is judged again.
+                with suppress(KeyboardInterrupt):
+                    conclude(session, prepared, slots)
     finally:
         with interruption.answered_by(lambda: None, lambda: "stopping"):
             if session.error is None:

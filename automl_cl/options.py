@@ -225,6 +225,12 @@ _WORKERS_PER_TRIAL = typer.Option(
 )
 WorkersPerTrial = Annotated[int, _WORKERS_PER_TRIAL]
 OtherWorkersPerTrial = Annotated[int | None, _WORKERS_PER_TRIAL]
+_HANG_SECONDS = typer.Option(
+    help="Seconds without a step or other work after which a trial counts as hung; or none.",
+    rich_help_panel=RUNNING,
+)
+HangSeconds = Annotated[str, _HANG_SECONDS]
+OtherHangSeconds = Annotated[str | None, _HANG_SECONDS]
 VerdictOnInterruption = Annotated[
     bool,
     typer.Option(

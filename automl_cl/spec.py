@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_cl.journal import Event
-from automl_cl.limits import bytes_of
+from automl_cl.limits import bytes_of, seconds_of
 from automl_cl.run_folder import RunFolder
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Scheduler
@@ -58,6 +58,8 @@ class SearchSpec:
         history: folder that finished trials are added to; None for `history` beside the run's.
         no_history: keeps trials out of any history.
         cpus_per_trial, gpus_per_trial, workers_per_trial: what a trial occupies.
+        hang_seconds: without a step or other work for so long a trial's process is ended; None
+            lets it hang.
     """
 
     scenario: str
@@ -86,6 +88,7 @@ class SearchSpec:
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     workers_per_trial: int = 1
+    hang_seconds: float | None = 600.0
     data_options: Mapping[str, Any] = field(default_factory=dict)
     noise_map: Mapping[str, str] = field(default_factory=dict)
     imbalance: str = "none"
@@ -101,7 +104,14 @@ class SearchSpec:
         self._number("gpus_per_trial", float, 0, 4096)
         self._number("workers_per_trial", int, 1, 4096)
         self._number("prior_share", float, 0, 0.7)
-        for name, least in (("time_limit", 1.0), ("total_compute", 0.01), ("max_compute", 0.01)):
+        seconds = seconds_of(self.hang_seconds, "--hang-seconds")
+        object.__setattr__(self, "hang_seconds", seconds)
+        for name, least in (
+            ("time_limit", 1.0),
+            ("total_compute", 0.01),
+            ("max_compute", 0.01),
+            ("hang_seconds", 1.0),
+        ):
             if getattr(self, name) is not None:
                 self._number(name, float, least, 10**9)
         if self.max_memory is not None:

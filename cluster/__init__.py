@@ -1,7 +1,20 @@
 """Connecting to Ray, and how many trials fit on what it has."""
 
+from cluster.capacity import Capacity
 from cluster.connection import connect
+from cluster.deaths import Death, death_of
 from cluster.errors import ClusterError
+from cluster.head import watched_head
 from cluster.resources import TrialResources, concurrency, slots
 
-__all__ = ["ClusterError", "TrialResources", "concurrency", "connect", "slots"]
+__all__ = [
+    "Capacity",
+    "ClusterError",
+    "Death",
+    "TrialResources",
+    "concurrency",
+    "connect",
+    "death_of",
+    "slots",
+    "watched_head",
+]

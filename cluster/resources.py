@@ -101,10 +101,17 @@ def concurrency(trial: TrialResources) -> int:
     Raises:
         ClusterError: Not even one fits; the message says what would.
     """
-    import ray
+    return require_slots(usable_nodes(), trial)
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return require_slots(nodes, trial)
+
+def usable_nodes() -> list[NodeResources]:
+    """What each living node of the connected cluster has, but those that are to be taken away."""
+    import ray
+    from ray._private.state import state
+
+    leaving = state.get_draining_nodes()
+    alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in leaving]
+    return [node["Resources"] for node in alive]
 
 
 def require_slots(nodes: Sequence[NodeResources], trial: TrialResources) -> int:
@@ -115,7 +122,7 @@ def require_slots(nodes: Sequence[NodeResources], trial: TrialResources) -> int:
     """
     count = slots(nodes, trial)
     if count == 0:
-        raise ClusterError(_refusal(nodes, trial))
+        raise ClusterError(refusal(nodes, trial))
     return count
 
 
@@ -145,7 +152,8 @@ def _drivers_per_lost_worker(
             before = needed
 
 
-def _refusal(nodes: Sequence[NodeResources], trial: TrialResources) -> str:
+def refusal(nodes: Sequence[NodeResources], trial: TrialResources) -> str:
+    """Why no trial fits these nodes, in words."""
     most_gpus = max((node.get("GPU", 0.0) for node in nodes), default=0.0)
     most_cpus = max((node.get("CPU", 0.0) for node in nodes), default=0.0)
     if trial.gpus > 0 and most_gpus == 0:

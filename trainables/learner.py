@@ -15,6 +15,7 @@ from trainables.flops import FlopCounter, OutOfCompute
 from trainables.memory import bytes_held
 from trainables.randomness import RandomState, derive_seed
 from trainables.ranks import Ranks
+from trainables.watchdog import note_progress
 
 State = dict[str, Any]
 
@@ -203,6 +204,7 @@ class Learner(ABC):
         if self.spent + flops > target:
             return False
         loss = self.step().detach()
+        note_progress()
         self._diverged |= ~(loss.abs() < 1e6)
         self.spent += flops
         self.step_in_epoch += 1

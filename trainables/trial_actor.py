@@ -12,8 +12,11 @@ import torch
 from ray import tune
 
 from trainables.data import DataView
+from trainables.last_words import leave
+from trainables.preemption import REASON, PreemptionNotice
 from trainables.scenario import load_scenario
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
+from trainables.watchdog import Watchdog
 from trainables.worker_group import GroupResources, WorkerGroup, following
 
 LONGEST_PAUSE = 2.0
@@ -27,7 +30,8 @@ class TrialActor(tune.Trainable):
     Each trial's Tune config holds one key, `request`: a `TrialRequest` as JSON, or None to keep
     the actor up while there is nothing to do. Each `step` returns one `RungReport`. What goes
     wrong inside a trial is returned, not raised: raising would cost the actor, and with it seconds
-    of starting another.
+    of starting another. Where another process has to go on, this one leaves, and with it goes what
+    Tune would use again: one whose trial hangs, and all on a node that is about to be taken away.
     """
 
     def setup(
@@ -45,6 +49,7 @@ class TrialActor(tune.Trainable):
         if self.group is None:
             self.device = torch.device(device)
             self.data = load_scenario(scenario).on_device(view, self.device)
+        self.notice, self.watchdog = PreemptionNotice.on_ray(), Watchdog()
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -60,22 +65,36 @@ class TrialActor(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Trains to the next rung and reports it."""
+        if self.notice.given():
+            leave(self.request, "preempted", REASON)
         if self.request is None:
             time.sleep(self.pause)
             self.pause = min(2 * self.pause, LONGEST_PAUSE)
             return {"report": None}
         report = self._by_group() if self.group is not None else self._alone()
+        if report.status == "preempted" and self.group is None:
+            leave(self.request, "preempted", REASON)
         self.request = following(self.request, report)
         return {"report": json.dumps(asdict(report))}
 
     def _alone(self) -> RungReport:
-        assert self.request is not None
+        request = self.request
+        assert request is not None
         try:
-            if self.run is None:
-                self.run = TrialRun(self.request, self.data, self.device, self.stop_file.exists)
-            return self.run.next_rung()
+            with self.watchdog.over(
+                request.hang_seconds, lambda words: leave(request, "hung", words)
+            ):
+                if self.run is None:
+                    self.run = TrialRun(
+                        request,
+                        self.data,
+                        self.device,
+                        self.stop_file.exists,
+                        self.notice.given,
+                    )
+                return self.run.next_rung()
         except Exception as error:
-            return RungReport.of_error(self.request, error)
+            return RungReport.of_error(request, error)
 
     def _by_group(self) -> RungReport:
         assert self.request is not None

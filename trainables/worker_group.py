@@ -19,9 +19,12 @@ import ray
 import torch
 
 from trainables.data import DataView
+from trainables.last_words import end_process
+from trainables.preemption import REASON, PreemptionNotice
 from trainables.ranks import ALONE, ProcessGroup, RankLost
 from trainables.scenario import load_scenario
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
+from trainables.watchdog import Watchdog
 
 MOST_REBUILDS = 3
 
@@ -138,12 +141,15 @@ def _trainer(
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
+    from trainables.one_machine import torch_config
+
     each = {"CPU": resources.cpus}
     if resources.gpus:
         each["GPU"] = resources.gpus
     trainer = TorchTrainer(
         serve,
         train_loop_config=settings,
+        torch_config=torch_config(),
         scaling_config=ScalingConfig(
             num_workers=resources.workers,
             use_gpu=resources.gpus > 0,
@@ -168,6 +174,7 @@ def serve(settings: dict[str, Any]) -> None:
     scenario = load_scenario(settings["scenario"])
     data = scenario.on_device(ray.get(settings["view"]), device, ranks)
     mailbox, stop_file = settings["mailbox"], Path(settings["stop_file"])
+    notice, watchdog = PreemptionNotice.on_ray(), Watchdog()
     run: TrialRun | None = None
     done = 0
     while True:
@@ -175,10 +182,12 @@ def serve(settings: dict[str, Any]) -> None:
         if given is None:
             return
         request = TrialRequest(**given)
+        give_up = _gives_up(mailbox, done, request)
         try:
-            if run is None or not run.continues(request):
-                run = TrialRun(request, data, device, stop_file.exists)
-            report = run.next_rung()
+            with watchdog.over(request.hang_seconds, give_up):
+                if run is None or not run.continues(request):
+                    run = TrialRun(request, data, device, stop_file.exists, notice.given)
+                report = run.next_rung()
         except RankLost:
             # Train rebuilds the group, which then does this request again.
             raise
@@ -188,6 +197,19 @@ def serve(settings: dict[str, Any]) -> None:
             raise
         if ranks.rank == 0:
             ray.get(mailbox.answer.remote(done, asdict(report)))
+        if report.status == "preempted":
+            # Train puts the group up again where no node is taken away.
+            raise RankLost(REASON)
+
+
+def _gives_up(mailbox: Any, number: int, request: TrialRequest) -> Callable[[str], object]:
+    """What a worker does whose trial hangs: gives the trial back, and ends its process."""
+
+    def give_up(words: str) -> None:
+        report = asdict(RungReport.given_back(request, "hung", words))
+        end_process(words, lambda: ray.get(mailbox.answer.remote(number, report)))
+
+    return give_up
 
 
 def following(request: TrialRequest, report: RungReport) -> TrialRequest:
