@@ -74,6 +74,7 @@ def search(
     precision: options.Precision = "float32",
     channels_last: options.ChannelsLast = False,
     compile: options.Compile = "never",
+    hang_seconds: options.HangSeconds = "600",
     address: options.Address = None,
     output: options.Output = None,
     verdict_now: options.VerdictOnInterruption = False,
@@ -182,6 +183,7 @@ def fork(
     cpus_per_trial: options.OtherCpusPerTrial = None,
     gpus_per_trial: options.OtherGpusPerTrial = None,
     workers_per_trial: options.OtherWorkersPerTrial = None,
+    hang_seconds: options.OtherHangSeconds = None,
     address: options.Address = None,
     verdict_now: options.VerdictOnInterruption = False,
     verbose: options.Verbose = False,
@@ -210,6 +212,7 @@ def fork(
             "cpus_per_trial": cpus_per_trial,
             "gpus_per_trial": gpus_per_trial,
             "workers_per_trial": workers_per_trial,
+            "hang_seconds": hang_seconds,
         }
         new = Fork.of(run, given)
         console = _console()

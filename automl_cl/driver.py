@@ -9,16 +9,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from automl_cl import __version__
 from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.fork import Fork
 from automl_cl.history.warm_start import WarmStart, warm_start
 from automl_cl.history.writing import add_to_history, history_folder, require_history_folder
-from automl_cl.interruption import Interruption, say_on_stderr
+from automl_cl.interruption import Interruption, end_at_once, say_on_stderr
 from automl_cl.journal import Event, Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
@@ -32,13 +33,22 @@ from automl_cl.trials import TrialTable, replayed
 from automl_cl.trials_file import write_trials
 from automl_cl.tuned import Tuned
 from automl_cl.verdict import Verdict
-from cluster import ClusterError, concurrency, connect, said_while_waiting
+from cluster import (
+    Capacity,
+    ClusterError,
+    concurrency,
+    connect,
+    said_while_waiting,
+    watched_head,
+)
 from search_spaces import InputError
 from trainables.scenario import Scenario
 from trainables.storage import Place, is_uri, place
 
 SHIPPED = ("search_spaces", "trainables")
 PUBLISH_SECONDS = 60.0
+CLUSTER_LOST = 3
+"""The exit code where Ray's head is gone."""
 VERSIONED = ("torch", "ray", "optuna", "numpy")
 
 Observer = Callable[[Event], None]
@@ -97,6 +107,14 @@ class Extension:
                 "so far."
             )
         replace(spec, **self.fields())  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Cluster:
+    """Where a search runs: how many trials fit there at first, and the address it was given."""
+
+    slots: int
+    address: str | None
 
 
 def start(
@@ -159,7 +177,7 @@ def start(
         _note(warm, journal)
         session = _session(prepared, folder, journal, verdict_now)
         with _saying_how_to_go_on(folder):
-            return _run(session, prepared, slots, watch, interruption)
+            return _run(session, prepared, _Cluster(slots, address), watch, interruption)
 
 
 def resume(
@@ -214,7 +232,7 @@ def resume(
         if verdict_now and session.closable:
             session.close_search()
         with _saying_how_to_go_on(folder):
-            return _run(session, prepared, slots, watch, interruption)
+            return _run(session, prepared, _Cluster(slots, address), watch, interruption)
 
 
 def _short_name(name: str) -> str:
@@ -290,7 +308,7 @@ def _session(
 def _run(
     session: Session,
     prepared: Prepared,
-    slots: int,
+    cluster: _Cluster,
     watch: Watch | None,
     interruption: Interruption,
 ) -> SearchResult:
@@ -302,7 +320,7 @@ def _run(
     if watch is not None:
         session.observers.append(watch(session.table, prepared.scenario))
     try:
-        return _carry_out(session, prepared, slots, board, interruption)
+        return _carry_out(session, prepared, cluster, board, interruption)
     finally:
         with interruption.answered_by(lambda: None, lambda: "stopping"):
             if session.error is None:
@@ -347,20 +365,35 @@ def _remember(session: Session, prepared: Prepared) -> None:
         add_to_history(history, prepared, session.journal.events, versions())
 
 
+def _head_gone(folder: RunFolder, address: str | None, words: str) -> NoReturn:
+    """Ends the process: much of Ray hangs without its head, and Ray would end it with less."""
+    there = "" if address is None else f" --address {address}"
+    end_at_once(
+        f"Error: {words}. What was reported is safe; when Ray is up again go on with: "
+        f"automl-cl resume {folder}{there}",
+        CLUSTER_LOST,
+    )
+
+
 def _carry_out(
-    session: Session, prepared: Prepared, slots: int, board: Board, interruption: Interruption
+    session: Session,
+    prepared: Prepared,
+    cluster: _Cluster,
+    board: Board,
+    interruption: Interruption,
 ) -> SearchResult:
-    folder = session.folder
+    folder, slots = session.folder, cluster.slots
     try:
-        with interruption.answered_by(session.interrupt, session.on_interruption):
-            if not session.complete:
-                occupied = trial_resources(prepared.spec)
-                with said_while_waiting(occupied, interruption.announce):
-                    train(session, prepared, slots)
-        if session.complete:
-            # Whenever that is broken off, the same plan is judged again.
-            with suppress(KeyboardInterrupt):
-                conclude(session, prepared, slots)
+        with watched_head(cluster.address, partial(_head_gone, folder, cluster.address)):
+            with interruption.answered_by(session.interrupt, session.on_interruption):
+                if not session.complete:
+                    occupied, say = trial_resources(prepared.spec), interruption.announce
+                    with said_while_waiting(occupied, say):
+                        train(session, prepared, Capacity(occupied, slots, say))
+            if session.complete:
+                # Whenever that is broken off, the same plan is judged again.
+                with suppress(KeyboardInterrupt):
+                    conclude(session, prepared, slots)
     finally:
         with interruption.answered_by(lambda: None, lambda: "stopping"):
             if session.error is None:

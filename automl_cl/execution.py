@@ -36,13 +36,20 @@ TUNE_SETTINGS = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "100000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # the searcher knows how many to ask for
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
 
 
-def train(session: Session, prepared: Prepared, slots: int) -> None:
-    """Runs all of a session's trainings, `slots` at a time, in warm trial actors.
+def train(session: Session, prepared: Prepared, slots: int | Callable[[], int]) -> None:
+    """Runs all of a session's trainings in warm trial actors.
+
+    Args:
+        session: what asks for them.
+        prepared: what it is about.
+        slots: how many run at once, or what says so whenever it is asked.
 
     Raises:
         VerdictImpossible: if the session finds that no verdict can come of it.
@@ -50,13 +57,15 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
     os.environ.update(TUNE_SETTINGS)
     from ray import tune
 
+    from automl_cl.losses import Losses
     from automl_cl.tune_adapters import SessionScheduler, SessionSearcher
     from trainables.trial_actor import TrialActor
 
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    # Tune saves a state of its own, which is not the truth; that it could not is no news.
-    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
+    # Which trials were lost, and why, the session says; that Tune's own state, which is not the
+    # truth, could not be saved is no news.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     spec, resources = prepared.spec, trial_resources(prepared.spec)
+    losses, at_once = Losses(session), slots if callable(slots) else lambda: slots
     with room_for("the data"):
         actor = tune.with_parameters(
             TrialActor,
@@ -64,17 +73,16 @@ def train(session: Session, prepared: Prepared, slots: int) -> None:
             view=prepared.view,
             device=device_of(spec),
             stop_file=str(session.folder.stop_file),
-            group=_group(resources, slots, spec.shard_model),
+            group=_group(resources, at_once(), spec.shard_model),
         )
     gpus = 0.0 if resources.grouped else resources.gpus
     with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage:
         tuner = tune.Tuner(
             tune.with_resources(actor, {"cpu": resources.driver_cpus, "gpu": gpus}),
             tune_config=tune.TuneConfig(
-                search_alg=SessionSearcher(session),
-                scheduler=SessionScheduler(session),
+                search_alg=SessionSearcher(session, losses, at_once),
+                scheduler=SessionScheduler(session, losses),
                 num_samples=-1,
-                max_concurrent_trials=slots,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),

@@ -117,7 +117,7 @@ def _taken(trial: Trial, number: int, prepared: Prepared) -> Trial | None:
         status=status,
         reason=reason,
         weights=None,
-        lost=0,
+        losses={},
         rungs=[replace(rung, checkpoint=None) for rung in trial.rungs],
     )
 

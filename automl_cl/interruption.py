@@ -93,7 +93,7 @@ class Interruption:
                         first, self.requested = time.monotonic(), True
                         self.announce(f"{self._notice()}; Ctrl-C again ends at once")
                     elif time.monotonic() - first > TOGETHER:
-                        _end_at_once()
+                        end_at_once("ended at once", STATUS)
 
     @contextmanager
     def answered_by(
@@ -132,18 +132,24 @@ def _raise() -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _end_at_once() -> NoReturn:
+def end_at_once(words: str, status: int) -> NoReturn:
+    """Ends this process and all that it began, whatever they hang in.
+
+    Args:
+        words: why, for standard error.
+        status: the process's exit code.
+    """
     if sys.stdout.isatty():  # a live view hides it
         os.write(1, SHOW_CURSOR)
-    os.write(2, b"\nended at once\n")
-    for process in _descendants(os.getpid()):
+    os.write(2, f"\n{words}\n".encode())
+    for process in descendants(os.getpid()):  # some of Ray's would run on for seconds
         with suppress(OSError):
             os.kill(process, signal.SIGKILL)
-    os._exit(STATUS)
+    os._exit(status)
 
 
-def _descendants(ancestor: int) -> set[int]:
-    """The processes begun by a process: left alone, some of Ray's would run on for seconds."""
+def descendants(ancestor: int) -> set[int]:
+    """The processes begun by a process, directly or not."""
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

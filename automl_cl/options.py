@@ -259,6 +259,12 @@ Compile = Annotated[
         rich_help_panel=RUNNING,
     ),
 ]
+_HANG_SECONDS = typer.Option(
+    help="Seconds without a step or other work after which a trial counts as hung; or none.",
+    rich_help_panel=RUNNING,
+)
+HangSeconds = Annotated[str, _HANG_SECONDS]
+OtherHangSeconds = Annotated[str | None, _HANG_SECONDS]
 VerdictOnInterruption = Annotated[
     bool,
     typer.Option(

@@ -19,7 +19,7 @@ from automl_cl.journal import Event
 from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
 from automl_cl.stages import missing, verdict_repeats
 from automl_cl.tally import ArmTally, Tally
-from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from automl_cl.trials import CONFIRM, CRASHED, SEARCH, VERDICT, Trial, TrialTable
 from trainables.scenario import Scenario
 
 STAGE_NAMES = {SEARCH: "searching", CONFIRM: "confirming", VERDICT: "training for the verdict"}
@@ -130,7 +130,8 @@ class Progress:
         if kind == "close":
             return f"the search ends here, after {event['budget']} of {event['asked']} trials"
         if kind == "lost":
-            return f"trial {event['number']} lost its process and begins again: {event['reason']}"
+            what = f"{event.get('cause', CRASHED)}: {event['reason']}"
+            return f"trial {event['number']} goes on in another process ({what})"
         if kind == "out_of_memory":
             return f"trial {event['number']}: {event['reason']}"
         if kind not in ("rung", "end"):

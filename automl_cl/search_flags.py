@@ -23,7 +23,7 @@ _AS_THEY_ARE = (
     "scenario", "noise", "imbalance", "clean", "clean_validation", "model", "trials",
     "max_epochs", "time_limit", "total_compute", "max_compute", "seeds", "seed", "fidelity",
     "scheduler", "sampler", "prior_share", "no_history", "cpus_per_trial", "gpus_per_trial",
-    "workers_per_trial", "shard_model", "precision", "channels_last", "compile",
+    "workers_per_trial", "shard_model", "precision", "channels_last", "compile", "hang_seconds",
     "warm_start", "history",
 )  # fmt: skip
 

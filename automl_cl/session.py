@@ -30,6 +30,10 @@ from automl_cl.trials import (
     BROKEN,
     CLOSED,
     CONFIRM,
+    CRASHED,
+    HUNG,
+    NODE_LOST,
+    PREEMPTED,
     SEARCH,
     VERDICT,
     ArmTrials,
@@ -43,7 +47,11 @@ from trainables.seeds import derive_seed
 from trainables.storage import StorageError, names, remove_folder
 from trainables.trial_run import RungReport, TrialRequest
 
-MOST_LOST = 3
+MOST_LOST = {CRASHED: 3, HUNG: 2, NODE_LOST: 20}
+"""With so many losses of a kind a trial has failed. That nodes are taken away is never its fault;
+a node that is lost without a notice may be, since it may take all of the node's memory."""
+GIVEN_BACK = {"preempted": PREEMPTED, "hung": HUNG}
+"""What a trial reports that has to go on in another process, and why."""
 MOST_PAUSED = 48
 PARTS = 8
 """Into how many parts a batch is divided for which there was not enough memory."""
@@ -154,7 +162,7 @@ class Session:
             return "ending the search here; the verdict is next"
         return "stopping: what is under way saves its state"
 
-    def _heed(self) -> None:
+    def heed(self) -> None:
         """Does what an interruption asks for."""
         if not self._interrupted:
             return
@@ -184,7 +192,7 @@ class Session:
 
     def ask(self) -> TrialRequest | None:
         """The next training, or None while there is nothing to begin: see `finished`."""
-        self._heed()
+        self.heed()
         if self.stopping or (self._closing and self._handed_out):
             return None
         if self._closing:
@@ -223,6 +231,11 @@ class Session:
         """Whether nothing is running and nothing will be asked for again."""
         if self._handed_out:
             return False
+        return self.over
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will be asked for again, whatever is still under way."""
         return self.stopping or self.complete
 
     @property
@@ -408,6 +421,7 @@ class Session:
             searching=trial.stage != VERDICT,
             max_compute=self.spec.max_compute if limited else None,
             max_memory=self.spec.max_memory if limited else None,
+            hang_seconds=self.spec.hang_seconds,
         )
 
     def _last_checkpoint(self, trial: Trial) -> str | None:
@@ -423,7 +437,7 @@ class Session:
     def report(self, report: RungReport) -> bool:
         """Takes a trial's report and says whether it goes on; telling twice does nothing."""
         self.revision += 1
-        self._heed()
+        self.heed()
         trial = self.table.trials[report.number]
         at_work = trial.number in self._handed_out and report.attempt == self._attempt(trial)
         if not at_work or report.rung != len(trial.rungs):
@@ -431,17 +445,22 @@ class Session:
         goes_on = self._record(trial, report)
         if not goes_on:
             self._handed_out.discard(trial.number)
-        if report.status != "interrupted" or trial.status != "running":
+        to_go_on = report.status == "interrupted" or report.status in GIVEN_BACK
+        if not to_go_on or trial.status != "running":
             self._clear_checkpoints(trial)
         return goes_on
 
     def _record(self, trial: Trial, report: RungReport) -> bool:
+        given_back = GIVEN_BACK.get(report.status)
         if report.status == "interrupted" and trial.status == "running":
             self._waiting.append(trial.number)
             return False
         if report.status == "out_of_memory" and trial.status == "running":
             return self._out_of_memory(trial, report)
-        if report.status in ("interrupted", "out_of_memory"):
+        if given_back is not None and trial.status == "running":
+            self.lost(trial.number, report.reason or "", given_back)
+            return False
+        if report.status in ("interrupted", "out_of_memory") or given_back is not None:
             report = replace(report, status="stopped", reason=CLOSED)
         if report.status == "failed":
             self._require_room(report.reason or "")
@@ -531,8 +550,14 @@ class Session:
             return Decision.STOPPED
         return self.scheduler.decide(trial, value, level, self._arm(trial.arm))
 
-    def lost(self, number: int, reason: str) -> None:
-        """Takes note of a trial whose actor died; it starts again from its last rung."""
+    def lost(self, number: int, reason: str, cause: str = CRASHED) -> None:
+        """Takes note of a trial without a process; it goes on from its newest checkpoint.
+
+        Args:
+            number: the trial's.
+            reason: what happened, in words.
+            cause: a key of a trial's `losses`; it decides how often the trial may go on.
+        """
         self.revision += 1
         trial = self.table.trials[number]
         if number not in self._handed_out:
@@ -540,11 +565,12 @@ class Session:
         self._handed_out.discard(number)
         if trial.status != "running":
             return
-        if trial.lost + 1 < MOST_LOST:
-            self.write("lost", number=number, reason=reason)
+        times, most = trial.losses.get(cause, 0) + 1, MOST_LOST.get(cause)
+        if most is None or times < most:
+            self.write("lost", number=number, reason=reason, cause=cause)
             self._waiting.append(number)
             return
-        words = f"lost its process {MOST_LOST} times: {reason}"
+        words = reason if cause == HUNG else f"lost its process {times} times: {reason}"
         self._end(trial, "failed", words, trial.compute)
 
     def _end(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_cl.journal import Event
-from automl_cl.limits import bytes_of, workers_of
+from automl_cl.limits import bytes_of, seconds_of, workers_of
 from automl_cl.run_folder import RunFolder
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Scheduler
@@ -76,6 +76,8 @@ class SearchSpec:
         shard_model: whether its workers divide the model among them, which may then be larger than
             one of them could hold.
         precision, channels_last, compile: how networks are computed, as in `Computing`.
+        hang_seconds: without a step or other work for so long a trial's process is ended; None
+            lets it hang.
     """
 
     scenario: str
@@ -105,6 +107,7 @@ class SearchSpec:
     gpus_per_trial: float = 0.0
     workers_per_trial: int | str | Sequence[int] = 1
     shard_model: bool = False
+    hang_seconds: float | None = 600.0
     data_options: Mapping[str, Any] = field(default_factory=dict)
     noise_map: Mapping[str, str] = field(default_factory=dict)
     imbalance: str = "none"
@@ -125,7 +128,14 @@ class SearchSpec:
         same = fewest == most
         object.__setattr__(self, "workers_per_trial", fewest if same else f"{fewest}-{most}")
         self._number("prior_share", float, 0, 0.7)
-        for name, least in (("time_limit", 1.0), ("total_compute", 0.01), ("max_compute", 0.01)):
+        seconds = seconds_of(self.hang_seconds, "--hang-seconds")
+        object.__setattr__(self, "hang_seconds", seconds)
+        for name, least in (
+            ("time_limit", 1.0),
+            ("total_compute", 0.01),
+            ("max_compute", 0.01),
+            ("hang_seconds", 1.0),
+        ):
             if getattr(self, name) is not None:
                 self._number(name, float, least, 10**9)
         if self.max_memory is not None:

@@ -14,6 +14,8 @@ from search_spaces import Config
 SEARCH, CONFIRM, VERDICT = "search", "confirm", "verdict"
 T = TypeVar("T")
 CLOSED = "the user ended the search"
+CRASHED, HUNG, NODE_LOST, PREEMPTED = "crashed", "hung", "node lost", "preempted"
+"""Why a trial has to start again from its newest checkpoint."""
 BROKEN = ("failed", "diverged", "infeasible")
 """What is no result: the model of the search counts it as the worst there is."""
 
@@ -66,6 +68,7 @@ class Trial:
         uncompared: whether it runs to its end whatever its rungs say.
         status: `running`, then `done`, `paused`, `stopped`, `failed`, `diverged`, or `infeasible`
             where it cost more than a trial may.
+        losses: how often it was lost, by why.
         memory: the most bytes that it held; None where that was not measured.
         out_of_memory: how often it was refused memory; after the first time its config says that
             batches are computed in parts.
@@ -86,7 +89,7 @@ class Trial:
     reason: str | None = None
     compute: float = 0.0
     seconds: float = 0.0
-    lost: int = 0
+    losses: dict[str, int] = field(default_factory=dict)
     weights: str | None = None
     memory: int | None = None
     out_of_memory: int = 0
@@ -97,6 +100,11 @@ class Trial:
     def value(self) -> float | None:
         """The value of a finished trial."""
         return self.rungs[-1].value if self.status == "done" else None
+
+    @property
+    def lost(self) -> int:
+        """How often it was lost, for whatever reason."""
+        return sum(self.losses.values())
 
     @property
     def horizon(self) -> float:
@@ -403,7 +411,8 @@ class TrialTable:
         self._changed(trial)
 
     def _on_lost(self, event: Event) -> None:
-        self.trials[event["number"]].lost += 1
+        losses, cause = self.trials[event["number"]].losses, event.get("cause", CRASHED)
+        losses[cause] = 1 + losses.get(cause, 0)
 
     def _on_out_of_memory(self, event: Event) -> None:
         trial = self.trials[event["number"]]
@@ -434,7 +443,8 @@ def _most(one: int | None, other: int | None) -> int | None:
 
 def trial_from(fields: dict[str, Any]) -> Trial:
     """A trial from the plain values that `dataclasses.asdict` gives of it."""
-    return Trial(**{**fields, "rungs": [Rung(**rung) for rung in fields["rungs"]]})
+    known = {name: value for name, value in fields.items() if name != "lost"}  # before `losses`
+    return Trial(**{**known, "rungs": [Rung(**rung) for rung in fields["rungs"]]})
 
 
 def replayed(events: Sequence[Event]) -> TrialTable:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from ray import cloudpickle
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
+from automl_cl.losses import Losses
 from automl_cl.session import Session
-from trainables.trial_run import RungReport
+from trainables.trial_run import RungReport, TrialRequest
 
 
 class _HoldsSession:
@@ -22,45 +26,51 @@ class _HoldsSession:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "session"}
+        return {}
 
 
 class SessionSearcher(_HoldsSession, Searcher):
-    """Hands the session's requests to Tune.
+    """Hands the session's requests to Tune, as many at a time as there are slots.
+
+    It counts them itself: Tune would hold the number for ever with which it began.
 
     While a stage waits for its last trials, free actors get an empty request. Tune would stop all
     idle ones but one, and with short trials never bring them up again: a trial that waits for a
     new actor takes the next one that is free, and the new one is dropped.
+
+    Args:
+        session: what is asked.
+        losses: the trials that were lost, settled with each question.
+        slots: how many trials can run at once now.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, losses: Losses, slots: Callable[[], int]) -> None:
         super().__init__()
-        self.session = session
-        self._numbers: dict[str, int] = {}
+        self.session, self.losses, self.slots = session, losses, slots
+        self._live: set[str] = set()
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        request, room = None, False
         try:
-            request = self.session.ask()
+            self.losses.settle()
+            self.session.heed()
+            room = len(self._live) < self.slots()
+            request = self.session.ask() if room else None
         except Exception as error:
             self.session.fail(error)
-            request = None
+        if request is None and self.session.finished:
+            return Searcher.FINISHED
+        if not room:
+            return None
+        self._live.add(trial_id)
         if request is None:
-            if self.session.finished:
-                return Searcher.FINISHED
             return {"request": None, "since": self.session.revision}
-        self._numbers[trial_id] = request.number
         return {"request": json.dumps(request.to_dict())}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        number = self._numbers.pop(trial_id, None)
-        if not error or number is None:
-            return
-        try:
-            self.session.lost(number, "its actor died")
-        except Exception as failure:
-            self.session.fail(failure)
+        self._live.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the journal is the truth."""
@@ -72,9 +82,9 @@ class SessionSearcher(_HoldsSession, Searcher):
 class SessionScheduler(_HoldsSession, TrialScheduler):
     """Tells the session each report and carries out what it decides."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, losses: Losses) -> None:
         super().__init__()
-        self.session = session
+        self.session, self.losses = session, losses
         self._places: dict[str, int] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
@@ -95,13 +105,23 @@ class SessionScheduler(_HoldsSession, TrialScheduler):
         # Not among all trials: Tune asks at every step, and keeps those that have ended.
         live = tune_controller.get_live_trials()
         pending = [trial for trial in live if trial.status == Trial.PENDING]
+        if pending and len(pending) == len(live) and self.session.over:
+            # They wait for a node, which may never come.
+            tune_controller.request_stop_experiment()
+            return None
         return min(pending, key=lambda trial: self._places[trial.trial_id], default=None)
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         self._places[trial.trial_id] = len(self._places)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """The searcher is told as well, and sees to it."""
+        given = trial.config["request"]
+        if given is None:
+            return
+        try:
+            self.losses.note(TrialRequest(**json.loads(given)), _error_of(trial))
+        except Exception as error:
+            self.session.fail(error)
 
     def on_trial_complete(
         self, tune_controller: Any, trial: Trial, result: dict[str, Any]
@@ -113,3 +133,12 @@ class SessionScheduler(_HoldsSession, TrialScheduler):
 
     def debug_string(self) -> str:
         return "rungs of the session"
+
+
+def _error_of(trial: Trial) -> BaseException | None:
+    """What a trial's actor or task failed with, as Tune keeps it in its own temporary folder."""
+    path = trial.pickled_error_file
+    if path is None or not Path(path).exists():
+        return None
+    error: BaseException = cloudpickle.loads(Path(path).read_bytes())
+    return error

@@ -116,7 +116,8 @@ def _join(address: str, packages: Sequence[str], quiet: dict[str, Any]) -> None:
         "excludes": ["**/__pycache__"],
     }
     require_reachable(address, REACH_SECONDS)
-    use_token()
+    if asks_for_token(address):
+        use_token()
     try:
         ray.init(address=address, runtime_env=shipped if packages else None, **quiet)
     # A cluster that goes away while Ray connects ends in the process's own termination handler.
@@ -136,6 +137,26 @@ def use_token() -> None:
     setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
+def asks_for_token(address: str) -> bool:
+    """Whether the head at an address lets only those in who have its token.
+
+    With a token where none is asked for, Ray works at first: but we would refuse the head's own
+    calls, and it would take us for dead. Where it cannot be seen, it counts as asked for.
+    """
+    if ":" not in address or "://" in address or os.environ.get("RAY_USE_TLS") == "1":
+        return True
+    import grpc  # type: ignore[import-untyped]
+
+    with grpc.insecure_channel(address) as channel:
+        # A question without content, as bytes: whether these nodes, none, are alive.
+        ask = channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")
+        try:
+            ask(b"", timeout=REACH_SECONDS)
+        except grpc.RpcError as error:
+            return bool(error.code() == grpc.StatusCode.UNAUTHENTICATED)
+    return False
+
+
 def require_reachable(address: str, seconds: float) -> None:
     """Refuses an address where nothing speaks Ray's protocol; Ray itself would try for 81 s.
 
@@ -152,7 +173,7 @@ def require_reachable(address: str, seconds: float) -> None:
         or os.environ.get("RAY_USE_TLS") == "1"
     ):
         return
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 
     with grpc.insecure_channel(target) as channel:
         try:

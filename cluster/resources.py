@@ -133,18 +133,22 @@ def concurrency(trial: TrialResources) -> int:
     Raises:
         ClusterError: Not even one fits; the message says what would.
     """
-    return require_slots(_living(), trial)
+    return require_slots(usable_nodes(), trial)
 
 
 def most_workers(trial: TrialResources, trials: int) -> int:
     """`share` on the connected cluster."""
-    return share(_living(), trial, trials)
+    return share(usable_nodes(), trial, trials)
 
 
-def _living() -> list[NodeResources]:
+def usable_nodes() -> list[NodeResources]:
+    """What each living node of the connected cluster has, but those that are to be taken away."""
     import ray
+    from ray._private.state import state
 
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    leaving = state.get_draining_nodes()
+    alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in leaving]
+    return [node["Resources"] for node in alive]
 
 
 def require_slots(nodes: Sequence[NodeResources], trial: TrialResources) -> int:
@@ -155,7 +159,7 @@ def require_slots(nodes: Sequence[NodeResources], trial: TrialResources) -> int:
     """
     count = slots(nodes, trial)
     if count == 0:
-        raise ClusterError(_refusal(nodes, trial))
+        raise ClusterError(refusal(nodes, trial))
     return count
 
 
@@ -185,7 +189,8 @@ def _drivers_per_lost_worker(
             before = needed
 
 
-def _refusal(nodes: Sequence[NodeResources], trial: TrialResources) -> str:
+def refusal(nodes: Sequence[NodeResources], trial: TrialResources) -> str:
+    """Why no trial fits these nodes, in words."""
     most_gpus = max((node.get("GPU", 0.0) for node in nodes), default=0.0)
     most_cpus = max((node.get("CPU", 0.0) for node in nodes), default=0.0)
     if trial.gpus > 0 and most_gpus == 0:

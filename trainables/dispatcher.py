@@ -11,6 +11,7 @@ import asyncio
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
@@ -19,11 +20,15 @@ import torch
 from ray.train import ControllerError, FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
 from ray.train.torch import TorchTrainer, get_device
 
+from trainables.last_words import end_process
 from trainables.memory import free_memory
+from trainables.one_machine import torch_config
+from trainables.preemption import REASON, PreemptionNotice
 from trainables.ranks import ALONE, ProcessGroup, RankLost, of_lost_rank
 from trainables.scenario import load_scenario
 from trainables.storage import stop_requested
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
+from trainables.watchdog import Watchdog
 
 HEALTH_CHECK_SECONDS = 0.5
 """How often Train looks after its workers; 2 by default, by which all it does is later."""
@@ -206,6 +211,7 @@ def _train(workers: int, each: dict[str, float], settings: dict[str, Any]) -> En
         trainer = _Trainer(
             serve,
             train_loop_config=settings,
+            torch_config=torch_config(),
             scaling_config=ScalingConfig(
                 num_workers=workers, use_gpu="GPU" in each, resources_per_worker=each
             ),
@@ -268,6 +274,7 @@ def serve(settings: dict[str, Any]) -> None:
     data = scenario.on_device(ray.get(settings["view"]), device, ranks)
     dispatcher = settings["dispatcher"]
     recall = _Recall(dispatcher if ranks.rank == 0 else None, settings["stop_file"])
+    notice, watchdog = PreemptionNotice.on_ray(), Watchdog()
     run: TrialRun | None = None
     done = 0
     while True:
@@ -276,9 +283,10 @@ def serve(settings: dict[str, Any]) -> None:
             return
         request, report = TrialRequest(**given), None
         try:
-            if run is None or not run.continues(request):
-                run = TrialRun(request, data, device, recall)
-            report = run.next_rung()
+            with watchdog.over(request.hang_seconds, _gives_up(dispatcher, done, request)):
+                if run is None or not run.continues(request):
+                    run = TrialRun(request, data, device, recall, notice.given)
+                report = run.next_rung()
         except Exception as error:
             run = None
             failure = Failure.of(request, error)
@@ -286,5 +294,19 @@ def serve(settings: dict[str, Any]) -> None:
                 raise
         if report is None:
             free_memory(device)  # only now does no traceback hold on to any
-        elif ranks.rank == 0:
+            continue
+        if ranks.rank == 0:
             ray.get(dispatcher.answer.remote(done, asdict(report)))
+        if report.status == "preempted":
+            # The group is put up again where no node is taken away.
+            raise RankLost(REASON)
+
+
+def _gives_up(dispatcher: Any, number: int, request: TrialRequest) -> Callable[[str], object]:
+    """What a worker does whose trial hangs: gives the trial back, and ends its process."""
+
+    def give_up(words: str) -> None:
+        report = asdict(RungReport.given_back(request, "hung", words))
+        end_process(words, lambda: ray.get(dispatcher.answer.remote(number, report)))
+
+    return give_up

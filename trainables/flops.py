@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 from torch.utils.module_tracker import ModuleTracker
 
 from trainables.memory import LiveBytes
+from trainables.watchdog import note_progress
 
 Shape = Sequence[int]
 Formula = Callable[..., int]
@@ -95,6 +96,7 @@ class _StrictMode(FlopCounterMode):
         known = self._with_formula(func_packet)
         if known is None and _is_heavy(func_packet):
             raise UncountedOperation(_without_formula(func_packet))
+        note_progress()
         self.live.note(out, (args, kwargs))
         counted = super()._count_flops(known or func_packet, out, args, kwargs)
         if self.at_most is not None and self.get_total_flops() > self.at_most:

@@ -16,6 +16,7 @@ from trainables.memory import bytes_held
 from trainables.randomness import RandomState, derive_seed
 from trainables.ranks import Ranks
 from trainables.sharding import gathered
+from trainables.watchdog import note_progress
 
 State = dict[str, Any]
 SHARED = "several workers share it already"
@@ -226,6 +227,7 @@ class Learner(ABC):
         # Layers may have drawn more on one rank than on another; what a step draws is the same.
         self._random.restart(derive_seed(self.seed, "step", self.epoch, self.step_in_epoch))
         loss = self.step().detach()
+        note_progress()
         self._diverged |= ~(loss.abs() < 1e6)
         self.spent += flops
         self.step_in_epoch += 1

@@ -11,10 +11,13 @@ import torch
 from ray import tune
 
 from trainables.data import DataView
+from trainables.last_words import leave
 from trainables.memory import free_memory
+from trainables.preemption import REASON, PreemptionNotice
 from trainables.scenario import load_scenario
 from trainables.storage import stop_requested
 from trainables.trial_run import RungReport, TrialRequest, TrialRun, following
+from trainables.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from trainables.worker_group import GroupResources, WorkerGroup
@@ -30,7 +33,8 @@ class TrialActor(tune.Trainable):
     Each trial's Tune config holds one key, `request`: a `TrialRequest` as JSON, or None to keep
     the actor up while there is nothing to do. Each `step` returns one `RungReport`. What goes
     wrong inside a trial is returned, not raised: raising would cost the actor, and with it seconds
-    of starting another.
+    of starting another. Where another process has to go on, this one leaves, and with it goes what
+    Tune would use again: one whose trial hangs, and all on a node that is about to be taken away.
     """
 
     def setup(
@@ -53,6 +57,7 @@ class TrialActor(tune.Trainable):
         else:
             self.device = torch.device(device)
             self.data = load_scenario(scenario).on_device(view, self.device)
+        self.notice, self.watchdog = PreemptionNotice.on_ray(), Watchdog()
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -68,22 +73,36 @@ class TrialActor(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Trains to the next rung and reports it."""
+        if self.notice.given():
+            leave(self.request, "preempted", REASON)
         if self.request is None:
             time.sleep(self.pause)
             self.pause = min(2 * self.pause, LONGEST_PAUSE)
             return {"report": None}
         report = self._by_group() if self.group is not None else self._alone()
+        if report.status == "preempted" and self.group is None:
+            leave(self.request, "preempted", REASON)
         self.request = following(self.request, report)
         return {"report": json.dumps(asdict(report))}
 
     def _alone(self) -> RungReport:
-        assert self.request is not None
+        request = self.request
+        assert request is not None
         try:
-            if self.run is None:
-                self.run = TrialRun(self.request, self.data, self.device, self.stop_requested)
-            return self.run.next_rung()
+            with self.watchdog.over(
+                request.hang_seconds, lambda words: leave(request, "hung", words)
+            ):
+                if self.run is None:
+                    self.run = TrialRun(
+                        request,
+                        self.data,
+                        self.device,
+                        self.stop_requested,
+                        self.notice.given,
+                    )
+                return self.run.next_rung()
         except Exception as error:
-            report = RungReport.of_error(self.request, error)
+            report = RungReport.of_error(request, error)
         # Only now does nothing hold on to what was held where it was raised.
         self.run = None
         free_memory(self.device)

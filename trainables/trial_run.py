@@ -27,6 +27,8 @@ from trainables.storage import Place, names, place, writing
 
 CHECKPOINT_SECONDS = 30.0
 SLICES = 64
+SLICE_SECONDS = 1.0
+"""About as long is trained before one looks up: a step may be longer, and is not broken off."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class TrialRequest:
             be allowed to see less of the data than the verdict's trials.
         max_compute, max_memory: what it may cost in all, in units of compute, and bytes that it
             may take; beyond that it is infeasible.
+        hang_seconds: without progress for so long the process that works on it is ended.
     """
 
     number: int
@@ -66,6 +69,7 @@ class TrialRequest:
     searching: bool = False
     max_compute: float | None = None
     max_memory: int | None = None
+    hang_seconds: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -78,10 +82,11 @@ class RungReport:
 
     `status` is `running` below the last level, `done` at it, `diverged` where the loss was no
     longer a number, `infeasible` where it went beyond what it may cost, `interrupted` where it
-    was told to stop in between, `failed` where it raised, `out_of_memory` where it was refused
-    the `asked` bytes with batches of `batch_size`, which cannot be in parts where `whole` says
-    why. `memory` is the most that it held so far, in
-    bytes, of the worker that held most; `model_size` counts the numbers in its weights.
+    was told to stop in between; `preempted` and `hung` where it has to go on in another process,
+    since its node is taken away or it made no progress; `failed` where it raised; `out_of_memory`
+    where it was refused the `asked` bytes with batches of `batch_size`, which cannot be in parts
+    where `whole` says why. `memory` is the most that it held so far, in bytes, of the worker that
+    held most; `model_size` counts the numbers in its weights.
     """
 
     number: int
@@ -99,6 +104,19 @@ class RungReport:
     asked: int | None = None
     batch_size: int | None = None
     whole: str | None = None
+
+    @classmethod
+    def given_back(cls, request: TrialRequest, status: str, reason: str) -> RungReport:
+        """The report of a trial that has to go on in another process."""
+        return cls(
+            number=request.number,
+            attempt=request.attempt,
+            rung=request.from_rung,
+            status=status,
+            compute=request.compute,
+            seconds=0.0,
+            reason=reason,
+        )
 
     @classmethod
     def of_error(cls, request: TrialRequest, error: Exception) -> RungReport:
@@ -148,6 +166,7 @@ class TrialRun:
         data: the search's data on `device`.
         device: where to train.
         stop_requested: polled between slices of a rung.
+        preempted: polled there too, whether this node is about to be taken away.
     """
 
     def __init__(
@@ -156,10 +175,11 @@ class TrialRun:
         data: DeviceData,
         device: torch.device,
         stop_requested: Callable[[], bool] = lambda: False,
+        preempted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.request = request
         self.device, self.ranks = device, data.ranks
-        self.stop_requested = stop_requested
+        self.stop_requested, self.preempted = stop_requested, preempted
         self.rung = request.from_rung
         self.finished_runs = request.compute if request.fidelity == "compressed" else 0.0
         self.memory = 0
@@ -228,7 +248,7 @@ class TrialRun:
     def _to_next_rung(self) -> RungReport:
         started = time.monotonic()
         level = self.request.levels[self.rung]
-        finished = self._train_to(level)
+        broken_off = self._train_to(level)
         report = RungReport(
             number=self.request.number,
             attempt=self.request.attempt,
@@ -237,8 +257,8 @@ class TrialRun:
             compute=0.0,
             seconds=0.0,
         )
-        if not finished:
-            report.status = "interrupted"
+        if broken_off is not None:
+            report.status = broken_off
         elif self.learner.diverged:
             report.status, report.reason = "diverged", "the loss was no longer a finite number"
         elif self._excess() is None:
@@ -275,23 +295,34 @@ class TrialRun:
             return f"memory {self.memory:,} bytes, at most {request.max_memory:,} allowed"
         return None
 
-    def _train_to(self, level: float) -> bool:
-        """Trains in slices, until it costs more than it may; false if told to stop in between."""
-        slice_compute = self.request.levels[-1] / SLICES
-        saved, reached = time.monotonic(), self.learner.spent / self.learner.unit
-        while reached < level and not self.learner.diverged and self._excess() is None:
-            if self.ranks.any(self.stop_requested()):
+    def _train_to(self, level: float) -> str | None:
+        """Trains in slices, until it costs more than it may; says why if it broke off before."""
+        most = self.request.levels[-1] / SLICES
+        slice_compute, reached = most / SLICES, self.learner.spent / self.learner.unit
+        saved, diverged = time.monotonic(), self.learner.diverged
+        while reached < level and not diverged and self._excess() is None:
+            broken_off = self._to_break_off()
+            if broken_off is not None:
                 self._save("inside")
-                return False
-            reached = min(reached + slice_compute, level)
+                return broken_off
+            started, reached = time.monotonic(), min(reached + slice_compute, level)
             self.learner.advance(reached)
+            diverged = self.learner.diverged  # waits for the device
+            # Where slices end changes nothing, but all ranks have to end theirs alike.
+            taken = self.ranks.highest(round(1e6 * (time.monotonic() - started))) / 1e6
+            slice_compute = min(most, slice_compute * min(2.0, SLICE_SECONDS / max(taken, 1e-6)))
             if self.ranks.any(time.monotonic() - saved > CHECKPOINT_SECONDS):
                 self._save("inside")
                 saved = time.monotonic()
-        return True
+        return None
+
+    def _to_break_off(self) -> str | None:
+        """The status of a trial that has to stop here; the same on all ranks."""
+        found = self.ranks.highest(2 * self.stop_requested() + self.preempted())
+        return {0: None, 1: "preempted"}.get(found, "interrupted")
 
     def _close_rung(self, report: RungReport) -> None:
-        if report.status == "interrupted":
+        if report.status in ("interrupted", "preempted"):
             return
         if report.status == "running" and self.rung == len(self.request.levels) - 1:
             report.status = "done"

@@ -164,6 +164,7 @@ def without_ray(train: Callable[..., None]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, one_thread():
         patch.setattr(driver, "connect", lambda *args, **kwargs: nullcontext())
         patch.setattr(driver, "concurrency", lambda trial: 1)
+        patch.setattr(driver, "watched_head", lambda *args: nullcontext())
         patch.setattr(driver, "train", train)
         patch.setattr(execution, "_scored", score_here)
         yield

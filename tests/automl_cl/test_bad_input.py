@@ -109,6 +109,8 @@ def test_a_call_that_cannot_be_parsed(
         ("--max-memory", "much", ["--max-memory", "'much'", "1.5GB"]),
         ("--max-memory", 0, ["--max-memory", "0", "from 1"]),
         ("--max-memory", "", ["--max-memory", "''"]),
+        ("--hang-seconds", "soon", ["--hang-seconds", "'soon'", "none for no limit"]),
+        ("--hang-seconds", 0, ["--hang-seconds", "0", "from 1"]),
         ("--objective", "comput", ["--objective", "Did you mean 'compute'?", "loss, memory"]),
         ("--objective", "forgetting", ["'forgetting'", "Allowed: compute, loss, memory"]),
         ("--objective", "accuracy", ["'accuracy'", "what the verdict is about"]),

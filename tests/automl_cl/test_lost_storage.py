@@ -70,10 +70,13 @@ def test_a_journal_that_was_deleted_takes_nothing_more(tmp_path: Path) -> None:
 def test_an_error_ends_the_session_and_is_not_raised_inside_of_tune(
     spec: SearchSpec, tmp_path: Path, told: str
 ) -> None:
+    from automl_cl.losses import Losses
     from automl_cl.tune_adapters import SessionScheduler, SessionSearcher
 
     def train(session: Session, *others: Any) -> None:
-        searcher, scheduler = SessionSearcher(session), SessionScheduler(session)
+        losses = Losses(session, left=lambda request: None)
+        searcher = SessionSearcher(session, losses, lambda: 2)
+        scheduler = SessionScheduler(session, losses)
         given = searcher.suggest("a")
         assert isinstance(given, dict)
         request = json.loads(given["request"])
@@ -83,6 +86,8 @@ def test_an_error_ends_the_session_and_is_not_raised_inside_of_tune(
             answer = scheduler.on_trial_result(None, None, {"report": json.dumps(asdict(report))})  # type: ignore[arg-type]
             assert answer == "STOP"
         elif told == "lost":
+            trial = SimpleNamespace(config=given, pickled_error_file=None)
+            scheduler.on_trial_error(None, trial)  # type: ignore[arg-type]
             searcher.on_trial_complete("a", error=True)
         assert searcher.suggest("b") == "FINISHED" or told == "ask"
         assert isinstance(session.error, FileNotFoundError)

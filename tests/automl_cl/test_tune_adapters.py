@@ -21,9 +21,11 @@ class TuneTrial(SimpleNamespace):
 
 
 def test_trials_begin_in_the_order_in_which_they_were_asked_for() -> None:
+    from automl_cl.losses import Losses
     from automl_cl.tune_adapters import SessionScheduler
 
-    scheduler = SessionScheduler(cast(Session, None))
+    session = cast(Session, SimpleNamespace(over=False))
+    scheduler = SessionScheduler(session, Losses(session))
     trials = [TuneTrial(trial_id=f"{9 - n}", status="PENDING") for n in range(6)]
     controller = Controller(list(trials))
     for trial in trials:

@@ -70,6 +70,7 @@ def resumed(run: Path, **more: Any) -> driver.SearchResult:
 
         patch.setattr(driver, "connect", lambda *args, **kwargs: nullcontext())
         patch.setattr(driver, "concurrency", lambda trial: 1)
+        patch.setattr(driver, "watched_head", lambda *args: nullcontext())
         patch.setattr(driver, "train", train_here)
         patch.setattr(execution, "_scored", score_here)
         return driver.resume(run, **more)

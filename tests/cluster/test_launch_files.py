@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from trainables.clouds import cloud_here
+
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / "cluster" / "launch"
 VMS = ("aws.yaml", "gcp.yaml")
@@ -71,6 +73,15 @@ def test_workers_are_spot_nodes() -> None:
     aws, gcp = (documents(name)[0]["available_node_types"]["gpu_spot"] for name in VMS)
     assert aws["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
     assert {"preemptible": True} in gcp["node_config"]["scheduling"]
+
+
+@pytest.mark.parametrize("name", VMS)
+def test_spot_nodes_ask_their_own_cloud_whether_they_are_taken_away(name: str) -> None:
+    started = " ".join(documents(name)[0]["worker_start_ray_commands"])
+    cloud = cloud_here(dict(re.findall(r"export (AUTOML_CL_SPOT)=(\w+)", started)))
+    assert cloud is not None
+    assert cloud.part_name() == Path(name).stem
+    assert "AUTOML_CL_SPOT" not in " ".join(documents(name)[0]["head_start_ray_commands"])
 
 
 @pytest.mark.parametrize("name", VMS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,17 +53,52 @@ def descendants(ancestor: int) -> set[int]:
     return found
 
 
+def group_of_two(folder: Path) -> threading.Thread:
+    """A Ray Train group whose torch process group is up until there is a file `end`."""
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    from trainables.one_machine import torch_config
+
+    def wait(settings: dict[str, str]) -> None:
+        import torch
+        import torch.distributed as dist
+
+        summed = torch.ones(1)
+        dist.all_reduce(summed)
+        assert summed.item() == 2
+        (Path(settings["folder"]) / f"up-{dist.get_rank()}").touch()
+        while not (Path(settings["folder"]) / "end").exists():
+            time.sleep(0.1)
+
+    trainer = TorchTrainer(
+        wait,
+        train_loop_config={"folder": str(folder)},
+        torch_config=torch_config(),
+        scaling_config=ScalingConfig(num_workers=2, resources_per_worker={"CPU": 0.5}),
+        run_config=RunConfig(storage_path=str(folder)),
+    )
+    fitting = threading.Thread(target=trainer.fit, daemon=True)
+    fitting.start()
+    return fitting
+
+
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
 @pytest.mark.skipif(sys.byteorder != "little", reason="the addresses above are little-endian")
-def test_a_local_ray_listens_on_loopback_only() -> None:
-    with connect(cpus=1, dashboard=True, object_store_memory=100_000_000):
-        import ray
-
-        ray.get(ray.remote(lambda: 1).remote(), timeout=60)  # a worker listens too
+def test_a_local_ray_listens_on_loopback_only(tmp_path: Path) -> None:
+    with connect(cpus=2, dashboard=True, object_store_memory=100_000_000):
+        fitting, patience = group_of_two(tmp_path), time.monotonic() + 150
+        while len(list(tmp_path.glob("up-*"))) < 2:
+            assert fitting.is_alive() and time.monotonic() < patience
+            time.sleep(0.1)
         opened = listeners()
-        assert len(opened) >= 5, "GCS, raylet, agents, dashboard, worker"
+        (tmp_path / "end").touch()
+        assert len(opened) >= 8, "GCS, raylet, agents, dashboard, workers, and gloo's ranks"
         assert {address for address, _ in opened} <= LOOPBACK
+        fitting.join(60)
+        assert not fitting.is_alive()
 
 
 def test_the_dashboard_of_trials_listens_on_loopback_unless_told_otherwise() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,9 @@ def test_told_to_stop_it_saves_where_it_is_and_the_next_attempt_goes_on_there(
     start: Start, tmp_path, fidelity: str, rung: int
 ) -> None:
     undisturbed = all_rungs(start(fidelity=fidelity, folder=str(tmp_path / "other")))
-    # 64 slices to the last level: 11 to level 1, 32 to level 3 (21 more as a prefix).
-    polls = 5 if rung == 0 else 11 + 15
+    # Six slices up to a 64th of the last level, then these: 15 to level 1, 36 to level 3 (25 more
+    # as a prefix).
+    polls = 10 if rung == 0 else 15 + 15
     run = start(fidelity=fidelity, stop=stopping_after(polls))
     reports = [run.next_rung() for _ in range(rung + 1)]
     interrupted = reports[-1]
@@ -186,7 +188,7 @@ def test_told_to_stop_it_saves_where_it_is_and_the_next_attempt_goes_on_there(
 def test_the_state_of_the_newest_attempt_counts(start: Start) -> None:
     spent = []
     for attempt in range(12):  # more than ten, so that 10 must come after 9
-        run = start(attempt=attempt, levels=[6.0], stop=stopping_after(3))
+        run = start(attempt=attempt, levels=[6.0], stop=stopping_after(8))
         assert run.next_rung().status == "interrupted"
         spent.append(run.learner.spent)
     assert spent == sorted(spent)
@@ -315,3 +317,27 @@ def test_what_a_trial_takes_is_reported(start: Start, make_config: Any) -> None:
     assert small.model_size is not None and large.model_size is not None
     assert large.memory > small.memory > 4 * small.model_size, "four bytes a weight, and more"
     assert large.model_size > 3 * small.model_size
+
+
+def test_a_long_rung_looks_up_about_every_second(start: Start, monkeypatch) -> None:
+    """However large the horizon: a notice may leave half a minute."""
+    monkeypatch.setattr(trainables.trial_run, "SLICE_SECONDS", 1e-4)
+    looked: list[float] = []
+    run = start(stop=lambda: bool(looked.append(run.learner.spent)), levels=[60.0])
+    run.next_rung()
+    most = max(after - before for before, after in pairwise(looked))
+    assert most < run.learner.horizon / 64 / 2, "a 64th of the horizon are five steps"
+
+
+@pytest.mark.parametrize("notice", [True, False])
+def test_a_notice_saves_and_gives_the_trial_back(start: Start, tmp_path, notice: bool) -> None:
+    run = start(stop=lambda: not notice)
+    run.preempted = lambda: run.learner.spent > 0
+    report = run.next_rung()
+    assert (report.status, report.metrics) == ("preempted" if notice else "interrupted", {})
+    saved = list(Path(run.request.folder).glob("*-inside-0.pt"))
+    assert len(saved) == 1
+    assert read_checkpoint(saved[0], CPU)["spent"] == run.learner.spent
+    undisturbed = start(folder=str(tmp_path / "other")).next_rung()
+    again = start(attempt=1).next_rung()
+    assert (again.status, again.metrics) == (undisturbed.status, undisturbed.metrics)

@@ -258,6 +258,7 @@ def test_no_test_value_is_in_it(run_folder: Path, monkeypatch: pytest.MonkeyPatc
     (run_folder / "journal.jsonl").write_bytes(b"".join(lines[:at]))
     monkeypatch.setattr(driver, "connect", lambda *args, **kwargs: nullcontext())
     monkeypatch.setattr(driver, "concurrency", lambda trial: 1)
+    monkeypatch.setattr(driver, "watched_head", lambda *args: nullcontext())
     monkeypatch.setattr(driver, "train", lambda *args: None)
     monkeypatch.setattr(execution, "_scored", scored)
     driver.resume(run_folder)

@@ -141,6 +141,7 @@ def test_a_resumed_search_tries_the_same_though_the_history_has_changed(
         remember(search=search, fingerprint=f"{search:016x}")
     monkeypatch.setattr(driver, "connect", lambda *args, **kwargs: nullcontext())
     monkeypatch.setattr(driver, "concurrency", lambda trial: 1)
+    monkeypatch.setattr(driver, "watched_head", lambda *args: nullcontext())
     monkeypatch.setattr(driver, "train", lambda *args: None)
     run, first = tmp_path / "run", read_events(finished_run / "journal.jsonl")[0]
     spec = replace(

@@ -112,7 +112,7 @@ def content(table: TrialTable) -> list[dict[str, Any]]:
     """All that a resumed run has to have in common with an undisturbed one."""
     found = []
     for trial in table.trials:
-        plain = {k: v for k, v in vars(trial).items() if k not in ("rungs", "weights", "lost")}
+        plain = {k: v for k, v in vars(trial).items() if k not in ("rungs", "weights", "losses")}
         rungs = [(r.level, r.value, r.compute, r.decision) for r in trial.rungs]
         found.append({**plain, "rungs": rungs})
     return found

@@ -1,0 +1,79 @@
+"""What the chaos benchmark would find, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from automl_cl.journal import Journal, read_events
+from automl_cl.spec import SearchSpec
+from automl_cl.trials import replayed
+from automl_cl.trials_file import write_trials
+from benchmarks.chaos import Kind, differences, spec_of, violations
+from benchmarks.in_process_search import one_thread, search
+
+SPEC = SearchSpec("curriculum", "digits", trials=4, max_epochs=1.0, seeds=2,
+                  space={"algorithm": ["superloss"], "training.batch_size": 128})  # fmt: skip
+
+
+def put_files(folder: Path) -> None:
+    """What a driver writes at the end, as far as it is looked at."""
+    table = replayed(read_events(folder / "journal.jsonl"))
+    write_trials(folder / "trials.parquet", table, set())
+    (folder / "tuned.yaml").touch()
+    (folder / "verdict.json").write_text(json.dumps(table.verdicts[-1]["verdict"]))
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder, threads = tmp_path_factory.mktemp("chaos") / "calm", torch.get_num_threads()
+    one_thread()
+    search(SPEC, folder)
+    put_files(folder)
+    yield folder
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def run(calm: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(calm, tmp_path / "run"))
+
+
+def test_a_run_that_is_as_it_must_be_violates_nothing(run: Path, calm: Path) -> None:
+    journal = (run / "journal.jsonl").read_bytes()
+    assert violations(run, [journal[: len(journal) // 2]]) == []
+    assert differences(run, calm) == []
+
+
+def test_whatever_is_wrong_is_found(run: Path, calm: Path) -> None:
+    before = (run / "journal.jsonl").read_bytes()
+    rungs = [e for e in read_events(run / "journal.jsonl") if e["event"] == "rung"]
+    again = {k: v for k, v in rungs[0].items() if k not in ("seq", "time", "event")}
+    with Journal.open(run / "journal.jsonl") as journal:
+        journal.append("rung", **again)
+        journal.append("end", number=1, status="failed", reason="boom", compute=0.0,
+                       weights=None, memory=None)  # fmt: skip
+    (run / "tuned.yaml").unlink()
+    found = " | ".join(violations(run, [before + b"more\n"]))
+    for words in ("is gone", "was passed twice", "trial 1 has failed: boom", "do not agree",
+                  "no tuned config"):  # fmt: skip
+        assert words in found
+    put_files(run)
+    assert differences(run, calm) == ["the trial table is another than undisturbed"]
+
+
+def test_a_run_that_is_not_over_is_found(run: Path) -> None:
+    lines = (run / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "journal.jsonl").write_bytes(b"".join(lines[:-1]))
+    assert "the search is not complete" in violations(run, [])
+
+
+def test_searches_of_a_seed_are_the_same_but_for_where_they_run() -> None:
+    one, other = spec_of(Kind(1, 1, 9), 3), spec_of(Kind(2, 1, 9), 3)
+    assert one == other
+    assert spec_of(Kind(1, 2, 9), 3).workers_per_trial == 2
