@@ -155,7 +155,7 @@ def simulated(nodes: int, trials: int, tune_seconds: float) -> Simulated:
 
 
 def _note_last_begun(world: SimulatedNodes, event: dict[str, Any]) -> None:
-    if event["event"] == "ask":
+    if event["event"] == "ask" and event["stage"] == SEARCH:
         world.last_begun = world.clock
 
 
