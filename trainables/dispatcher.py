@@ -306,7 +306,7 @@ def _gives_up(dispatcher: Any, number: int, request: TrialRequest) -> Callable[[
     """What a worker does whose trial hangs: gives the trial back, and ends its process."""
 
     def give_up(words: str) -> None:
-        report = asdict(RungReport.given_back(request, "hung", words))
+        report = asdict(RungReport.without_work(request, "hung", words))
         end_process(words, lambda: ray.get(dispatcher.answer.remote(number, report)))
 
     return give_up

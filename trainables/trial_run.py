@@ -106,8 +106,10 @@ class RungReport:
     whole: str | None = None
 
     @classmethod
-    def given_back(cls, request: TrialRequest, status: str, reason: str) -> RungReport:
-        """The report of a trial that has to go on in another process."""
+    def without_work(
+        cls, request: TrialRequest, status: str, reason: str | None = None
+    ) -> RungReport:
+        """The report of a trial of which there is nothing to tell but its status, and why."""
         return cls(
             number=request.number,
             attempt=request.attempt,
@@ -122,14 +124,8 @@ class RungReport:
     def of_error(cls, request: TrialRequest, error: Exception) -> RungReport:
         """The report of a trial that raised, with the place where it did."""
         if isinstance(error, OutOfMemory):
-            return cls(
-                number=request.number,
-                attempt=request.attempt,
-                rung=request.from_rung,
-                status="out_of_memory",
-                compute=request.compute,
-                seconds=0.0,
-                reason=str(error),
+            return replace(
+                cls.without_work(request, "out_of_memory", str(error)),
                 memory=error.peak,
                 asked=error.asked,
                 batch_size=error.batch_size,
@@ -138,24 +134,7 @@ class RungReport:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno}"
         reason = f"{type(error).__name__} at {where}: {error}".replace("\n", " ")
-        return cls.failed(request, reason[:1000])
-
-    @classmethod
-    def failed(cls, request: TrialRequest, reason: str) -> RungReport:
-        """The report of a trial of which there is nothing to report but why."""
-        return replace(cls.untouched(request), status="failed", reason=reason)
-
-    @classmethod
-    def untouched(cls, request: TrialRequest) -> RungReport:
-        """The report of a trial that was told to stop before anything was done."""
-        return cls(
-            number=request.number,
-            attempt=request.attempt,
-            rung=request.from_rung,
-            status="interrupted",
-            compute=request.compute,
-            seconds=0.0,
-        )
+        return cls.without_work(request, "failed", reason[:1000])
 
 
 class TrialRun:

@@ -128,7 +128,9 @@ class WorkerGroup:
                 lost += ended.counts
                 self._found_no_room = not ended.counts
                 if lost == MOST_ATTEMPTS:
-                    return RungReport.failed(request, f"lost its workers {lost} times: {ended}")
+                    return RungReport.without_work(
+                        request, "failed", f"lost its workers {lost} times: {ended}"
+                    )
                 continue
             called_back = report.status == "interrupted" and self._recalled
             if not called_back or self._stop_requested():
@@ -146,7 +148,7 @@ class WorkerGroup:
                     return self._told(number, ray.get(self._run))
                 remove_orphans()
                 if self._stop_requested() and ray.get(self._dispatcher.withdraw.remote(number)):
-                    return RungReport.untouched(request)
+                    return RungReport.without_work(request, "interrupted")
                 if not self._recalled and self._may_grow():
                     self._recalled = True
                     self._dispatcher.recall.remote()

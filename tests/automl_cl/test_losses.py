@@ -137,7 +137,7 @@ def test_a_trial_that_is_given_back_goes_on_from_what_it_has_saved(
     saved = Path(request.folder) / "0001000-inside-0.pt"
     saved.parent.mkdir(parents=True)
     saved.touch()
-    assert not fake_session.report(RungReport.given_back(request, status, "because"))
+    assert not fake_session.report(RungReport.without_work(request, status, "because"))
     assert saved.exists()
     again = fake_session.ask()
     assert again is not None
@@ -150,7 +150,7 @@ def test_a_trial_that_the_user_ended_is_not_gone_on_with(fake_session: Session) 
     request = fake_session.ask()
     assert request is not None
     fake_session.close_search()
-    assert not fake_session.report(RungReport.given_back(request, "preempted", "because"))
+    assert not fake_session.report(RungReport.without_work(request, "preempted", "because"))
     trial = fake_session.table.trials[0]
     assert (trial.status, trial.losses) == ("stopped", {})
 

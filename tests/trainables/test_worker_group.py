@@ -250,7 +250,7 @@ def test_a_trial_that_waits_for_workers_can_be_stopped(
     assert group._ended(), "a rank raised before"
     stop_file.touch()
     request = request_for(view, tmp_path, 9)
-    assert group.carry_out(request) == RungReport.untouched(request)
+    assert group.carry_out(request) == RungReport.without_work(request, "interrupted")
     stop_file.unlink()
 
 
