@@ -17,7 +17,7 @@ demo: $(INSTALLED)
 	$(BIN)/automl-cl search curriculum --data digits --noise 0.4
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
