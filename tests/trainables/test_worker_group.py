@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 EACH = 0.9
 NETWORKS = """
 import os
+import time
 
 import torch.distributed as dist
 from torch import nn
@@ -44,6 +45,12 @@ def network(shape, classes):
 def raises_on_one_rank(shape, classes):
     if dist.get_rank() == 1:
         raise ValueError("only on rank 1")
+    return network(shape, classes)
+
+
+def hangs_on_one_rank(shape, classes):
+    if dist.get_rank() == 1:
+        time.sleep(10_000)
     return network(shape, classes)
 
 
@@ -228,6 +235,15 @@ def test_a_group_grows_when_there_is_room_and_its_trial_goes_on(
     assert (stopped.status, group.size) == ("interrupted", 2), stopped.reason
     assert stopped.compute > 0.9 * request.levels[0] / SLICES  # what one worker did is kept
     assert len(workers_of(os.getpid())) == 2
+
+
+def test_a_trial_that_hangs_on_one_rank_is_given_back_and_its_workers_end(
+    group: WorkerGroup, view: DataView, tmp_path: Path
+) -> None:
+    request = with_network(request_for(view, tmp_path, 12), "hangs_on_one_rank", tmp_path)
+    report = group.carry_out(replace(request, hang_seconds=3.0))
+    assert (report.status, report.reason) == ("hung", "no progress for 3 s")
+    assert becomes_true(group._ended)
 
 
 def test_a_trial_that_raises_on_one_rank_is_reported_by_it(
