@@ -47,6 +47,11 @@ class Losses:
         self._session, self._left, self._death = session, left, death
         self._unclear: list[_Lost] = []
 
+    @property
+    def unclear(self) -> int:
+        """How many losses the session has not been told of yet."""
+        return len(self._unclear)
+
     def note(self, request: TrialRequest, error: BaseException | None) -> None:
         """Takes a loss down, and tells the session if all is known already."""
         self._unclear.append(_Lost(request, error, time.monotonic()))

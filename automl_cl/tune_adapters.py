@@ -54,7 +54,8 @@ class SessionSearcher(_HoldsSession, Searcher):
         try:
             self.losses.settle()
             self.session.heed()
-            room = len(self._live) < self.slots()
+            # What was lost comes before anything new, once it is known what it was lost to.
+            room = len(self._live) + self.losses.unclear < self.slots()
             request = self.session.ask() if room else None
         except Exception as error:
             self.session.fail(error)

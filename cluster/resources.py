@@ -133,7 +133,10 @@ def concurrency(trial: TrialResources) -> int:
     Raises:
         ClusterError: Not even one fits; the message says what would.
     """
-    return require_slots(usable_nodes(), trial)
+    usable = usable_nodes()
+    if not slots(usable, trial) and slots(usable_nodes(leaving=True), trial):
+        return 1  # those that are taken away show what kind there is: others may come
+    return require_slots(usable, trial)
 
 
 def most_workers(trial: TrialResources, trials: int) -> int:
@@ -141,13 +144,17 @@ def most_workers(trial: TrialResources, trials: int) -> int:
     return share(usable_nodes(), trial, trials)
 
 
-def usable_nodes() -> list[NodeResources]:
-    """What each living node of the connected cluster has, but those that are to be taken away."""
+def usable_nodes(leaving: bool = False) -> list[NodeResources]:
+    """What each living node of the connected cluster has.
+
+    Args:
+        leaving: whether those count that are to be taken away.
+    """
     import ray
     from ray._private.state import state
 
-    leaving = state.get_draining_nodes()
-    alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in leaving]
+    out = {} if leaving else state.get_draining_nodes()
+    alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in out]
     return [node["Resources"] for node in alive]
 
 

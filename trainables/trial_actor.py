@@ -48,16 +48,16 @@ class TrialActor(tune.Trainable):
     ) -> None:
         """Moves the data to the device, or starts the group, once for all trials to come."""
         self.stop_requested = stop_requested(stop_file)
+        self.notice, self.watchdog = PreemptionNotice.on_ray(), Watchdog()
         self.group: WorkerGroup | None = None
         if group is not None:
             # Ray Train takes a second to import.
             from trainables.worker_group import WorkerGroup
 
-            self.group = WorkerGroup(group, scenario, view, stop_file)
+            self.group = WorkerGroup(group, scenario, view, stop_file, self.notice.given)
         else:
             self.device = torch.device(device)
             self.data = load_scenario(scenario).on_device(view, self.device)
-        self.notice, self.watchdog = PreemptionNotice.on_ray(), Watchdog()
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

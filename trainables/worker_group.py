@@ -7,15 +7,17 @@ from its newest state on disk. So there is one way to recover from everything.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainables.data import DataView
 from trainables.dispatcher import Dispatcher, Ending, one_line
 from trainables.placement import remove_orphans, room_for
+from trainables.preemption import REASON
 from trainables.storage import stop_requested
 from trainables.trial_run import RungReport, TrialRequest
 
@@ -69,15 +71,21 @@ class WorkerGroup:
         scenario: the search's scenario.
         view: the search's data.
         stop_file: polled by trials.
+        preempted: whether this process's node is about to be taken away, and so the group with it.
 
     Attributes:
         size: how many workers the group has now.
     """
 
     def __init__(
-        self, resources: GroupResources, scenario: str, view: DataView, stop_file: str
+        self,
+        resources: GroupResources,
+        scenario: str,
+        view: DataView,
+        stop_file: str,
+        preempted: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.resources = resources
+        self.resources, self._preempted = resources, preempted
         self._stop_requested = stop_requested(stop_file)
         self._found_no_room = False
         self._settings = {
@@ -125,6 +133,8 @@ class WorkerGroup:
             try:
                 report = self._attempt(request)
             except GroupEnded as ended:
+                if self._preempted():
+                    return RungReport.without_work(request, "preempted", REASON)
                 lost += ended.counts
                 self._found_no_room = not ended.counts
                 if lost == MOST_ATTEMPTS:
@@ -196,5 +206,5 @@ class WorkerGroup:
     def _heard(self) -> int:
         try:
             return int(ray.get(self._dispatcher.heard.remote()))
-        except RayActorError:
+        except RayError:
             return -1

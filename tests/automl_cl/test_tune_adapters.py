@@ -37,3 +37,18 @@ def test_trials_begin_in_the_order_in_which_they_were_asked_for() -> None:
         chosen.status = "RUNNING"
         begun.append(chosen)
     assert begun == trials[2:]
+
+
+def test_nothing_new_begins_in_the_slot_of_a_loss_that_is_not_clear_yet() -> None:
+    from automl_cl.losses import Losses
+    from automl_cl.tune_adapters import SessionSearcher
+
+    asked: list[int] = []
+    session = SimpleNamespace(
+        heed=lambda: None, ask=lambda: asked.append(1), finished=False, revision=0
+    )
+    losses = SimpleNamespace(unclear=1, settle=lambda: None)
+    searcher = SessionSearcher(cast(Session, session), cast(Losses, losses), lambda: 1)
+    assert searcher.suggest("a") is None and not asked
+    losses.unclear = 0
+    assert searcher.suggest("a") is not None and asked

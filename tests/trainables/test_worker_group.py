@@ -25,7 +25,7 @@ from trainables.data import DataSpec, DataView, load_view
 from trainables.placement import remove_orphans
 from trainables.scenario import load_scenario
 from trainables.trial_run import SLICES, RungReport, TrialRequest, following
-from trainables.worker_group import GroupResources, WorkerGroup
+from trainables.worker_group import GroupEnded, GroupResources, WorkerGroup
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -163,6 +163,17 @@ def test_trial_after_trial(group: WorkerGroup, view: DataView, tmp_path: Path) -
         last = group.carry_out(following(request, first))
         assert whole(last), last.reason
         assert last.metrics["accuracy"] > 0.7
+
+
+def test_what_ends_on_a_node_that_is_taken_away_is_given_back(
+    group: WorkerGroup, view: DataView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(request: TrialRequest) -> RungReport:
+        raise GroupEnded("the node leaves")
+
+    monkeypatch.setattr(group, "_attempt", ends)
+    monkeypatch.setattr(group, "_preempted", lambda: True)
+    assert group.carry_out(request_for(view, tmp_path, 13)).status == "preempted"
 
 
 def test_a_trial_that_raises_on_all_ranks_costs_no_worker(
