@@ -496,7 +496,7 @@ class Session:
         if why_not is None:
             config = Computing.of(config).divided(PARTS).in_config(config)
             # What it saved inside of the rung was computed from whole batches.
-            self._clear_inside(trial)
+            self._remove(trial, (f"-inside-{len(trial.rungs)}.pt",))
         self.write(
             "out_of_memory",
             number=trial.number,
@@ -523,12 +523,6 @@ class Session:
             return "such a batch has no parts"
         why_not = report.whole
         return None if why_not is None else f"the batch cannot be computed in parts: {why_not}"
-
-    def _clear_inside(self, trial: Trial) -> None:
-        folder = self.folder.of_trial(trial.number)
-        for name in names(folder):
-            if name.endswith(f"-inside-{len(trial.rungs)}.pt"):
-                (folder / name).unlink(missing_ok=True)
 
     def _require_room(self, reason: str) -> None:
         """Takes no failure down that a full disk explains: every further trial would fail too."""
@@ -620,6 +614,12 @@ class Session:
         left_over = tuple(
             f"-{kind}-{rung}.pt" for kind in ("inside", "rung") for rung in range(len(trial.rungs))
         )
-        for name in names(folder) if left_over else ():
-            if name.endswith(left_over):
+        if left_over:
+            self._remove(trial, left_over)
+
+    def _remove(self, trial: Trial, endings: tuple[str, ...]) -> None:
+        """Removes a trial's files whose names end so."""
+        folder = self.folder.of_trial(trial.number)
+        for name in names(folder):
+            if name.endswith(endings):
                 (folder / name).unlink(missing_ok=True)

@@ -278,7 +278,7 @@ class TrialRun:
         """Trains in slices, until it costs more than it may; says why if it broke off before."""
         most = self.request.levels[-1] / SLICES
         slice_compute, reached = most / SLICES, self.learner.spent / self.learner.unit
-        saved, diverged = time.monotonic(), self.learner.diverged
+        since_saved, diverged = 0.0, self.learner.diverged
         while reached < level and not diverged and self._excess() is None:
             broken_off = self._to_break_off()
             if broken_off is not None:
@@ -290,9 +290,10 @@ class TrialRun:
             # Where slices end changes nothing, but all ranks have to end theirs alike.
             taken = self.ranks.highest(round(1e6 * (time.monotonic() - started))) / 1e6
             slice_compute = min(most, slice_compute * min(2.0, SLICE_SECONDS / max(taken, 1e-6)))
-            if self.ranks.any(time.monotonic() - saved > CHECKPOINT_SECONDS):
+            since_saved += taken  # the same on all ranks, which need not agree on it once more
+            if since_saved > CHECKPOINT_SECONDS:
                 self._save("inside")
-                saved = time.monotonic()
+                since_saved = 0.0
         return None
 
     def _to_break_off(self) -> str | None:
