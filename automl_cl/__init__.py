@@ -48,8 +48,13 @@ def search(
     return start(spec, output, address)
 
 
-def load(path: str | Path) -> Tuned:
+def load(path: str | Path, *, trust_code: bool = False) -> Tuned:
     """Reads a `tuned.yaml`, at a path or a URI.
+
+    Args:
+        path: the file.
+        trust_code: lets the code run that the file names, by `MODULE:FUNCTION` for data or model.
+            Without it whatever needs that code is refused, and nothing of it is imported.
 
     Raises:
         InputError: if the file is not a tuned config, or something in it is missing or wrong.
@@ -57,7 +62,7 @@ def load(path: str | Path) -> Tuned:
     from automl_cl.tuned import Tuned
     from trainables.storage import place
 
-    return Tuned.read(place(path))
+    return Tuned.read(place(path), trust_code)
 
 
 def __getattr__(name: str) -> Any:

@@ -78,16 +78,19 @@ def search(
     address: options.Address = None,
     output: options.Output = None,
     verdict_now: options.VerdictOnInterruption = False,
+    trust_code: options.TrustCode = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Search, confirm, judge on the sealed test, and write [bold]tuned.yaml[/]."""
     with _when_interrupted("stopped before the search began; nothing was written"):
         from automl_cl.driver import start
-        from automl_cl.search_flags import search_spec
+        from automl_cl.search_flags import asked_search
+        from trainables.user_code import guarded
 
-        spec = search_spec(context.params, _given(context))
-        console = _console()
-        with _progress(console, spec.scenario) as progress:
+        asked = asked_search(context.params, _given(context))
+        spec, console = asked.spec, _console()
+        guard = guarded(asked.origin, asked.trusted, asked.named)
+        with guard, _progress(console, spec.scenario) as progress:
             watch, announce = progress.watch, progress.announce
             result = start(spec, output, address, watch, verbose, verdict_now, announce)
     _report(console, result)
@@ -108,11 +111,12 @@ def submit(
     with _when_interrupted("stopped; nothing was submitted"):
         from pathlib import Path
 
-        from automl_cl.search_flags import search_spec
+        from automl_cl.search_flags import asked_search
         from automl_cl.submission import package, shipped_with
         from cluster.jobs import follow, require_jobs, submit_job
 
-        job = package(search_spec(asked.params, _given(asked)), Path.cwd(), ship or [], output)
+        spec = asked_search(asked.params, _given(asked)).spec
+        job = package(spec, Path.cwd(), ship or [], output)
         client = require_jobs(address)
         with shipped_with(job) as folder:
             number = submit_job(client, folder, job.command)
@@ -134,6 +138,7 @@ def resume(
     time_limit: options.TimeLimitAnew = None,
     address: options.Address = None,
     verdict_now: options.VerdictNow = False,
+    trust_code: options.TrustCode = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Go on where a run ended, was stopped or was killed; or extend it."""
@@ -158,6 +163,7 @@ def resume(
                 announce,
                 total_compute,
                 time_limit,
+                trust_code,
             )
     _report(console, result)
 
@@ -186,6 +192,7 @@ def fork(
     hang_seconds: options.OtherHangSeconds = None,
     address: options.Address = None,
     verdict_now: options.VerdictOnInterruption = False,
+    trust_code: options.TrustCode = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Begin a new search with what another one has found; options not given are as there."""
@@ -193,6 +200,7 @@ def fork(
         from automl_cl.driver import start
         from automl_cl.fork import Fork
         from search_spaces import read_narrowing
+        from trainables.user_code import guarded
 
         given = {
             "space": None if space is None else dict(read_narrowing(space)),
@@ -214,9 +222,10 @@ def fork(
             "workers_per_trial": workers_per_trial,
             "hang_seconds": hang_seconds,
         }
-        new = Fork.of(run, given)
+        new = Fork.of(run, given, trust_code)
         console = _console()
-        with _progress(console, new.spec.scenario) as progress:
+        guard = guarded(run, trust_code)
+        with guard, _progress(console, new.spec.scenario) as progress:
             watch, announce = progress.watch, progress.announce
             result = start(
                 new.spec, output, address, watch, verbose, verdict_now, announce, fork=new
@@ -255,11 +264,12 @@ def export(
     run: options.Run,
     to: options.To,
     weights: options.Weights = False,
+    trust_code: options.TrustCode = False,
 ) -> None:
     """Write a run's tuned config to a file of its own."""
     from automl_cl.export import export_run
 
-    for written in export_run(run, to, weights):
+    for written in export_run(run, to, weights, trust_code):
         typer.echo(written)
 
 
@@ -309,12 +319,13 @@ def train(
     seed: options.TrainingSeed = 0,
     device: options.Device = "cpu",
     output: options.TrainingOutput = None,
+    trust_code: options.TrustCode = False,
 ) -> None:
     """Train a tuned config from scratch, without Ray, and write its weights."""
     from automl_cl.export import train_tuned
 
     given = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
-    folder, metrics = train_tuned(tuned, data, seed, device, output, given)
+    folder, metrics = train_tuned(tuned, data, seed, device, output, given, typer.echo, trust_code)
     typer.echo("validation: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
     typer.echo(f"written: {folder}")
 
@@ -473,14 +484,17 @@ def _report(console: Console, result: SearchResult) -> None:
     if result.verdict is None:
         why = "" if result.lacking is None else f" ({result.lacking})"
         _fail(
-            f"stopped before the verdict{why}; go on with: automl-cl resume {folder}",
+            f"stopped before the verdict{why}; go on with: automl-cl resume "
+            f"{folder}{result.trust}",
             130,
         )
     for line in words(result.verdict):
         console.print(line, highlight=False, soft_wrap=True)
     tuned = folder.shown(folder.tuned)
     console.print(f"\ntuned config: {tuned}", highlight=False, soft_wrap=True)
-    console.print(f"use it with:  automl-cl train {tuned}", highlight=False, soft_wrap=True)
+    console.print(
+        f"use it with:  automl-cl train {tuned}{result.trust}", highlight=False, soft_wrap=True
+    )
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from automl_cl.stages import shortfall
 from automl_cl.tensorboard_log import Board
 from automl_cl.trials import TrialTable, replayed
 from automl_cl.trials_file import write_trials
+from automl_cl.trust import code_of_run, trust_flag
 from automl_cl.tuned import Tuned
 from automl_cl.verdict import Verdict
 from cluster import (
@@ -44,6 +45,7 @@ from cluster import (
 from search_spaces import InputError
 from trainables.scenario import Scenario
 from trainables.storage import Place, is_uri, place
+from trainables.user_code import guarded, refuse_code
 
 SHIPPED = ("search_spaces", "trainables")
 PUBLISH_SECONDS = 60.0
@@ -66,6 +68,7 @@ class SearchResult:
         verdict: what `verdict.json` holds; None if the run was interrupted before.
         lacking: what there was too little of, if a verdict was asked for before its time.
         objectives: what the Pareto front is about besides the metric, if the search named any.
+        trust: the flag without which nothing goes on with it, where it has code of its own.
     """
 
     folder: RunFolder
@@ -74,6 +77,7 @@ class SearchResult:
     verdict: Verdict | None
     lacking: str | None = None
     objectives: Sequence[str] = ()
+    trust: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,7 @@ def start(
         )
         _note(warm, journal)
         session = _session(prepared, folder, journal, verdict_now)
-        with _saying_how_to_go_on(folder):
+        with _saying_how_to_go_on(folder, spec):
             return _run(session, prepared, _Cluster(slots, address), watch, interruption)
 
 
@@ -190,6 +194,7 @@ def resume(
     announce: Callable[[str], None] = say_on_stderr,
     total_compute: float | None = None,
     time_limit: float | None = None,
+    trust_code: bool = False,
 ) -> SearchResult:
     """Takes a run up again where its journal ends, or extends one that has ended.
 
@@ -203,16 +208,21 @@ def resume(
         announce: as for `start`.
         total_compute: compute of the search in all; None for as much as was wanted.
         time_limit: seconds of searching, counted anew after a verdict; None for as before.
+        trust_code: lets the code run that the run folder names.
 
     Raises:
         KeyboardInterrupt: if it is interrupted before it has begun again.
         InputError: if it is no run folder, its journal is damaged, its data or space has changed,
-            an extension is none, or there is too little for a verdict now.
+            an extension is none, there is too little for a verdict now, or it names code that
+            is not trusted.
     """
     folder, extension = RunFolder.existing(run), Extension(trials, total_compute, time_limit)
     with Interruption(announce) as interruption, ExitStack() as stack:
         journal = stack.enter_context(Journal.open(folder.journal))
         spec = spec_of(journal.events, folder)
+        if not trust_code:
+            refuse_code(code_of_run(spec, journal.events), str(folder))
+        stack.enter_context(guarded(str(folder), trust_code))
         prepared, occupied = prepare(spec), trial_resources(spec)
         _same_as_before(journal.events[0], prepared)
         table = replayed(journal.events)
@@ -231,7 +241,7 @@ def resume(
         session = _session(prepared, folder, journal, verdict_now)
         if verdict_now and session.closable:
             session.close_search()
-        with _saying_how_to_go_on(folder):
+        with _saying_how_to_go_on(folder, spec):
             return _run(session, prepared, _Cluster(slots, address), watch, interruption)
 
 
@@ -293,7 +303,7 @@ def _check_verdict_now(
     if lacking is not None:
         raise InputError(
             f"--verdict-now: {lacking}, which is too little for a verdict; go on searching with: "
-            f"automl-cl resume {folder}"
+            f"automl-cl resume {folder}{trust_flag(prepared.spec)}"
         )
 
 
@@ -330,8 +340,8 @@ def _run(
 
 
 @contextmanager
-def _saying_how_to_go_on(folder: RunFolder) -> Iterator[None]:
-    how = f"(then go on with: automl-cl resume {folder})"
+def _saying_how_to_go_on(folder: RunFolder, spec: SearchSpec) -> Iterator[None]:
+    how = f"(then go on with: automl-cl resume {folder}{trust_flag(spec)})"
     try:
         yield
     except FileNotFoundError:
@@ -365,12 +375,12 @@ def _remember(session: Session, prepared: Prepared) -> None:
         add_to_history(history, prepared, session.journal.events, versions())
 
 
-def _head_gone(folder: RunFolder, address: str | None, words: str) -> NoReturn:
+def _head_gone(folder: RunFolder, address: str | None, trust: str, words: str) -> NoReturn:
     """Ends the process: much of Ray hangs without its head, and Ray would end it with less."""
     there = "" if address is None else f" --address {address}"
     end_at_once(
         f"Error: {words}. What was reported is safe; when Ray is up again go on with: "
-        f"automl-cl resume {folder}{there}",
+        f"automl-cl resume {folder}{there}{trust}",
         CLUSTER_LOST,
     )
 
@@ -384,7 +394,8 @@ def _carry_out(
 ) -> SearchResult:
     folder, slots = session.folder, cluster.slots
     try:
-        with watched_head(cluster.address, partial(_head_gone, folder, cluster.address)):
+        trust = trust_flag(prepared.spec)
+        with watched_head(cluster.address, partial(_head_gone, folder, cluster.address, trust)):
             with interruption.answered_by(session.interrupt, session.on_interruption):
                 if not session.complete:
                     occupied, say = trial_resources(prepared.spec), interruption.announce
@@ -408,6 +419,7 @@ def _carry_out(
         None,
         session.lacking,
         prepared.spec.objectives,
+        trust_flag(prepared.spec),
     )
     if not session.complete or judged is None:
         return result

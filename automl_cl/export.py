@@ -25,11 +25,17 @@ if TYPE_CHECKING:
 LARGEST_SEED = 2**31 - 1
 
 
-def export_run(run: str | Place, to: Path, weights: bool) -> list[Path]:
+def export_run(run: str | Place, to: Path, weights: bool, trust_code: bool = False) -> list[Path]:
     """Writes a run's tuned config to a file, and with it, if wanted, trained weights.
 
     The weights are those of the recommended config under the verdict's first seed, so not picked
     by their result.
+
+    Args:
+        run: the run folder.
+        to: the file.
+        weights: whether to write weights too.
+        trust_code: lets the code run that the run folder names, which loads the data for weights.
 
     Returns:
         The files written.
@@ -43,7 +49,7 @@ def export_run(run: str | Place, to: Path, weights: bool) -> list[Path]:
     table = replayed(events)
     if not table.verdicts or not folder.tuned.exists():
         raise InputError(f"{run} has no verdict yet; first: automl-cl resume {run}")
-    tuned = Tuned.read(folder.tuned)
+    tuned = Tuned.read(folder.tuned, trust_code)
     _require_new(to)
     beside = to.with_suffix(".safetensors")
     if weights:
@@ -98,8 +104,11 @@ def train_tuned(
     output: Path | None,
     options: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = print,
+    trust_code: bool = False,
 ) -> tuple[Path, dict[str, float]]:
     """Trains a tuned config and writes its weights, metrics and config to a new folder.
+
+    Code that the file names runs only with `trust_code`; other data may be code that `data` names.
 
     Returns:
         The folder, and the metrics on the validation examples.
@@ -110,7 +119,7 @@ def train_tuned(
     """
     from trainables.trial_run import write_weights
 
-    tuned = Tuned.read(place(path))
+    tuned = Tuned.read(place(path), trust_code)
     RunFolder.require_free(output)
     _require_from_to("--seed", seed, 0, LARGEST_SEED)
     _require_device(device)

@@ -14,10 +14,12 @@ from automl_cl.preparation import Prepared
 from automl_cl.run_folder import RunFolder
 from automl_cl.spec import SearchSpec, spec_of
 from automl_cl.trials import SEARCH, Trial, TrialTable, replayed
+from automl_cl.trust import code_of_run, code_of_spec
 from search_spaces import InputError, Space, encode
 from trainables.computing import Computing
 from trainables.seeds import derive_seed
 from trainables.storage import Place
+from trainables.user_code import refuse_code
 
 NO_RESULT = ("running", "failed")
 
@@ -41,16 +43,18 @@ class Fork:
     given: dict[str, Any]
 
     @classmethod
-    def of(cls, run: str | Place, given: dict[str, Any]) -> Fork:
+    def of(cls, run: str | Place, given: dict[str, Any], trust_code: bool = False) -> Fork:
         """A fork of a run.
 
         Args:
             run: its folder; the search may have ended or not.
             given: settings of the new search; what is None is as it was, but for the seed, of
                 which a new one is drawn.
+            trust_code: lets the code run that the run folder and `given` name.
 
         Raises:
-            InputError: if it is no run folder, or a setting is not allowed.
+            InputError: if it is no run folder, a setting is not allowed, or it names code that is
+                not trusted.
         """
         folder = RunFolder.existing(run)
         events = read_events(folder.journal)
@@ -62,6 +66,8 @@ class Fork:
         fresh = derive_seed(old.seed, "fork", len(table.trials)) % 2**31
         new = replace(old, **{"seed": fresh, **given})
         new = replace(new, split_seed=None if new.seed == split else split)
+        if not trust_code:
+            refuse_code([*code_of_run(old, events), *code_of_spec(new)], str(folder))
         return cls(folder.place, new, table, events[0]["data"], given)
 
     def taken_over(self, prepared: Prepared) -> dict[str, Any]:

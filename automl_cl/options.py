@@ -397,6 +397,13 @@ Part = Annotated[str, typer.Argument(help="Anything that `list` shows, or `train
 
 # Of all commands.
 
+TrustCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-code",
+        help="Run code (MODULE:FUNCTION) that a file or run folder names, and not this command.",
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from automl_cl.data_flags import class_map, data_options
 from automl_cl.limits import bytes_of
 from automl_cl.preparation import located
 from automl_cl.spec import SearchSpec
+from automl_cl.trust import named_by_user, require_trusted
 from search_spaces import InputError, parse_yaml, read_narrowing
+from trainables.user_code import Code
 
 _READING = ("label_column", "feature_columns", "drop_columns", "image_size", "data_option")
 _ABOUT_DATA = ("data_options", "noise_map")
@@ -26,6 +28,37 @@ _AS_THEY_ARE = (
     "workers_per_trial", "shard_model", "precision", "channels_last", "compile", "hang_seconds",
     "warm_start", "history",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for.
+
+    Attributes:
+        spec: the search.
+        named: what of its code the user named; the rest is named by files.
+        origin: those files, for messages.
+        trusted: whether their code may run.
+    """
+
+    spec: SearchSpec
+    named: list[Code]
+    origin: str
+    trusted: bool
+
+
+def asked_search(flags: Mapping[str, Any], given: Collection[str]) -> Asked:
+    """The search that the command line asks for, and whose code it may run.
+
+    Raises:
+        InputError: as for `search_spec`; or a file names code, and the user does not trust it.
+    """
+    spec = search_spec(flags, given)
+    files = [str(flags[name]) for name in ("from_file", "space") if flags[name] is not None]
+    origin, named = " and ".join(files) or "a file", named_by_user(spec, given)
+    if not flags["trust_code"]:
+        require_trusted(spec, named, origin)
+    return Asked(spec, named, origin, flags["trust_code"])
 
 
 def search_spec(flags: Mapping[str, Any], given: Collection[str]) -> SearchSpec:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_cl.spec import SearchSpec
+from automl_cl.trust import trust_flag
 from cluster.connection import package_folder
 from search_spaces import InputError
 from trainables.storage import is_uri, place
@@ -72,7 +73,8 @@ def package(spec: SearchSpec, root: Path, ship: Sequence[Path], output: str | No
     place = _place(output, spec)
     home, rest = ('"$HOME"/', place[2:]) if place.startswith("~/") else ("", place)
     search = f"python -m automl_cl search --from {SPEC} --address auto"
-    command = f"{search} --output {home}{shlex.quote(rest)}"
+    # Whoever submits has named the code or trusted it: there, the file alone names it.
+    command = f"{search}{trust_flag(spec)} --output {home}{shlex.quote(rest)}"
     return Job(replace(spec, **moved), inside.root, tuple(inside.files), place, command)
 
 

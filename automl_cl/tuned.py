@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from search_spaces import (
 from trainables.data import DataSpec, DataView, carried_over, flag_of
 from trainables.scenario import Scenario, load_scenario
 from trainables.storage import Place, RemotePath
+from trainables.user_code import Code, code_in, guarded, refuse_code
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from trainables.schedules import ScheduleOverSteps
 
 FORMAT = 1
+TUNED = "the tuned config"
+HOW = "--trust-code, or trust_code=True in Python"
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Tuned:
         verdict: the verdict in short.
         versions: of the software that found it.
         automl_cl: the version of this file's format.
+        trusted: whether code that it names may run; it is not part of the file.
     """
 
     scenario: str
@@ -74,6 +79,7 @@ class Tuned:
     verdict: dict[str, Any]
     versions: dict[str, str]
     automl_cl: int = field(default=FORMAT)
+    trusted: bool = field(default=True, repr=False, compare=False)
 
     @classmethod
     def of_search(
@@ -100,17 +106,22 @@ class Tuned:
 
     def write(self, path: Path) -> None:
         """Writes the tuned config as YAML, whole or not at all."""
-        write_whole(path, to_yaml(dict(reversed(dataclasses.asdict(self).items()))))
+        given = {name: getattr(self, name) for name in reversed(_written())}
+        write_whole(path, to_yaml(given))
 
     @classmethod
-    def read(cls, path: Place) -> Tuned:
+    def read(cls, path: Place, trust_code: bool = False) -> Tuned:
         """Reads a tuned config.
+
+        Args:
+            path: the file.
+            trust_code: lets the code run that it names, by `MODULE:FUNCTION` for data or model.
 
         Raises:
             InputError: if the file is not one, or something in it is missing or wrong.
         """
         given = read_yaml(path) if isinstance(path, Path) else _read_remote(path)
-        names = [each.name for each in dataclasses.fields(cls)]
+        names = _written()
         if not isinstance(given, dict):
             raise InputError(f"{path} is not a tuned config: it holds no mapping.")
         # Another format may well have other keys, so it is told first.
@@ -123,7 +134,7 @@ class Tuned:
         for name in names:
             if name not in given:
                 raise InputError(f"{path} is not a whole tuned config: '{name}' is missing.")
-        tuned = cls(**given)
+        tuned = cls(**given, trusted=trust_code)
         try:
             tuned._check()
         except InputError as error:
@@ -131,7 +142,7 @@ class Tuned:
         return tuned
 
     def _check(self) -> None:
-        self.recipe()
+        self._recipe()
         for name in ("data", "shape", "verdict", "versions"):
             if not isinstance(getattr(self, name), dict):
                 raise InputError(f"{name}: got {getattr(self, name)!r}, expected a mapping.")
@@ -148,26 +159,42 @@ class Tuned:
             )
 
     def recipe(self) -> Any:
-        """The config as typed parts: `recipe().algorithm`, `recipe().optimizer`, ..."""
+        """The config as typed parts: `recipe().algorithm`, `recipe().optimizer`, ...
+
+        Raises:
+            InputError: if its model is code, which is not trusted.
+        """
+        if not self.trusted:
+            refuse_code(code_in(self.config), TUNED, HOW)
+        return self._recipe()
+
+    def _recipe(self) -> Any:
         return from_config(self._scenario().recipe, self.config)
+
+    @contextmanager
+    def _guarded(self, source: str | None, options: Mapping[str, Any] | None) -> Iterator[None]:
+        """Has no code run but what is trusted, or what the caller named as other data."""
+        named = [] if source is None else [Code(source, (options or {}).get("folder", ""))]
+        with guarded(TUNED, self.trusted, named, HOW):
+            yield
 
     def _scenario(self) -> Scenario:
         return load_scenario(self.scenario)
 
     def optimizer(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
         """The tuned optimizer of somebody's own parameters."""
-        optimizer: torch.optim.Optimizer = self.recipe().optimizer.build(parameters)
+        optimizer: torch.optim.Optimizer = self._recipe().optimizer.build(parameters)
         return optimizer
 
     def schedule(self, optimizer: torch.optim.Optimizer, steps: int) -> ScheduleOverSteps:
         """The tuned schedule of an optimizer, as a torch scheduler over `steps` steps."""
         from trainables.schedules import ScheduleOverSteps
 
-        return ScheduleOverSteps(optimizer, self.recipe().schedule, steps)
+        return ScheduleOverSteps(optimizer, self._recipe().schedule, steps)
 
     def curriculum(self) -> Part:
         """The tuned algorithm, new and ready for `data_prepare`."""
-        algorithm: Part = self.recipe().algorithm
+        algorithm: Part = self._recipe().algorithm
         return algorithm
 
     def view(
@@ -181,8 +208,13 @@ class Tuned:
             options: how the other data is to be read where that differs.
 
         Raises:
-            InputError: if the data cannot be read, or is not what it was found on.
+            InputError: if the data cannot be read, or is not what it was found on, or its code is
+                not trusted.
         """
+        with self._guarded(source, options):
+            return self._view(source, options)
+
+    def _view(self, source: str | None, options: Mapping[str, Any] | None) -> DataView:
         if source is not None:
             spec = DataSpec(
                 source, seed=self.data.get("seed", 0), options=self._carried(source, options or {})
@@ -231,14 +263,21 @@ class Tuned:
             options: how other data is to be read, as for `view`.
 
         Raises:
-            InputError: if the data cannot be read, a part of the config does not suit it, or the
-                training diverges.
+            InputError: if the data cannot be read, a part of the config does not suit it, the
+                training diverges, or code of data or model is not trusted.
         """
+        with self._guarded(source, options):
+            return self._fit(source, seed, device, options)
+
+    def _fit(
+        self, source: str | None, seed: int, device: str, options: Mapping[str, Any] | None
+    ) -> Fitted:
         import torch
 
-        place, view = torch.device(device), self.view(source, options)
-        _require_suitable(self.recipe(), view)
-        self._scenario().check_model(self.recipe().model, view)
+        recipe = self.recipe()
+        place, view = torch.device(device), self._view(source, options)
+        _require_suitable(recipe, view)
+        self._scenario().check_model(recipe.model, view)
         data = self._scenario().on_device(view, place)
         learner = self._scenario().learner(self.config, data, seed, place)
         horizon = self.config["training"]["epochs"]
@@ -247,6 +286,11 @@ class Tuned:
         if learner.diverged:
             raise InputError("the training diverged: the loss was no longer a finite number.")
         return Fitted(learner, view, learner.evaluate(), learner.compute)
+
+
+def _written() -> list[str]:
+    """The fields that the file has."""
+    return [each.name for each in dataclasses.fields(Tuned) if each.name != "trusted"]
 
 
 def _read_remote(path: RemotePath) -> Any:

@@ -1,4 +1,8 @@
-"""Functions of the user's own, named MODULE:FUNCTION: found, imported and called."""
+"""Functions of the user's own, named MODULE:FUNCTION: found, imported and called.
+
+This is the only place that imports what an address names. `guarded` says which of it may be
+imported where a file that came from somewhere else does the naming.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +27,113 @@ _ADDRESS = re.compile(r"(?!hf:)([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
 def is_address(text: str) -> bool:
     """Whether a text is of the form MODULE:FUNCTION."""
     return _ADDRESS.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class Code:
+    """Code that something names.
+
+    Attributes:
+        address: MODULE:FUNCTION.
+        folder: where the module is to be looked for first, or nothing.
+        what: what the address is given as, such as `--data`.
+    """
+
+    address: str
+    folder: str = ""
+    what: str = "--model"
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.address}" + (f" in {self.folder}" if self.folder else "")
+
+
+def code_in(given: Any) -> list[Code]:
+    """The code that configs, spaces or events name, wherever in them.
+
+    A part that runs code holds its address in a field `address`, and the module's folder in a
+    field `folder`; a space file may write them as the end of a dotted path.
+    """
+    found: list[Code] = []
+    if isinstance(given, Mapping):
+        ends = {str(key).rpartition(".")[2]: value for key, value in given.items()}
+        folders = [text for text in _texts(ends.get("folder")) if text] or [""]
+        addresses = [text for text in _texts(ends.get("address")) if is_address(text)]
+        found += [Code(address, folder) for address in addresses for folder in folders]
+        found += [each for value in given.values() for each in code_in(value)]
+    elif isinstance(given, list | tuple):
+        found += [each for value in given for each in code_in(value)]
+    return list(dict.fromkeys(found))
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    below = value.values() if isinstance(value, Mapping) else value
+    return [t for each in below for t in _texts(each)] if isinstance(below, Iterable) else []
+
+
+@dataclass
+class _Guard:
+    """Which code may be imported: what is in `known`, by address and folder."""
+
+    origin: str
+    how: str
+    known: set[tuple[str, str]] = field(default_factory=set)
+
+
+_guards: list[_Guard] = []
+
+
+@contextmanager
+def guarded(
+    origin: str, trusted: bool, named: Iterable[Code] = (), how: str = "--trust-code"
+) -> Iterator[None]:
+    """Lets no code be imported meanwhile, in the whole process, but what is trusted.
+
+    Args:
+        origin: the file that may name code, for messages.
+        trusted: whether all code is.
+        named: code that the user named, and no file.
+        how: what the user says to trust it all.
+    """
+    if trusted:
+        yield
+        return
+    guard = _Guard(origin, how, {(each.address, each.folder) for each in named})
+    _guards.append(guard)
+    try:
+        yield
+    finally:
+        _guards.remove(guard)
+
+
+def refuse_code(found: Iterable[Code], origin: str, how: str = "--trust-code") -> None:
+    """Refuses code that a file names.
+
+    Raises:
+        InputError: there is some; says what would have been run, and how to allow it.
+    """
+    shown = list(dict.fromkeys(map(str, found)))
+    if not shown:
+        return
+    more = f", and {len(shown) - 3} more" if len(shown) > 3 else ""
+    raise InputError(
+        f"{origin} names code to run: {', '.join(shown[:3])}{more}. Nothing of it was imported; "
+        f"if you trust it, say {how}."
+    )
+
+
+def _require_trusted(code: Code) -> None:
+    for guard in _guards:
+        if (code.address, code.folder) not in guard.known:
+            refuse_code([code], guard.origin, guard.how)
+
+
+def _trust_where_found(address: str, asked: str, found: str) -> None:
+    """What is trusted by its address alone is trusted where it was found."""
+    for guard in _guards:
+        if (address, asked) in guard.known:
+            guard.known.add((address, found))
 
 
 class UserFunction:
@@ -43,12 +156,14 @@ class UserFunction:
         match = _ADDRESS.fullmatch(address)
         if match is None:
             raise InputError(f"{what}: got '{address}', expected {ADDRESSES}.")
+        _require_trusted(Code(address, folder, what))
         self._module = _imported(match[1], folder, f"{what} {address}")
         functions = [name for name, each in vars(self._module).items() if callable(each)]
         if match[2] not in functions:
             public = [name for name in functions if not name.startswith("_")]
             raise unknown_name(f"function in {what} {address}:", match[2], public)
         self._function: Callable[..., Any] = getattr(self._module, match[2])
+        _trust_where_found(address, folder, self.folder)
 
     @property
     def folder(self) -> str:

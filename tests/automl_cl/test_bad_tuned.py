@@ -22,7 +22,7 @@ Refused = Callable[..., None]
 
 def changed(tuned: Tuned, place: str, value: object, path: Path) -> None:
     """Writes the tuned config with one value, at a dotted place, replaced or left out."""
-    content = asdict(tuned)
+    content = {k: v for k, v in asdict(tuned).items() if k != "trusted"}
     *above, last = place.split(".")
     within = content
     for name in above:

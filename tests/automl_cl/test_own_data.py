@@ -145,8 +145,8 @@ def test_own_data_and_an_own_model_on_ray(tmp_path: Path, monkeypatch: pytest.Mo
     own = ("--data", "ray_test_module:load", "--model", "ray_test_module:Net")
     run(home, "search", "curriculum", *own, *small, "--output", "run")
     folder = home / "run"
-    run(elsewhere, "resume", str(folder), "--trials", "4")
-    tuned = automl_cl.load(folder / "tuned.yaml")
+    run(elsewhere, "resume", str(folder), "--trust-code", "--trials", "4")
+    tuned = automl_cl.load(folder / "tuned.yaml", trust_code=True)
     assert tuned.config["model"]["address"] == "ray_test_module:Net"
     assert tuned.shape == {"classes": 3, "input_shape": [4]}
     monkeypatch.setattr(sys, "path", list(sys.path))

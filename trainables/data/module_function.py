@@ -26,7 +26,9 @@ _EXPECTED = "(x, y), or a dict or dataclass with x, y and perhaps x_test, y_test
 class PlaceOptions(ExtraColumns):
     """Where the module is, and what else its function returns."""
 
-    folder: str = option("", text, "the folder to import the module from; found if not given")
+    folder: str = option(
+        "", text, "the folder to import the module from; found if not given", carried=False
+    )
 
 
 @final

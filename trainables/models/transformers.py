@@ -103,7 +103,8 @@ def _library(address: str) -> Any:
 
 def _loaded(address: str, load: Any, *arguments: Any, **options: Any) -> Any:
     try:
-        return load(*arguments, **options)
+        # Left out, it would ask on a terminal whether code that comes with the model may run.
+        return load(*arguments, trust_remote_code=False, **options)
     # What the library, its readers and the network may raise has no common base.
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
