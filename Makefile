@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint install
+.PHONY: demo test test-all lint install
 
 install: $(INSTALLED)
 
@@ -16,8 +16,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	$(BIN)/automl-cl search curriculum --data digits --noise 0.4
 
+# What a change needs: one contract per algorithm, and everything else.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not exhaustive"
+
+# Every combination of algorithm, setting and alternative as well.
+test-all: test
+	$(BIN)/python -m pytest -n 2 --dist load -m exhaustive
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,32 @@ from automl_cl.trials import Rung, Trial, TrialTable
 # A machine that does other work at the same time must not fail a test.
 settings.register_profile("repository", deadline=None)
 settings.load_profile("repository")
+
+ROOT = Path(__file__).parents[1]
+FILES_BEFORE = pytest.StashKey[set[str] | None]()
+
+
+def stray_files() -> set[str] | None:
+    """Files of the working tree that git neither tracks nor ignores; None outside of git."""
+    command = ["git", "ls-files", "--others", "--exclude-standard"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return set(found.stdout.splitlines()) if found.returncode == 0 else None
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        session.config.stash[FILES_BEFORE] = stray_files()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fails a run that leaves files behind in the working tree."""
+    before = session.config.stash.get(FILES_BEFORE, None)
+    after = stray_files() if before is not None else None
+    left = sorted(after - before) if after is not None and before is not None else []
+    if left and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        print(f"\nThe tests left files in the working tree: {', '.join(left)}")
+
 
 MakeTrial = Callable[..., Trial]
 LEVELS = (1.0, 3.0, 9.0)

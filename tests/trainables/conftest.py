@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from search_spaces import Config, Space, narrowed
 from trainables.data import DataView, Examples
@@ -172,6 +175,12 @@ def view_for(views: dict[str, DataView]) -> Callable[[str, str], DataView]:
 
 
 @pytest.fixture(scope="session")
+def settings() -> Callable[[str, str], tuple[str, ...]]:
+    """The settings that an algorithm can be used in."""
+    return settings_of
+
+
+@pytest.fixture(scope="session")
 def setting_of() -> Callable[[str, str], str]:
     """The setting that an algorithm is used in where none is named."""
     return lambda scenario, algorithm: settings_of(scenario, algorithm)[0]
@@ -254,3 +263,64 @@ def assert_equal() -> Callable[[Any, Any], None]:
         assert compare(first, second) > 0, "there was no tensor to compare"
 
     return check
+
+
+# What has to know values on the host: a scalar, the size of its result, or whether it worked.
+WAITING = {
+    "aten::_local_scalar_dense",
+    "aten::nonzero",
+    "aten::masked_select",
+    "aten::equal",
+    "aten::is_nonzero",
+    "aten::_unique2",
+    "aten::unique_dim",
+    "aten::unique_consecutive",
+    "aten::bincount",
+    "aten::repeat_interleave",
+    "aten::_linalg_check_errors",
+}
+# What reads from the device, or makes a tensor of the host's that would have to be sent to it.
+HOST = {
+    Tensor: ("tolist", "numpy", "cpu", "item"),
+    torch: ("tensor", "as_tensor", "from_numpy", "randperm"),
+}
+
+
+class NoWaiting(TorchDispatchMode):
+    """Raises at operations that wait."""
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        name = function._schema.name
+        masks = name.startswith("aten::index") and any(
+            isinstance(each, Tensor) and each.dtype == torch.bool
+            for given in args
+            if isinstance(given, list | tuple)
+            for each in given
+        )
+        if name in WAITING or masks:
+            raise AssertionError(f"{name} waits for the device")
+        return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def refuse(name: str) -> Any:
+        def refused(*args: Any, **kwargs: Any) -> Any:
+            raise AssertionError(f"{name} waits for the device")
+
+        return refused
+
+    with monkeypatch.context() as patch:
+        for owner, names in HOST.items():
+            for name in names:
+                patch.setattr(owner, name, refuse(name))
+        with NoWaiting():
+            yield
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which whatever waits for the device fails."""
+    return lambda: _no_waiting(monkeypatch)

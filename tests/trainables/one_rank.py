@@ -84,8 +84,10 @@ def begun(name: str, model: str, ranks: Ranks) -> Any:
     return learner
 
 
-def trained(name: str, model: str, ranks: Ranks, checkpoint: Path | None) -> dict[str, Any]:
-    """What training ends with; by way of a checkpoint, if one is named.
+def trained(
+    name: str, model: str, ranks: Ranks, checkpoint: Path | None, until: float
+) -> dict[str, Any]:
+    """What training up to some compute ends with; by way of a checkpoint, if one is named.
 
     It is that of an earlier run if it is there, else rank 0 writes it.
     """
@@ -99,7 +101,7 @@ def trained(name: str, model: str, ranks: Ranks, checkpoint: Path | None) -> dic
             ranks.any(True)  # so that none reads before it is written
         learner = learner_of(name, model, ranks)
         learner.load_state_dict(read_checkpoint(checkpoint, CPU))
-    learner.advance(3.0)
+    learner.advance(until)
     metrics = learner.evaluate()
     return {
         "held": bytes_held([learner.parts_state()[part] for part in ("model", "optimizer")]),
@@ -117,6 +119,7 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("jobs", nargs="+", help="MODEL:SCENARIO/ALGORITHM, :resumed if it is")
     parser.add_argument("--sharded", action="store_true")
+    parser.add_argument("--until", type=float, default=3.0)
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder, ranks = Path(given.folder), ALONE
@@ -127,7 +130,9 @@ def main() -> None:
     found = {}
     for number, job in enumerate(given.jobs):
         model, name, *how = job.split(":")
-        found[job] = trained(name, model, ranks, folder / f"{number}.pt" if how else None)
+        found[job] = trained(
+            name, model, ranks, folder / f"{number}.pt" if how else None, given.until
+        )
     torch.save(found, folder / f"found-{given.rank}")
     if given.size > 1:
         dist.barrier()  # a rank that leaves early may take down one that is still at it

@@ -22,6 +22,8 @@ from trainables.learner import Learner
 from trainables.scenario import load_scenario, scenario_names
 
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.exhaustive
+
 ALGORITHMS = [
     (scenario, algorithm)
     for scenario in scenario_names()

@@ -103,6 +103,7 @@ def test_evaluations_that_others_ask_for_are_told_but_not_taken_off_the_run(
     assert learner.compute == (trained + VALIDATE * FORWARD) / PASS
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("scenario", "algorithm"), ALGORITHMS)
 @pytest.mark.parametrize("setting", ["adamw", "sgd", "cnn"])
 def test_the_ledger_equals_a_counter_that_is_always_on(
@@ -125,6 +126,7 @@ def test_the_ledger_equals_a_counter_that_is_always_on(
     assert learner.spent <= learner.horizon
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("scenario", "algorithm"), ALGORITHMS)
 def test_building_a_learner_costs_nothing(make_learner, scenario: str, algorithm: str) -> None:
     with FlopCounter() as counter:
@@ -132,6 +134,7 @@ def test_building_a_learner_costs_nothing(make_learner, scenario: str, algorithm
     assert counter.total == 0, "what is done before a run begins would never be paid for"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("scenario", "algorithm"), ALGORITHMS)
 def test_counting_a_step_beforehand_changes_nothing(
     make_learner, assert_equal, scenario: str, algorithm: str

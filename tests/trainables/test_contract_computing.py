@@ -12,6 +12,8 @@ from search_spaces import option, options
 from trainables.learner import Learner
 from trainables.scenario import load_scenario, scenario_names
 
+pytestmark = pytest.mark.exhaustive
+
 ALGORITHMS = [
     (scenario, algorithm)
     for scenario in scenario_names()

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
-from collections.abc import Iterator
-from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from search_spaces import (
-    Categorical,
-    Config,
-    InputError,
-    Int,
-    from_config,
-    options,
-    read_yaml,
-    to_config,
-    to_yaml,
-)
+from search_spaces import InputError, from_config, options, read_yaml, to_config, to_yaml
 from search_spaces.ranges import in_range
-from search_spaces.space import Choice, Fixed, Group, Leaf, Node
+from search_spaces.space import Leaf
+from tests.trainables.fields import IMAGES, config_with, leaves, replaced, root_of, wrong_values
 from trainables.computing import Computing
 from trainables.scenario import load_scenario, scenario_names
 
-COLUMNS = dict.fromkeys(("text_length", "word_rarity", "difficulty"))
-IMAGES = SimpleNamespace(input_shape=(1, 6, 6), train=SimpleNamespace(columns=COLUMNS))
 ALGORITHMS = [
     (scenario, algorithm)
     for scenario in scenario_names()
@@ -37,64 +22,6 @@ ALGORITHMS = [
 ]
 every_algorithm = pytest.mark.parametrize(("scenario", "algorithm"), ALGORITHMS)
 every_scenario = pytest.mark.parametrize("scenario", scenario_names())
-
-
-def leaves(node: Node, path: str, choices: dict[str, str]) -> Iterator[tuple[str, Node, dict]]:
-    """Every field below a node: its path in a config, and the choices that bring it in."""
-    match node:
-        case Group():
-            for name, below in node.fields.items():
-                yield from leaves(below, f"{path}.{name}".lstrip("."), choices)
-        case Choice():
-            for name, group in node.options.items():
-                yield from leaves(group, path, {**choices, path: name})
-        case _:
-            yield path, node, choices
-
-
-@cache
-def root_of(scenario: str) -> Group:
-    """A scenario's whole space: made once, since hundreds of fields are checked."""
-    return load_scenario(scenario).space(IMAGES).root
-
-
-def config_with(scenario: str, choices: dict[str, str]) -> Config:
-    """The default config in which these options are chosen, outer choices first."""
-    config: Config = chosen(root_of(scenario), "", choices)
-    return config
-
-
-def chosen(node: Node, path: str, choices: dict[str, str]) -> Any:
-    match node:
-        case Group():
-            return {
-                name: chosen(below, f"{path}.{name}".lstrip("."), choices)
-                for name, below in node.fields.items()
-            }
-        case Choice():
-            name = choices.get(path, node.default)
-            return {"name": name, **chosen(node.options[name], path, choices)}
-        case Leaf():
-            return node.default
-        case Fixed():
-            return node.value
-
-
-def replaced(config: Config, path: str, value: Any) -> Config:
-    step, _, rest = path.partition(".")
-    return {**config, step: replaced(config[step], rest, value) if rest else value}
-
-
-def wrong_values(node: Leaf | Fixed) -> list[Any]:
-    """Values of another type, and outside the range, if there is one."""
-    if isinstance(node, Fixed):
-        return [[], None, "7" if node.type is not str else 7, 7 if node.type is bool else True]
-    if isinstance(node.allowed, Categorical):
-        return [[], None, "no such choice", 17]
-    allowed = node.allowed
-    outside = [allowed.low - 1, allowed.high + 1, math.nan, math.inf, True, None, "1e-3", []]
-    return outside + ([allowed.low + 0.5] if isinstance(allowed, Int) else [])
-
 
 FIELDS = [
     pytest.param(scenario, path, node, choices, id="-".join([scenario, path, *choices.values()]))
@@ -112,6 +39,7 @@ def test_the_fields_of_nested_parts_are_among_those_checked() -> None:
     assert ("training.epochs",) in found
 
 
+@pytest.mark.exhaustive
 @every_field
 def test_published_defaults_lie_in_their_ranges(scenario, path, node, choices) -> None:
     if isinstance(node, Leaf):
@@ -126,6 +54,7 @@ def test_published_defaults_lie_in_their_ranges(scenario, path, node, choices) -
     assert {"computing": to_config(Computing()), **written} == config_with(scenario, choices)
 
 
+@pytest.mark.exhaustive
 @every_field
 def test_wrong_values_are_refused_with_the_fields_name(scenario, path, node, choices) -> None:
     recipe, config = load_scenario(scenario).recipe, config_with(scenario, choices)
@@ -134,6 +63,7 @@ def test_wrong_values_are_refused_with_the_fields_name(scenario, path, node, cho
             from_config(recipe, replaced(config, path, value))
 
 
+@pytest.mark.exhaustive
 @every_field
 def test_missing_and_misspelt_fields_are_refused_by_name(scenario, path, node, choices) -> None:
     recipe, config = load_scenario(scenario).recipe, config_with(scenario, choices)
@@ -149,6 +79,7 @@ def test_missing_and_misspelt_fields_are_refused_by_name(scenario, path, node, c
         from_config(recipe, config)
 
 
+@pytest.mark.exhaustive
 @every_algorithm
 def test_a_config_survives_yaml(tmp_path, scenario: str, algorithm: str) -> None:
     config = config_with(scenario, {"algorithm": algorithm})
@@ -167,6 +98,7 @@ def test_the_baseline_is_among_the_algorithms_and_the_default(scenario: str) -> 
     assert to_config(kind.recipe()) == kind.space(IMAGES).default()
 
 
+@pytest.mark.exhaustive
 @every_algorithm
 def test_the_docstring_cites_its_paper(scenario: str, algorithm: str) -> None:
     cls = options(load_scenario(scenario).algorithm)[algorithm]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from search_spaces import options
 from trainables.learner import Learner
@@ -20,63 +16,6 @@ ALGORITHMS = [
     for scenario in scenario_names()
     for algorithm in options(load_scenario(scenario).algorithm)
 ]
-# What has to know values on the host: a scalar, the size of its result, or whether it worked.
-WAITING = {
-    "aten::_local_scalar_dense",
-    "aten::nonzero",
-    "aten::masked_select",
-    "aten::equal",
-    "aten::is_nonzero",
-    "aten::_unique2",
-    "aten::unique_dim",
-    "aten::unique_consecutive",
-    "aten::bincount",
-    "aten::repeat_interleave",
-    "aten::_linalg_check_errors",
-}
-# What reads from the device, or makes a tensor of the host's that would have to be sent to it.
-HOST = {
-    Tensor: ("tolist", "numpy", "cpu", "item"),
-    torch: ("tensor", "as_tensor", "from_numpy", "randperm"),
-}
-
-
-class Waited(AssertionError):
-    """Something in a step has to wait for the device."""
-
-
-class NoWaiting(TorchDispatchMode):
-    """Raises at operations that wait."""
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        name = function._schema.name
-        masks = name.startswith("aten::index") and any(
-            isinstance(each, Tensor) and each.dtype == torch.bool
-            for given in args
-            if isinstance(given, list | tuple)
-            for each in given
-        )
-        if name in WAITING or masks:
-            raise Waited(name)
-        return function(*args, **(kwargs or {}))
-
-
-@contextmanager
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def refuse(name: str) -> Any:
-        def refused(*args: Any, **kwargs: Any) -> Any:
-            raise Waited(name)
-
-        return refused
-
-    with monkeypatch.context() as patch:
-        for owner, names in HOST.items():
-            for name in names:
-                patch.setattr(owner, name, refuse(name))
-        with NoWaiting():
-            yield
 
 
 def in_the_middle(make_learner: Any, scenario: str, algorithm: str, setting: str) -> Learner:
@@ -91,13 +30,14 @@ def in_the_middle(make_learner: Any, scenario: str, algorithm: str, setting: str
     return learner
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("scenario", "algorithm"), ALGORITHMS)
 @pytest.mark.parametrize("setting", ["adamw", "cnn"])
 def test_a_step_never_waits_for_the_device(
-    make_learner, monkeypatch, scenario: str, algorithm: str, setting: str
+    make_learner, no_waiting, scenario: str, algorithm: str, setting: str
 ) -> None:
     learner = in_the_middle(make_learner, scenario, algorithm, setting)
-    with no_waiting(monkeypatch):
+    with no_waiting():
         learner.step()
 
 
@@ -118,8 +58,8 @@ def test_a_step_never_waits_for_the_device(
         lambda x: x.long().bincount(),
     ],
 )
-def test_the_check_sees_what_waits(monkeypatch, wait: Any) -> None:
-    with pytest.raises(Waited), no_waiting(monkeypatch):
+def test_the_check_sees_what_waits(no_waiting, wait: Any) -> None:
+    with pytest.raises(AssertionError, match="waits for the device"), no_waiting():
         wait(torch.ones(3))
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 import torch
@@ -121,6 +122,18 @@ def assert_like_one(expected: dict[str, Any], found: dict[str, Any], job: str) -
 
 
 @pytest.mark.slow
+def test_two_ranks_give_the_result_of_one(tmp_path: Path, tiny: Callable[[str], Any]) -> None:
+    every = jobs(tiny)
+    models = {name: [job for job in every if job.endswith(f":{name}")] for name in ALGORITHMS}
+    rotated = [each[crc32(name.encode()) % len(each)] for name, each in models.items()]
+    alone = trained(tmp_path / "alone", 1, rotated, "--until=1.6")[0]
+    found = trained(tmp_path / "two", 2, rotated, "--until=1.6")
+    for job, expected in alone.items():
+        assert_as_one(expected, [rank[job] for rank in found], job)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_two_ranks_that_stop_and_resume_give_the_result_of_one(
     tmp_path: Path, alone: Found
 ) -> None:
@@ -129,6 +142,7 @@ def test_two_ranks_that_stop_and_resume_give_the_result_of_one(
         assert_as_one(expected, [rank[f"{job}:resumed"] for rank in found], job)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_three_ranks_give_the_result_of_one_and_resume_to_the_last_bit(
     tmp_path: Path, alone: Found
@@ -140,6 +154,7 @@ def test_three_ranks_give_the_result_of_one_and_resume_to_the_last_bit(
         assert_alike({job: found[0][job]}, {job: found[0][f"{job}:resumed"]})
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_ranks_that_divide_a_model_hold_a_part_each_and_one_can_go_on_from_there(
     tmp_path: Path, alone: Found
