@@ -278,6 +278,7 @@ class Tuned:
         place, view = torch.device(device), self._view(source, options)
         _require_suitable(recipe, view)
         self._scenario().check_model(recipe.model, view)
+        self._scenario().require_suited(self.config, view)
         data = self._scenario().on_device(view, place)
         learner = self._scenario().learner(self.config, data, seed, place)
         horizon = self.config["training"]["epochs"]

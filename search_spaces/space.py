@@ -122,11 +122,15 @@ class Space:
         return Space(Group({**self.root.fields, section: with_name}))
 
     def leaving_out(self, section: str, names: Collection[str]) -> Space:
-        """The space without some options of a section, of which the default is none."""
+        """The space without some options of a section, of which the default is none.
+
+        They are left out as well where another option of the section combines them; one that then
+        has nothing to combine is left out itself.
+        """
         choice = self.root.fields[section]
         assert isinstance(choice, Choice)
-        options = {name: group for name, group in choice.options.items() if name not in names}
-        left = Choice(choice.kind, options, choice.default)
+        left = _without_options(choice, choice.kind, names)
+        assert left is not None
         return Space(Group({**self.root.fields, section: left}))
 
     def without(self, section: str, name: str, field: str, why: str) -> Space:
@@ -218,6 +222,26 @@ def _with_defaults(
         kept = {n: _with_defaults(node.options[n], (*path, n), fixed) for n in chosen}
         return Choice(node.kind, cast("dict[str, Group]", kept), node.default)
     return node
+
+
+def _without_options(node: Node, kind: str, names: Collection[str]) -> Node | None:
+    """A node without some options of the choices of a kind; None where one has no other."""
+    if isinstance(node, Group):
+        fields = {name: _without_options(n, kind, names) for name, n in node.fields.items()}
+        left = {name: n for name, n in fields.items() if n is not None}
+        return replace(node, fields=left) if len(left) == len(fields) else None
+    if not isinstance(node, Choice):
+        return node
+    gone = names if node.kind == kind else ()
+    options = {
+        name: group
+        for name, each in node.options.items()
+        if name not in gone and isinstance(group := _without_options(each, kind, names), Group)
+    }
+    if not options:
+        return None
+    default = node.default if node.default in options else next(iter(options))
+    return replace(node, options=options, default=default)
 
 
 def default_of(node: Node) -> Any:

@@ -7,12 +7,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import ClassVar, Protocol, Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from trainables.algorithm import Algorithm
 from trainables.computing import Computing
 from trainables.learner import DeviceData, Learner, State
 from trainables.models import Model
@@ -23,22 +24,6 @@ from trainables.schedules import Schedule
 from trainables.scoring import evaluating
 from trainables.sharding import parted, shard, taking_parts, undone, with_weights
 from trainables.training import Training
-
-
-class HasState(Protocol):
-    """An algorithm; everything in it that changes is in `state`."""
-
-    indivisible: ClassVar[str | None]
-
-    @classmethod
-    def part_name(cls) -> str:
-        """Its name in configs."""
-        ...
-
-    @property
-    def state(self) -> dict[str, Tensor]:
-        """Tensors on the training device."""
-        ...
 
 
 class Sections(Protocol):
@@ -81,7 +66,7 @@ class DescentLearner(Learner):
         device: as in `Learner`.
     """
 
-    algorithm: HasState
+    algorithm: Algorithm
 
     def __init__(
         self, sections: Sections, data: DeviceData, examples: int, seed: int, device: torch.device
@@ -96,7 +81,7 @@ class DescentLearner(Learner):
         with self._initialising():
             network = computed(self.build(), sections.computing)
             self.model = self._placed(self.prepared(network))
-        whole = self.why_whole(self.algorithm.indivisible)
+        whole = self.why_whole(self.algorithm.declared("indivisible"))
         sections.computing.require_divisible(whole, self.algorithm.part_name())
         self.optimizer = sections.optimizer.build(self.model.parameters())
 
@@ -108,7 +93,7 @@ class DescentLearner(Learner):
 
     def settle(self) -> None:
         steps = self.horizon / self.unit * (self.examples // self.batch_size)
-        whole = self.why_whole(self.algorithm.indivisible)
+        whole = self.why_whole(self.algorithm.declared("indivisible"))
         if whole is None and self.sections.computing.pays_to_compile(steps):
             compile_passes(self.model)
 
@@ -197,20 +182,11 @@ class DescentLearner(Learner):
     def measure(self) -> dict[str, float]:
         return self.metrics_of(self.weights())
 
-    def algorithm_state(self) -> State:
-        """All of the algorithm that changes."""
-        return dict(self.algorithm.state)
-
-    def load_algorithm_state(self, state: State) -> None:
-        """Takes over what `algorithm_state` gave."""
-        self.algorithm.state.clear()
-        self.algorithm.state.update(state)
-
     def parts_state(self) -> State:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "algorithm": self.algorithm_state(),
+            "algorithm": self.algorithm.state_dict(),
             "order": self.order,
             "best": self.best,
             "best_merit": self.best_merit,
@@ -220,7 +196,7 @@ class DescentLearner(Learner):
     def load_parts_state(self, state: State) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.load_algorithm_state(state["algorithm"])
+        self.algorithm.load_state_dict(state["algorithm"])
         self.order = state["order"]
         self.best = dict(state["best"])
         self.best_merit, self._candidate = state["best_merit"], state["candidate"]
@@ -237,7 +213,7 @@ class DescentLearner(Learner):
             "model": weights,
             "best": weights,
             "optimizer": {"state": moments},
-            "algorithm": self.algorithm_state(),
+            "algorithm": self.algorithm.state_dict(),
         }
         own: State = parted(parts, like, self.device)
         return own

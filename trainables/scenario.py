@@ -10,16 +10,26 @@ import dataclasses
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from search_spaces import Config, Part, Space, from_config, option, unknown_name
+from search_spaces import (
+    Config,
+    InputError,
+    Part,
+    Space,
+    from_config,
+    option,
+    options,
+    unknown_name,
+)
+from trainables.algorithm import Algorithm
 from trainables.data import DataSpec, DataView, OpeningLog, hashes_of, load_view, open_test
 from trainables.learner import DeviceData, Learner
 from trainables.models import Model, check_model
@@ -50,7 +60,7 @@ class Scenario(ABC):
     name: ClassVar[str]
     settings: ClassVar[type] = NoSettings
     recipe: ClassVar[type]
-    algorithm: ClassVar[type[Part]]
+    algorithm: ClassVar[type[Algorithm]]
     baseline: ClassVar[str]
     metric: ClassVar[str]
     mode: ClassVar[str]
@@ -109,8 +119,11 @@ class Scenario(ABC):
         """What a trial may see by whose result something is chosen; the verdict's see it all."""
         return data
 
-    def tunable(self, space: Space, view: DataView) -> Space:
-        """What the search may choose in a space that its user has narrowed."""
+    def searched(self, space: Space, view: DataView) -> Space:
+        """Return what a search may choose of a space that its user has narrowed.
+
+        Called with the algorithms that can train the space's model.
+        """
         return space
 
     def parts_of_test(self, view: DataView, items: Any) -> dict[str, NDArray[np.bool_]]:
@@ -126,9 +139,17 @@ class Scenario(ABC):
         """Test items as a learner scores them."""
         return TensorExamples.of(items, device, ranks)
 
-    def space(self, view: DataView) -> Space:
-        """The whole space for some data: without the parts that do not suit its inputs."""
-        return Space.of(self.recipe, keep=lambda part: part.suits(view.input_shape))
+    def admits(self, part: type[Part], view: DataView) -> bool:
+        """Return True if a part can be used on some data, for reasons of the scenario's own."""
+        return True
+
+    def shaped(self, space: Space, view: DataView) -> Space:
+        """Return the whole space as some data narrows it."""
+        return space
+
+    def columns_of(self, view: DataView) -> Collection[str]:
+        """Return the columns that training examples have wherever an algorithm may see them."""
+        return view.train.columns
 
     def default_model(self, view: DataView) -> str:
         """The model that is used where none is named."""
@@ -150,29 +171,95 @@ class Scenario(ABC):
             InputError: if the config is not one of this scenario.
         """
 
+    # What algorithms and other parts declare is read here, and nowhere else.
+
+    @final
+    def space(self, view: DataView) -> Space:
+        """Return the whole space for some data: without the parts that cannot be used on it."""
+        columns = self.columns_of(view)
+
+        def keep(part: type[Part]) -> bool:
+            able = part.suits(view.input_shape) and part.lacks(columns) is None
+            return able and self.admits(part, view)
+
+        return self.shaped(Space.of(self.recipe, keep), view)
+
+    @final
+    def tunable(self, space: Space, view: DataView) -> Space:
+        """Return what a search may choose, without the algorithms that cannot train its model.
+
+        Args:
+            space: as its user has narrowed it.
+            view: the data.
+
+        Raises:
+            InputError: if the user named one of those algorithms, or the baseline is one.
+        """
+        model: Any = from_config(Model, space.default()["model"], "model")
+        reasons = self._unsuited(model, view)
+        offered = space.options("algorithm")
+        named = [name for name in offered if name in reasons]
+        if named and len(offered) < len(self.space(view).options("algorithm")):
+            raise InputError(
+                f"--space: algorithm: '{named[0]}' cannot teach --model {model.full_name}: "
+                f"{reasons[named[0]]}; leave it out, or choose another --model."
+            )
+        if self.baseline in reasons:
+            raise InputError(
+                f"--model {model.full_name}: the baseline '{self.baseline}' cannot teach it: "
+                f"{reasons[self.baseline]}; choose another --model."
+            )
+        return self.searched(space.leaving_out("algorithm", reasons), view)
+
+    @final
+    def require_suited(self, config: Config, view: DataView) -> None:
+        """Refuse a config whose algorithm cannot train its model on some data.
+
+        Raises:
+            InputError: with the algorithm's reason.
+        """
+        recipe: Any = from_config(self.recipe, config)
+        reasons = self._unsuited(recipe.model, view)
+        recipe.algorithm.refuse(reasons.get(recipe.algorithm.part_name()))
+
+    def _unsuited(self, model: Model, view: DataView) -> dict[str, str]:
+        """Reasons of the algorithms that cannot train a model, by name."""
+        with torch.random.fork_rng(devices=[]):
+            network = model.build(view.input_shape, view.num_classes)
+        found = {
+            name: algorithm.unsuited(network, view.input_shape)
+            for name, algorithm in options(self.algorithm).items()
+        }
+        return {name: why for name, why in found.items() if why is not None}
+
+    @final
     def needs_whole_model(self, algorithm: str) -> str | None:
-        """Why an algorithm cannot train a model that is divided over workers; None if it can."""
-        chosen: Any = option(self.algorithm, algorithm)
-        why: str | None = chosen.needs_whole_model
-        return why
+        """Return why an algorithm cannot train a model that is divided over workers, or None."""
+        return option(self.algorithm, algorithm).needs_whole_model
 
+    @final
     def extra_information(self, config: Config) -> str | None:
-        """What the config's algorithm is told that the baseline is not, or None."""
-        return None
+        """Return what the config's algorithm is told that the baseline is not, or None."""
+        return self._algorithm(config).declared("extra_information")
 
+    @final
     def indivisible(self, config: Config) -> str | None:
-        """Why batches of a config cannot be computed in parts, or None if they can."""
-        algorithm: Any = option(self.algorithm, config["algorithm"]["name"])
-        why: str | None = algorithm.indivisible
-        return why
+        """Return why batches of a config cannot be computed in parts, or None if they can."""
+        return self._algorithm(config).declared("indivisible")
 
+    @final
     def was_given(self, config: Config, view: DataView) -> str | None:
-        """What the config's algorithm learns from besides inputs and labels, for reports.
+        """Return what the config's algorithm learns from besides inputs and labels, for reports.
 
         Such as a held-out meta set or a teacher, all of it out of the same training data; None
         for most.
         """
-        return None
+        examples = TensorExamples.of(view.train, torch.device("cpu"))
+        return self._algorithm(config).was_given(examples)
+
+    def _algorithm(self, config: Config) -> Algorithm:
+        algorithm: Algorithm = from_config(self.algorithm, config["algorithm"], "algorithm")
+        return algorithm
 
 
 def scenario_names() -> list[str]:

@@ -17,7 +17,6 @@ from automl_cl.preparation import prepare
 from automl_cl.spec import SearchSpec
 from automl_cl.tuned import Tuned
 from trainables.curriculum.superloss import SuperLoss
-from trainables.scenario import load_scenario
 from trainables.tensors import TensorExamples
 
 from .conftest import NARROW, search_here, toy, train_here
@@ -99,12 +98,6 @@ def test_what_was_found_of_a_map_is_in_the_spec_for_good(tmp_path: Path) -> None
     prepared = prepare(spec)
     assert prepared.spec.noise_map == {"2": "7", "3": "8", "5": "6", "6": "5", "7": "1"}
     assert prepared.view.fingerprint == prepare(prepared.spec).view.fingerprint
-
-
-@pytest.mark.parametrize("name", ["semi_supervised", "continual", "meta_learning"])
-def test_no_scenario_gives_its_algorithms_more_by_default(name: str) -> None:
-    scenario: Any = load_scenario(name)
-    assert scenario.was_given({"algorithm": {"name": "any"}}, None) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from search_spaces import option, options
+from search_spaces import option, options, to_config
 from trainables.learner import Learner
 from trainables.scenario import load_scenario, scenario_names
 
@@ -75,7 +75,7 @@ def test_batches_in_parts_train_as_well_or_the_algorithm_says_why_not(
 ) -> None:
     kind: Any = option(load_scenario(scenario).algorithm, algorithm)
     if kind.indivisible is not None:
-        assert load_scenario(scenario).indivisible({"algorithm": {"name": algorithm}})
+        assert load_scenario(scenario).indivisible({"algorithm": to_config(kind())})
         pytest.skip(f"it cannot: {kind.indivisible}")
     whole, parts = (
         make_learner(scenario, algorithm, horizon=LONGER, changes=changes)

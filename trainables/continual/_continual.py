@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces import Part
+from trainables.algorithm import Algorithm
 from trainables.continual._network import GrowingNetwork
 from trainables.optimizers import Optimizer
 from trainables.tensors import TensorExamples
 
 
 @dataclass(frozen=True)
-class Continual(Part, ABC):
-    """An algorithm: hyperparameters as frozen fields, everything that changes in `state`.
+class Continual(Algorithm, ABC):
+    """An algorithm: hyperparameters as frozen fields; what changes in the three containers.
 
     It sees the examples of the current task and what it keeps in `state`, and nothing else: no
     other task, and neither how many tasks nor how many classes are to come. For each task
     `examples_of`, `optimizer`, then `loss` and `penalty` in each step and `end_task`.
 
     Attributes:
-        state: tensors on the training device, saved and restored with the run as they are.
-        extra_information: what the algorithm is told that the baseline is not; None for most. A
-            win with it is marked and never recommended.
-        needs_whole_model: why the network cannot be divided over workers, as the end of a
-            sentence; None if it can.
         stability: the hyperparameters that decide nothing before there is an earlier task. One
             task alone cannot tell good values from bad ones.
-        indivisible: why a batch cannot pass through the network in parts, or compiled, as the
-            end of a sentence; None where it can.
     """
 
-    kind: ClassVar[str] = "algorithm"
-    extra_information: ClassVar[str | None] = None
-    indivisible: ClassVar[str | None] = None
     needs_whole_model: ClassVar[str | None] = "its network grows from task to task"
     stability: ClassVar[frozenset[str]] = frozenset()
-
-    state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def examples_of(self, task: TensorExamples) -> TensorExamples:
         """The examples that epochs of a task go through."""

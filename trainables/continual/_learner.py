@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from itertools import accumulate
 
@@ -43,7 +42,7 @@ class ContinualLearner(Learner):
         self._restart()
 
     def _restart(self) -> None:
-        self.algorithm = replace(self.recipe.algorithm)  # a state of its own
+        self.algorithm = self.recipe.algorithm.fresh()
         self.stream = Stream(self.data, self.seed)
         self.until = [0, *accumulate(self.stream.counts(self.data.train))]
         self.network = self._make_it_compute(self._new_network())
@@ -62,7 +61,8 @@ class ContinualLearner(Learner):
 
     def _make_it_compute(self, network: GrowingNetwork) -> GrowingNetwork:
         """The backbone as the recipe wants it computed; heads are small."""
-        computing, whole = self.recipe.computing, self.why_whole(self.algorithm.indivisible)
+        whole = self.why_whole(self.algorithm.declared("indivisible"))
+        computing = self.recipe.computing
         computing.require_divisible(whole, self.algorithm.part_name())
         computed(network.backbone, computing)
         batch = min(self.recipe.training.batch_size, len(self.data.train))
@@ -239,7 +239,7 @@ class ContinualLearner(Learner):
         return {
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "algorithm": dict(self.algorithm.state),
+            "algorithm": self.algorithm.state_dict(),
             "order": self.order,
             "task": self.task,
             "matrix": self.matrix,
@@ -249,8 +249,10 @@ class ContinualLearner(Learner):
     def load_parts_state(self, state: State) -> None:
         self._restart()
         self.until = list(state["until"])
-        self.algorithm.state.update(state["algorithm"])
+        # Before the task is entered for its state; after it for networks made in entering it.
+        self.algorithm.load_state_dict(state["algorithm"])
         self._enter(min(state["task"], self.stream.tasks - 1))
+        self.algorithm.load_state_dict(state["algorithm"])
         self.task, self.matrix, self.order = state["task"], state["matrix"], state["order"]
         self.network.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

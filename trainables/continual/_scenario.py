@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,7 +68,8 @@ class ContinualScenario(Scenario):
     def in_search(self, data: Any) -> Any:
         return data.development
 
-    def tunable(self, space: Space, view: DataView) -> Space:
+    def searched(self, space: Space, view: DataView) -> Space:
+        """Return the space with defaults where the protocol tunes nothing."""
         assert isinstance(view, StreamView)
         if view.pretrained is not None:
             view.pretrained.require(from_config(Recipe, space.default()).model)
@@ -100,17 +101,22 @@ class ContinualScenario(Scenario):
         start = f"Every learner started from {start}; memory: {view.memory} examples."
         return [f"hpo_protocol {view.hpo_protocol}: {_protocol(view)}", tasks, start]
 
-    def space(self, view: DataView) -> Space:
+    def columns_of(self, view: DataView) -> Collection[str]:
+        """Return the columns of the stream, and of the one that is searched in its place."""
+        found = set(view.train.columns)
+        if isinstance(view, StreamView) and view.transfer is not None:
+            found &= set(view.transfer.train.columns)
+        return found
+
+    def admits(self, part: type[Part], view: DataView) -> bool:
+        """Return False for every model but that of the backbone, if there is one."""
         start = view.pretrained if isinstance(view, StreamView) else None
+        return start is None or not issubclass(part, Model) or part.part_name() == start.model
 
-        def keep(part: type[Part]) -> bool:
-            other = issubclass(part, Model) and start and part.part_name() != start.model
-            return part.suits(view.input_shape) and not other
-
-        space = Space.of(Recipe, keep)
-        if start is None:
-            return space
-        return narrowed(space, {f"model.{start.model}": start.sizes})
+    def shaped(self, space: Space, view: DataView) -> Space:
+        """Return the space with the sizes of the backbone."""
+        start = view.pretrained if isinstance(view, StreamView) else None
+        return space if start is None else narrowed(space, {f"model.{start.model}": start.sizes})
 
     def default_model(self, view: DataView) -> str:
         """The backbone's; else a CNN for images of more than 256 values, and an MLP."""
@@ -134,10 +140,6 @@ class ContinualScenario(Scenario):
         if data.backbone is not None:
             data.backbone.require(recipe.model)
         return ContinualLearner(recipe, data, seed, device)
-
-    def extra_information(self, config: Config) -> str | None:
-        chosen = option(Continual, config["algorithm"]["name"])  # type: ignore[type-abstract]
-        return chosen.extra_information
 
 
 def _without_effect_on_one_task(path: tuple[str, ...]) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +20,7 @@ class CurriculumLearner(ClassificationLearner):
 
     def __init__(self, recipe: Recipe, data: TensorView, seed: int, device: torch.device) -> None:
         self.recipe = recipe
-        self.algorithm = copy.deepcopy(recipe.algorithm)  # a state of its own
+        self.algorithm = recipe.algorithm.fresh()
         super().__init__(recipe, data, seed, device)
         self.epoch_began = 0.0
         self.in_training = self.model
@@ -67,12 +65,6 @@ class CurriculumLearner(ClassificationLearner):
         loss = self.algorithm.loss_curriculum(cross_entropy, outputs, labels, indices, inputs)
         self.descend(loss)
         return loss
-
-    def algorithm_state(self) -> State:
-        return self.algorithm.state_dict()
-
-    def load_algorithm_state(self, state: State) -> None:
-        self.algorithm.load_state_dict(state)
 
     def parts_state(self) -> State:
         return {**super().parts_state(), "epoch_began": self.epoch_began}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from search_spaces.errors import InputError, unknown_name
 from trainables.data._content import content_hashes
 from trainables.data._examples import DataView, Examples
+from trainables.data._extra import columns_of, extras_of
 from trainables.data._groups import class_groups
 from trainables.data._inputs import canonical_inputs, filled
 from trainables.data._labels import encode_labels
@@ -84,6 +85,7 @@ class _Classes:
     inputs: NDArray[Any]
     labels: NDArray[np.int64]
     names: tuple[str, ...]
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def only(self, kept: list[int]) -> _Classes:
         """These classes, numbered in this order."""
@@ -91,7 +93,9 @@ class _Classes:
         number[kept] = np.arange(len(kept))
         labels = number[self.labels]
         rows = labels >= 0
-        return _Classes(self.inputs[rows], labels[rows], tuple(self.names[c] for c in kept))
+        names = tuple(self.names[c] for c in kept)
+        extras = {name: extra[rows] for name, extra in self.extras.items()}
+        return _Classes(self.inputs[rows], labels[rows], names, extras)
 
     def named(self, names: Iterable[str], split: str) -> _Classes:
         """These classes, in this order.
@@ -111,7 +115,12 @@ class _Classes:
         """These classes and then those of another part."""
         labels = np.concatenate([self.labels, other.labels + len(self.names)])
         inputs = np.concatenate([self.inputs, other.inputs])
-        return _Classes(inputs, labels, self.names + other.names)
+        extras = {
+            name: np.concatenate([extra, other.extras[name]])
+            for name, extra in self.extras.items()
+            if name in other.extras
+        }
+        return _Classes(inputs, labels, self.names + other.names, extras)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +162,7 @@ def load_class_view(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = 
         for part in (parts.train, parts.validation)
     )
     return ClassView(
-        train=train,
+        train=replace(train, columns=columns_of(parts.train.extras)),
         validation=validation,
         classes=parts.train.names,
         name=parts.name,
@@ -203,7 +212,8 @@ def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) 
     source = find_source(spec.source, spec.options, others)
     raw = source.load()
     labels, names = encode_labels(raw.examples, raw.class_names, raw.classes)
-    known = _Classes(canonical_inputs(raw.examples, raw.missing_as_mean), labels, names)
+    extras = extras_of(raw.examples, raw.class_names, names)
+    known = _Classes(canonical_inputs(raw.examples, raw.missing_as_mean), labels, names, extras)
     new = _new_classes(raw, known)
     rng = np.random.default_rng(spec.seed)
     way = _way(raw, known, new, wanted.name, source.name)
@@ -302,7 +312,7 @@ def _new_classes(raw: RawData, known: _Classes) -> _Classes | None:
             f"{raw.official_test.inputs_name}: one test input has shape {list(inputs.shape[1:])}, "
             f"one training input has {list(known.inputs.shape[1:])}; they must be the same."
         )
-    return _Classes(inputs, labels, names)
+    return _Classes(inputs, labels, names, extras_of(raw.official_test, raw.class_names, names))
 
 
 def _grouped(names: tuple[str, ...]) -> bool:

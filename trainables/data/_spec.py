@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from search_spaces.errors import InputError, unknown_name
-from trainables.data._extra import DIFFICULTY, NOISY
+from trainables.data._extra import NOISY
 from trainables.data._imbalance import parse_imbalance
 from trainables.data._noise import noise_of_before, parse_noise
 from trainables.data._similar import checked_map
@@ -98,7 +98,7 @@ class DataSpec:
             )
 
     def refuse_changes(self, why: str) -> None:
-        """Refuses noise, imbalance and difficulties where they mean nothing.
+        """Refuses noise and imbalance where they mean nothing.
 
         Raises:
             InputError: for whichever is given.
@@ -106,8 +106,6 @@ class DataSpec:
         for name in ("noise", "imbalance"):
             if getattr(self, name) != "none":
                 raise InputError(f"--{name}: got '{getattr(self, name)}'; {why}.")
-        if DIFFICULTY in self.options:
-            raise InputError(f"--data-option {DIFFICULTY}: {why}.")
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values that YAML and JSON can hold."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -56,6 +56,7 @@ class Tasks(ABC):
         device: where they are.
         input_shape: of one example.
         examples: how many of them there are to train on, or are taken for a pass over all.
+        columns: what else is known of each of them, [examples] by name; none where none are kept.
         classes: different classes, those made by rotation among them; 1 for regression.
         ranks: among which episodes and batches are divided; every one can draw them all.
     """
@@ -64,6 +65,7 @@ class Tasks(ABC):
     device: torch.device
     input_shape: tuple[int, ...]
     examples: int
+    columns: Mapping[str, Tensor]
     classes: int
     ranks: Ranks
 
@@ -117,7 +119,7 @@ class ClassTasks(Tasks):
         self._counts = torch.bincount(self.labels)
         self._starts = self._counts.cumsum(0) - self._counts
         self._most = int(self._counts.max())
-        self.examples = len(self.labels)
+        self.examples, self.columns = len(self.labels), examples.columns
         self.classes = len(self._counts) * rotations
 
     def episodes(self, indices: Tensor, shape: EpisodeShape, seed: int) -> Episodes:

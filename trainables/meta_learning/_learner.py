@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +29,7 @@ class EpisodicLearner(DescentLearner):
 
     def __init__(self, recipe: Recipe, data: TaskData, seed: int, device: torch.device) -> None:
         self.data = data
-        self.algorithm = replace(recipe.algorithm)  # a state of its own
+        self.algorithm = recipe.algorithm.fresh()
         super().__init__(recipe, data, data.training.examples, seed, device)
 
     def build(self) -> nn.Module:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Part
+from trainables.algorithm import Algorithm
 from trainables.meta_learning._episodes import Episodes, EpisodeShape, Labelled, Tasks
 from trainables.meta_learning._problems import Problem
 from trainables.models import Model
@@ -64,30 +64,19 @@ class TrainingStep:
 
 
 @dataclass(frozen=True)
-class MetaLearner(Part, ABC):
-    """An algorithm: hyperparameters as frozen fields, everything that changes in `state`.
+class MetaLearner(Algorithm, ABC):
+    """An algorithm: hyperparameters as frozen fields; what changes in the three containers.
 
     It is trained on tasks of training classes, and then predicts the queries of tasks it has
     never seen from their support. Each query is predicted from the support alone: what the other
     queries are is information that no algorithm gets.
 
     Attributes:
-        state: tensors on the training device, saved and restored with the run as they are.
-        extra_information: what the algorithm is told that the baseline is not, or None.
-        needs_whole_model: why its network cannot be divided over workers, as the end of a
-            sentence; None if it can.
         regresses: whether it can be used for regression too.
-        indivisible: why a batch cannot pass through the network in parts, or compiled, as the
-            end of a sentence; None where it can.
     """
 
-    kind: ClassVar[str] = "algorithm"
-    extra_information: ClassVar[str | None] = None
-    indivisible: ClassVar[str | None] = None
     needs_whole_model: ClassVar[str | None] = "it copies its network and runs parts of it alone"
     regresses: ClassVar[bool] = True
-
-    state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def unused(cls, problem: Problem) -> tuple[str, ...]:

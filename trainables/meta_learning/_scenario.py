@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from search_spaces import Config, InputError, Space, from_config, narrowed, option
+from search_spaces import Config, InputError, Part, Space, from_config, narrowed, option
 from trainables.data import DataSpec, DataView, OpeningLog
 from trainables.learner import Learner
 from trainables.meta_learning._learner import EpisodicLearner
@@ -96,24 +96,22 @@ class MetaLearning(Scenario):
     ) -> Any:
         return items.on_device(device)
 
-    def space(self, view: DataView) -> Space:
-        """The space for some tasks: without what does not suit inputs or problem."""
+    def admits(self, part: type[Part], view: DataView) -> bool:
+        """Return False for an algorithm that cannot solve the kind of problem."""
+        regression = isinstance(view, SinusoidView)
+        return not regression or not issubclass(part, MetaLearner) or part.regresses
+
+    def shaped(self, space: Space, view: DataView) -> Space:
+        """Return the space without what means nothing for the tasks."""
         if not isinstance(view, FewShotView | SinusoidView):
-            return super().space(view)
+            return space
         problem = view.problem
-        regression = isinstance(problem, Regression)
-
-        def keep(part: Any) -> bool:
-            able = not regression or not issubclass(part, MetaLearner) or part.regresses
-            return able and part.suits(view.input_shape)
-
-        space = Space.of(Recipe, keep)
+        kind = "regression" if isinstance(problem, Regression) else "classification"
         for name in space.options("algorithm"):
             algorithm = option(MetaLearner, name)  # type: ignore[type-abstract]
             own = algorithm.narrowing(problem, view.task_classes)
             space = narrowed(space, {f"algorithm.{name}": own})
             for field in algorithm.unused(problem):
-                kind = "regression" if regression else "classification"
                 space = space.without("algorithm", name, field, f"{kind} does not use it")
         return space
 
@@ -147,10 +145,6 @@ class MetaLearning(Scenario):
         if isinstance(problem, Regression) and not algorithm.regresses:
             raise InputError(f"algorithm: '{algorithm.part_name()}' is not for regression.")
         return EpisodicLearner(recipe, data, seed, device)
-
-    def extra_information(self, config: Config) -> str | None:
-        recipe: Recipe = from_config(Recipe, config)
-        return recipe.algorithm.extra_information
 
 
 class MetaLearningRegression(MetaLearning):

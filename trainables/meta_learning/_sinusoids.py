@@ -26,7 +26,7 @@ class SinusoidTasks(Tasks):
         self.problem = Regression()
         self.device, self.ranks = device, ranks
         self.input_shape = (1,)
-        self.examples = POINTS_IN_A_PASS
+        self.examples, self.columns = POINTS_IN_A_PASS, {}
         self.classes = 1
 
     def episodes(self, indices: Tensor, shape: EpisodeShape, seed: int) -> Episodes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -31,7 +29,7 @@ class SemiSupervisedLearner(ClassificationLearner):
 
     def __init__(self, recipe: Recipe, data: TensorView, seed: int, device: torch.device) -> None:
         self.recipe = recipe
-        self.algorithm = replace(recipe.algorithm)  # a state of its own
+        self.algorithm = recipe.algorithm.fresh()
         super().__init__(recipe, data, seed, device)
         self.average = Average(self.algorithm.state)
         self.labelled = torch.nonzero(data.train.labels != UNKNOWN).flatten()

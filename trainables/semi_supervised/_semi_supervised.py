@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces import Categorical, Part
+from search_spaces import Categorical
+from trainables.algorithm import Algorithm
 from trainables.semi_supervised._batch import Batch
 from trainables.semi_supervised._networks import Networks
 from trainables.tensors import TensorExamples
 
 
 @dataclass(frozen=True)
-class SemiSupervised(Part, ABC):
-    """An algorithm: hyperparameters as frozen fields, everything that changes in `state`.
+class SemiSupervised(Algorithm, ABC):
+    """An algorithm: hyperparameters as frozen fields; what changes in the three containers.
 
-    All are given the same few labels and the same inputs; nobody is told more.
+    All are given the same few labels and the same inputs. Networks and optimizers of its own are
+    made in `prepare`.
 
     Attributes:
         average: decay of the running average of the weights, which is then what counts; 0 for the
             weights themselves. The baseline has it too, as it needs no unlabelled input.
-        state: tensors on the training device, saved and restored with the run as they are.
-        indivisible: why a batch cannot pass through the network in parts, or compiled, as the
-            end of a sentence; None where it can.
-        needs_whole_model: why it cannot train a model that is divided over workers, as the end of
-            a sentence; None if it can.
     """
 
-    kind: ClassVar[str] = "algorithm"
-    indivisible: ClassVar[str | None] = None
-    needs_whole_model: ClassVar[str | None] = None
-
     average: Annotated[float, Categorical([0.0, 0.9, 0.99, 0.999])] = 0.999
-
-    state: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def unlabelled_per_labelled(self) -> int:
         """How many unlabelled examples a step takes for each labelled one (μ)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -185,6 +186,7 @@ def _assert_stability(kind: type[Continual], trained) -> None:
 
 class _Vectors:
     input_shape = (6,)
+    train = SimpleNamespace(columns={})
 
 
 def _grouped(make_npz_view, **settings: object):

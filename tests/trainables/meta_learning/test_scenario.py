@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -289,7 +290,8 @@ def test_sinusoids_are_judged_by_their_error_and_not_by_protonet() -> None:
     assert log.openings == [view.fingerprint]
     learner.begin(0.5)
     assert learner.evaluate().keys() == {"mean_squared_error", "loss"}
-    protonet = SCENARIO.space(SimpleNamespace(input_shape=(1,))).only("algorithm", "protonet")
+    bare: Any = SimpleNamespace(input_shape=(1,), train=SimpleNamespace(columns={}))
+    protonet = SCENARIO.space(bare).only("algorithm", "protonet")
     with pytest.raises(InputError, match="not for regression"):
         kind.learner(protonet.default(), kind.on_device(view, CPU), 0, CPU)
 
