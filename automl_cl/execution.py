@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_cl.journal import Event
 from automl_cl.preparation import Prepared
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
-from automl_cl.stages import VerdictImpossible, contestants, verdict_trials
-from automl_cl.trials import SEARCH, TrialTable
+from automl_cl.stages import (
+    VerdictImpossible,
+    came_to_nothing,
+    contestants,
+    verdict_trials,
+    without_broken_secondaries,
+)
+from automl_cl.trials import SEARCH, VERDICT, TrialTable
 from automl_cl.verdict import Scores, judge
 from cluster import TrialResources, most_workers
 from cluster.object_store import room_for
@@ -134,7 +141,7 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
     """Opens the sealed test for the session's plan and writes the verdict down.
 
     Raises:
-        VerdictImpossible: if a contestant has no weights.
+        VerdictImpossible: if the baseline or the challenger has no weights.
     """
     judge_plan(session, prepared, partial(_scored, prepared, slots))
 
@@ -142,14 +149,17 @@ def conclude(session: Session, prepared: Prepared, slots: int) -> None:
 def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
     """Opens the sealed test, has the plan's models scored on it, and writes the verdict down.
 
+    Secondaries of which a training came to nothing are left out, and the verdict says so.
+
     Raises:
-        VerdictImpossible: if a contestant has no weights.
+        VerdictImpossible: if the baseline or the challenger has no weights.
     """
-    plan = session.table.plan
-    assert plan is not None
-    if session.table.verdict_of(plan) is not None:
+    table, made = session.table, session.table.plan
+    assert made is not None
+    if table.verdict_of(made) is not None:
         return
-    trained = _trained(session)
+    plan = without_broken_secondaries(table, made)
+    trained = _trained(session, plan)
     test = prepared.scenario.open_test(
         prepared.data, prepared.settings, session.journal, prepared.view.fingerprint
     )
@@ -161,18 +171,18 @@ def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
     }
     parts = prepared.scenario.parts_of_test(prepared.view, test)
     given = {
-        number: prepared.scenario.was_given(session.table.trials[number].config, prepared.view)
+        number: prepared.scenario.was_given(table.trials[number].config, prepared.view)
         for number in contestants(plan)
     }
-    verdict = judge(plan, scores, session.table, prepared.scenario, parts, given)
+    verdict = judge(plan, scores, table, prepared.scenario, parts, given)
     verdict["notes"] = [
         *prepared.view.conditions,
         *prepared.scenario.notes(prepared.view, prepared.model),
-        *_warm_started(session.table),
-        *_in_parts(session.table, contestants(plan)),
-        *_ended_early(session.table),
+        *_warm_started(table),
+        *_in_parts(table, contestants(plan)),
+        *_ended_early(table),
     ]
-    session.write("verdict", plan=plan, verdict=verdict)
+    session.write("verdict", plan=made, verdict=verdict)
 
 
 def _warm_started(table: TrialTable) -> list[str]:
@@ -210,18 +220,16 @@ def _ended_early(table: TrialTable) -> list[str]:
     ]
 
 
-def _trained(session: Session) -> list[Trained]:
-    """The models of the plan, contestant by contestant, seed by seed."""
-    table, plan = session.table, session.table.plan
-    assert plan is not None
-    found = []
+def _trained(session: Session, plan: Event) -> list[Trained]:
+    """The models of a plan, contestant by contestant, seed by seed."""
+    table, found = session.table, []
     for number in contestants(plan):
-        for trial in verdict_trials(table, plan, number):
-            if trial.weights is None:
-                raise VerdictImpossible(
-                    f"verdict training {trial.number} ({trial.arm}) failed: {trial.reason}"
-                )
-            weights = session.folder.checkpoint(trial.number, trial.weights)
+        mine = verdict_trials(table, plan, number)
+        if any(trial.weights is None for trial in mine):
+            broken = [trial.number for trial in mine if trial.is_broken]
+            raise VerdictImpossible(came_to_nothing(mine, VERDICT), broken)
+        for trial in mine:
+            weights = session.folder.checkpoint(trial.number, trial.weights or "")
             found.append(Trained(trial.config, trial.seed, str(weights)))
     return found
 

@@ -178,7 +178,7 @@ TotalComputeInAll = Annotated[
 TimeLimitAnew = Annotated[
     float | None, typer.Option(help="Seconds of searching; after a verdict they count anew.")
 ]
-_SEEDS = typer.Option(help="Fresh seeds of the verdict.", rich_help_panel=TUNING)
+_SEEDS = typer.Option(help="Fresh seeds of the verdict, at least 3.", rich_help_panel=TUNING)
 Seeds = Annotated[int, _SEEDS]
 OtherSeeds = Annotated[int | None, _SEEDS]
 _SEARCH_SEED = typer.Option(help="Decides split, noise and proposals.", rich_help_panel=TUNING)

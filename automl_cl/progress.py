@@ -17,7 +17,7 @@ from rich.text import Text
 
 from automl_cl.journal import Event
 from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
-from automl_cl.stages import missing, verdict_repeats
+from automl_cl.stages import missing, stands, verdict_repeats
 from automl_cl.tally import ArmTally, Tally
 from automl_cl.trials import CONFIRM, CRASHED, SEARCH, VERDICT, Trial, TrialTable
 from trainables.scenario import Scenario
@@ -114,7 +114,7 @@ class Progress:
     def _stage_name(self) -> str:
         assert self.table is not None and self.tally is not None
         plan = self.table.plan
-        if plan is not None and self.tally.running == 0:
+        if plan is not None and self.tally.running == 0 and stands(self.table, plan):
             if not missing(self.table, verdict_repeats(self.table, plan)):
                 return OPENING
         return STAGE_NAMES[self._last_stage()]

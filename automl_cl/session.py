@@ -221,7 +221,9 @@ class Session:
             return self._new_repeat(repeat)
         if self._running(CONFIRM):
             return None
-        plan = self.table.plan or self._make_plan()
+        plan = self.table.plan
+        if plan is None or not stages.stands(self.table, plan):
+            plan = self._make_plan()
         for repeat in stages.missing(self.table, stages.verdict_repeats(self.table, plan)):
             return self._new_repeat(repeat)
         return None
@@ -242,7 +244,7 @@ class Session:
     def complete(self) -> bool:
         """Whether every training up to the verdict has ended."""
         plan = self.table.plan
-        if plan is None or self.table.running():
+        if plan is None or self.table.running() or not stages.stands(self.table, plan):
             return False
         return not stages.missing(self.table, stages.verdict_repeats(self.table, plan))
 

@@ -13,6 +13,7 @@ from automl_cl.limits import bytes_of, seconds_of, workers_of
 from automl_cl.run_folder import RunFolder
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Scheduler
+from automl_cl.stages import FEWEST_SEEDS
 from search_spaces import (
     Categorical,
     Config,
@@ -28,6 +29,7 @@ from trainables.computing import Computing
 from trainables.data import readable
 from trainables.storage import place
 
+NOT_ENOUGH = "; over fewer seeds the verdict's test errs more often than its level says"
 FIDELITIES = ("prefix", "compressed")
 
 
@@ -54,7 +56,7 @@ class SearchSpec:
             nothing is begun, as after the time limit; None for no limit.
         time_limit: seconds of searching, from the first report on, after which only published
             defaults that have not run yet are begun; None for no limit.
-        seeds: fresh seeds of the verdict.
+        seeds: fresh seeds of the verdict, at least 3.
         seed: decides split, noise and proposals.
         fidelity: what a trial is below its last rung: `prefix` or `compressed`.
         scheduler: where trials are compared, and which go on.
@@ -120,7 +122,7 @@ class SearchSpec:
     def __post_init__(self) -> None:
         self._number("trials", int, 1, 1_000_000)
         self._number("max_epochs", float, 0.01, 10_000)
-        self._number("seeds", int, 2, 1_000)
+        self._number("seeds", int, FEWEST_SEEDS, 1_000, NOT_ENOUGH)
         self._number("seed", int, 0, 2**31 - 1)
         self._number("cpus_per_trial", float, 0.01, 4096)
         self._number("gpus_per_trial", float, 0, 4096)
@@ -219,14 +221,14 @@ class SearchSpec:
         """The most compute that a trial can be meant for."""
         return min(self.max_epochs, self.max_compute or self.max_epochs)
 
-    def _number(self, name: str, kind: type, low: float, high: float) -> None:
+    def _number(self, name: str, kind: type, low: float, high: float, why: str = "") -> None:
         value = getattr(self, name)
         whole = kind is int
         right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not right or not low <= value <= high:
             words = "a whole number" if whole else "a number"
             raise InputError(
-                f"{_flag(name)}: got {value!r}, expected {words} from {low:g} to {high:g}."
+                f"{_flag(name)}: got {value!r}, expected {words} from {low:g} to {high:g}{why}."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -264,12 +266,17 @@ class SearchSpec:
 def spec_of(events: Sequence[Event], folder: RunFolder) -> SearchSpec:
     """The spec that a journal begins with.
 
+    Runs from when 2 seeds were allowed get the 3 that a verdict needs.
+
     Raises:
         InputError: if it begins with anything else.
     """
     if events[0]["event"] != "search" or "spec" not in events[0]:
         raise InputError(f"{folder.journal} does not begin with a search.")
-    return SearchSpec.from_dict(events[0]["spec"], str(folder.journal))
+    given = events[0]["spec"]
+    if isinstance(given, dict) and given.get("seeds") == FEWEST_SEEDS - 1:
+        given = {**given, "seeds": FEWEST_SEEDS}
+    return SearchSpec.from_dict(given, str(folder.journal))
 
 
 def _flag(name: str) -> str:

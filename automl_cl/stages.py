@@ -5,22 +5,37 @@ Pure functions of spec and table: whoever replays the journal asks for the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 from statistics import fmean
 from typing import Any
 
+from automl_cl.journal import Event
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 from trainables.seeds import derive_seed
 
 FINALISTS = 3
 CONFIRMATIONS = 3
 SECONDARIES = 2
+FEWEST_SEEDS = 3
+"""Over fewer, the verdict's test errs more often than its level says."""
+
+
+STAGE_TRAININGS = {SEARCH: "search trials", CONFIRM: "confirmations", VERDICT: "verdict trainings"}
 
 
 class VerdictImpossible(RuntimeError):
-    """The run cannot come to a verdict; the message says why."""
+    """The run cannot come to a verdict; the message says why.
+
+    Attributes:
+        trials: the numbers of the trials to blame.
+    """
+
+    def __init__(self, message: str, trials: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.trials = list(trials)
 
 
 @dataclass(frozen=True)
@@ -71,10 +86,15 @@ def confirmations(table: TrialTable, mode: str, seed: int) -> list[Repeat]:
     return [Repeat(CONFIRM, trial, each) for trial in finals for each in drawn]
 
 
-def confirmed(table: TrialTable, mode: str) -> list[Confirmed]:
+def confirmed(table: TrialTable, mode: str, without: Collection[int] = ()) -> list[Confirmed]:
     """The best config of each arm by mean confirmation, the best arm first.
 
     A config of which a confirmation failed or diverged is out.
+
+    Args:
+        table: the trial table.
+        mode: `max` or `min`.
+        without: search trials whose configs are out as well.
     """
     sign = -1.0 if mode == "max" else 1.0
     best: dict[str, Confirmed] = {}
@@ -82,6 +102,8 @@ def confirmed(table: TrialTable, mode: str) -> list[Confirmed]:
     for trial in table.of_stage(CONFIRM):
         repeats_of.setdefault(trial.source, []).append(trial)
     for source in finalists(table.trials, mode):
+        if source.number in without:
+            continue
         repeats = repeats_of.get(source.number, [])
         values = [t.value for t in repeats if t.value is not None]
         if len(values) < CONFIRMATIONS or len(values) < len(repeats):
@@ -99,7 +121,8 @@ def verdict_plan(
     """Who is put to the test: what the journal records before the test is opened.
 
     Who is told more than the baseline cannot be recommended, and so is the challenger only where
-    there is nobody else.
+    there is nobody else. A config of which a training for the verdict came to nothing is neither
+    baseline nor challenger: the next best one of those that came through confirmation is.
 
     Args:
         table: the trial table.
@@ -112,22 +135,107 @@ def verdict_plan(
         trials.
 
     Raises:
-        VerdictImpossible: if no config of the baseline came through confirmation.
+        VerdictImpossible: if no config of the baseline is left.
     """
-    ranked = confirmed(table, mode)
-    mine = [each.source.number for each in ranked if each.source.arm == baseline]
-    others = [each.source.number for each in ranked if each.source.arm != baseline]
-    others.sort(key=lambda number: number in informed)
+    given_up, out = unreliable(table), set[int]()
+    while True:
+        ranked = confirmed(table, mode, out)
+        mine = [each.source.number for each in ranked if each.source.arm == baseline]
+        others = [each.source.number for each in ranked if each.source.arm != baseline]
+        others.sort(key=lambda number: number in informed)
+        now_out = given_up.intersection((*mine[:1], *others[:1]))
+        if not now_out:
+            break
+        out |= now_out
     if not mine:
-        raise VerdictImpossible(
-            "no config of the baseline came through confirmation, so there is nothing to compare "
-            "with: see the trials' reasons in trials.parquet"
-        )
+        raise _no_baseline(table, baseline)
     return {
         "baseline": mine[0],
         "challenger": others[0] if others else None,
         "secondaries": others[1 : 1 + SECONDARIES],
     }
+
+
+def unreliable(table: TrialTable) -> set[int]:
+    """The search trials of whose configs a training for the verdict came to nothing."""
+    return {t.source for t in table.of_stage(VERDICT) if t.source is not None and t.is_broken}
+
+
+def stands(table: TrialTable, plan: Event) -> bool:
+    """Whether a plan can still come to a verdict; if not, another is made before the test opens.
+
+    Once the test is open, the plan is the one for which it was opened.
+    """
+    needed = {plan["baseline"], plan["challenger"]}
+    return plan in table.opened or not needed & unreliable(table)
+
+
+def without_broken_secondaries(table: TrialTable, plan: Event) -> Event:
+    """A plan without the secondaries of which a training came to nothing.
+
+    That is known before the test is opened, so that nothing is chosen by what the test says.
+    """
+    given_up = unreliable(table)
+    kept = [number for number in plan["secondaries"] if number not in given_up]
+    return {**plan, "secondaries": kept}
+
+
+def left_out(table: TrialTable, plan: Event) -> list[tuple[str, int]]:
+    """Who was to be put to the test and is not, since a training for it came to nothing.
+
+    Args:
+        table: the trial table.
+        plan: who is put to the test after all.
+
+    Returns:
+        The role that each had in the last plan that names it, and the number of its search trial.
+    """
+    roles: dict[int, str] = {}
+    for made in table.plans:
+        roles |= {made["baseline"]: "baseline"}
+        roles |= {} if made["challenger"] is None else {made["challenger"]: "challenger"}
+        roles |= dict.fromkeys(made["secondaries"], "secondary")
+    gone = unreliable(table).difference(contestants(plan))
+    return [(roles[number], number) for number in sorted(gone) if number in roles]
+
+
+def came_to_nothing(trials: Sequence[Trial], stage: str) -> str:
+    """How many of some trainings of one stage failed, diverged or were infeasible, and why."""
+    by_status: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if trial.is_broken:
+            by_status.setdefault(trial.status, []).append(trial)
+    of_what, parts = f" {STAGE_TRAININGS[stage]} of {trials[0].arm}", []
+    for status, mine in by_status.items():
+        ended = "were infeasible" if status == "infeasible" else status
+        parts.append(f"{len(mine)} of {len(trials)}{of_what} {ended}: {_reasons(mine)}")
+        of_what = ""  # said once
+    return "; ".join(parts)
+
+
+def _reasons(trials: Sequence[Trial]) -> str:
+    """The reason that most of them have, and that there are others if so."""
+    reasons = Counter(trial.reason or "no reason was told" for trial in trials)
+    ((first, times),) = reasons.most_common(1)
+    others = len(trials) - times
+    return first + (f" ({others} of them for another reason)" if others else "")
+
+
+def _no_baseline(table: TrialTable, baseline: str) -> VerdictImpossible:
+    """Says in which stage the baseline's trainings came to nothing, and why."""
+    for stage in (VERDICT, CONFIRM, SEARCH):
+        mine = [trial for trial in table.of_stage(stage) if trial.arm == baseline]
+        broken = [trial.number for trial in mine if trial.is_broken]
+        if broken:
+            said = came_to_nothing(mine, stage)
+            break
+    else:
+        broken, said = [], "none of its trials came to their end"
+    return VerdictImpossible(
+        f"no config of the baseline '{baseline}' came through, so there is nothing to compare "
+        f"with: {said}",
+        broken,
+    )
 
 
 def contestants(plan: Mapping[str, Any]) -> list[int]:

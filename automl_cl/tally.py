@@ -55,7 +55,7 @@ class Tally:
         }
         self.compute = self.searched = 0.0
         self._counted: dict[int, tuple[str, float]] = {}
-        self._wanted: dict[tuple[str, int], int] = {}
+        self._wanted: dict[tuple[str, int, int], int] = {}
         for trial in table.trials:
             self._count(trial)
         self._confirm()
@@ -125,7 +125,8 @@ class Tally:
         """How many trainings a stage has in all; known once it has begun."""
         if stage == SEARCH:
             return self.table.budget
-        key = (stage, self.table.budget)
+        # Another plan is made where a training for the verdict comes to nothing.
+        key = (stage, self.table.budget, len(self.table.plans))
         if key not in self._wanted:
             self._wanted[key] = self.by_stage[stage].total() + self._missing(stage)
         return self._wanted[key]

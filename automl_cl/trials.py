@@ -102,6 +102,11 @@ class Trial:
         return self.rungs[-1].value if self.status == "done" else None
 
     @property
+    def is_broken(self) -> bool:
+        """Whether it ended without a result."""
+        return self.status in BROKEN
+
+    @property
     def lost(self) -> int:
         """How often it was lost, for whatever reason."""
         return sum(self.losses.values())

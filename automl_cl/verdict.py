@@ -17,8 +17,8 @@ from automl_cl.paired_test import (
     level_of_opening,
     smallest_detectable_effect,
 )
-from automl_cl.stages import verdict_trials
-from automl_cl.trials import TrialTable
+from automl_cl.stages import came_to_nothing, left_out, verdict_trials
+from automl_cl.trials import VERDICT, TrialTable
 
 if TYPE_CHECKING:
     from trainables.scenario import Scenario
@@ -84,6 +84,7 @@ def judge(
         "baseline": entries[plan["baseline"]],
         "challenger": None if challenger is None else entries[challenger],
         "secondaries": [entries[number] for number in plan["secondaries"]],
+        "left_out": [_left_out(role, number, table) for role, number in left_out(table, plan)],
     }
     wins = challenger is not None and comparisons[challenger].wins(level)
     informed = wins and entries[challenger]["extra_information"] is not None
@@ -113,6 +114,18 @@ def _entry(
     }
 
 
+def _left_out(role: str, number: int, table: TrialTable) -> dict[str, Any]:
+    """A config that was to be put to the test, and why it was not."""
+    trial = table.trials[number]
+    mine = [each for each in table.of_stage(VERDICT) if each.source == number]
+    return {
+        "role": role,
+        "trial": number,
+        "algorithm": trial.arm,
+        "reason": came_to_nothing(mine, VERDICT),
+    }
+
+
 def _as_dict(comparison: Comparison, sign: float) -> dict[str, Any]:
     """A comparison in the metric's own direction: challenger minus baseline."""
     low, high = sorted(sign * bound for bound in comparison.ci95)
@@ -128,7 +141,9 @@ def _as_dict(comparison: Comparison, sign: float) -> dict[str, Any]:
 def _reason(verdict: Verdict, wins: bool) -> str:
     challenger, metric = verdict["challenger"], verdict["metric"]
     if challenger is None:
-        return "No other algorithm came through confirmation, so the tuned baseline stands."
+        tried = any(each["role"] == "challenger" for each in verdict["left_out"])
+        through = "confirmation and the trainings for the verdict" if tried else "confirmation"
+        return f"No other algorithm came through {through}, so the tuned baseline stands."
     against = (
         f"{metric} {challenger['mean']:.4f} against {verdict['baseline']['mean']:.4f}, "
         f"difference {challenger['difference']:+.4f} with 95 % interval "
@@ -145,6 +160,18 @@ def _reason(verdict: Verdict, wins: bool) -> str:
         return f"This {name} config beats this tuned baseline config on this data: {against}."
     nearest = f"{'an' if name[0] in 'aeiou' else 'a'} {name} config"
     return f"Nothing beats the tuned baseline here; the nearest is {nearest}: {against}."
+
+
+def _omission(verdict: Verdict, each: Mapping[str, Any]) -> str:
+    """A config that was to be put to the test and is left out, in words."""
+    role, what = each["role"], f"{each['algorithm']} (trial {each['trial']})"
+    if role == "secondary":
+        return f"The secondary {what} is left out: {each['reason']}."
+    said, instead = f"{what} was to be the {role} and is left out: {each['reason']}", verdict[role]
+    if instead is None:
+        return f"{said}; nobody was left to take its place."
+    name = f"{instead['algorithm']} (trial {instead['trial']})"
+    return f"{said}; {name} took its place before the test was opened."
 
 
 def _part(verdict: Verdict, what: str, items: int) -> str:
@@ -180,6 +207,7 @@ def words(verdict: Verdict) -> list[str]:
             f"{verdict['smallest_detectable_effect_in_sd']:.2g} standard deviations (over seeds) "
             "is found 80 % of the time."
         )
+    lines += [_omission(verdict, each) for each in verdict.get("left_out", [])]
     lines += [_part(verdict, what, items) for what, items in verdict.get("parts", {}).items()]
     lines += _given(verdict)
     lines += verdict.get("notes", [])

@@ -311,7 +311,7 @@ def spec_of(kind: Kind, seed: int) -> SearchSpec:
         space=space,
         trials=kind.trials,
         max_epochs=6.0,
-        seeds=2,
+        seeds=3,
         seed=seed,
         workers_per_trial=kind.workers,
         cpus_per_trial=float(kind.workers),

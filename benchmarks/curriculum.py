@@ -118,7 +118,7 @@ def searched(folder: Path, spec: SearchSpec, device: str) -> Pair | None:
 
 def measure(given: argparse.Namespace) -> list[Measured]:
     if given.quick:
-        given.searches, given.trials, given.epochs, given.seeds = 2, 4, 3.0, 2
+        given.searches, given.trials, given.epochs, given.seeds = 2, 4, 3.0, 3
     methods = given.method or [name for name in options(Curriculum) if name != "plain"]
     if given.quick and not given.method:
         methods = methods[:3]

@@ -26,24 +26,21 @@ def product(differences: Matrix) -> tuple[float, float]:
     return found.difference, found.p_value
 
 
-def residual(differences: Matrix) -> tuple[float, float]:
-    """The same with the variance of the cells taken from what seeds and items do not explain.
+def whole_cells(differences: Matrix) -> tuple[float, float]:
+    """The first formula: the cells' variance taken from whole cells and not from residuals.
 
-    The estimator of the two-way random model without replication: with mean squares of seeds,
-    items and residual, Var(mean) = (MS_seeds + MS_items - MS_residual) / (seeds * items), which is
-    not short by anything. Never below seeds or items alone; Satterthwaite's degrees of freedom.
+    It takes in the effects of seeds and items too, so the sum is short by about Vi / seeds. It is
+    here to be compared with.
     """
     seeds, items = differences.shape
     mean = float(differences.mean())
-    rows, columns = differences.mean(axis=1), differences.mean(axis=0)
-    rest = differences - rows[:, None] - columns + mean
-    by_seed = float(rows.var(ddof=1)) / seeds
-    by_item = float(columns.var(ddof=1)) / items
-    df_rest = (seeds - 1) * (items - 1)
-    by_cell = float((rest**2).sum()) / df_rest / (seeds * items)
+    by_seed = float(differences.mean(axis=1).var(ddof=1)) / seeds
+    by_item = float(differences.mean(axis=0).var(ddof=1)) / items
+    by_cell = float(differences.var(ddof=1)) / differences.size
     both = by_seed + by_item - by_cell
     if both > max(by_seed, by_item):
-        spread = by_seed**2 / (seeds - 1) + by_item**2 / (items - 1) + by_cell**2 / df_rest
+        spread = by_seed**2 / (seeds - 1) + by_item**2 / (items - 1)
+        spread += by_cell**2 / (seeds * items - 1)
         variance, df = both, both**2 / spread
     elif by_seed >= by_item:
         variance, df = by_seed, seeds - 1.0

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainables.data import DataView
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Features = Mapping[str, Any]
 _LOGARITHMIC = ("examples", "classes", "dimensions", "channels")
@@ -15,21 +18,34 @@ _LINEAR = ("imbalance", "noise_rate")
 
 def meta_features(view: DataView) -> dict[str, Any]:
     """The `features` of a history row."""
-    import numpy as np
-
     shape = view.input_shape
-    counts = np.bincount(view.train.labels.reshape(-1), minlength=view.num_classes)
-    shares = counts[counts > 0] / max(1, counts.sum())
-    spread = -float((shares * np.log(shares)).sum()) / math.log(max(2, view.num_classes))
     return {
         "examples": len(view.train),
         "classes": view.num_classes,
         "dimensions": math.prod(shape),
         "channels": shape[0] if len(shape) == 3 else 1,
         "modality": "images" if len(shape) == 3 else "vectors",
-        "imbalance": round(1.0 - spread, 6) if view.num_classes > 1 else 0.0,
+        "imbalance": round(_imbalance(view.train.labels, view.num_classes), 6),
         "noise_rate": view.noise_rate,
     }
+
+
+def _imbalance(labels: NDArray[Any] | None, classes: int) -> float:
+    """0 where the known labels are balanced, 1 where they are all of one class.
+
+    What labels are is the scenario's to say: -1 marks an unknown one, targets of regression are
+    no classes, and there may be none at all. Whatever names no class is not counted.
+    """
+    import numpy as np
+
+    if labels is None or classes < 2 or not np.issubdtype(labels.dtype, np.integer):
+        return 0.0
+    known = labels[(labels >= 0) & (labels < classes)]
+    if not known.size:
+        return 0.0
+    counts = np.bincount(known, minlength=classes)
+    shares = counts[counts > 0] / known.size
+    return 1.0 + float((shares * np.log(shares)).sum()) / math.log(classes)
 
 
 def distance(one: Features, other: Features) -> float:

@@ -181,7 +181,10 @@ def state_of(table: TrialTable, spec: SearchSpec, problem: Event) -> str | None:
             return None
         ended = [t for t in table.of_stage(VERDICT) if t.status != "running"]
         due = len(stages.verdict_repeats(table, plan))
-        return f"training for the verdict: {len(ended)} trainings ended, {due} are due"
+        impossible = None if stages.stands(table, plan) else _impossible(table, problem)
+        return (
+            impossible or f"training for the verdict: {len(ended)} trainings ended, {due} are due"
+        )
     searched, mode = table.of_stage(SEARCH), problem["mode"]
     if not searched:
         return f"searching: none of {table.budget} trials has begun"
@@ -197,11 +200,16 @@ def state_of(table: TrialTable, spec: SearchSpec, problem: Event) -> str | None:
     if left:
         count = len(due_confirmations)
         return f"confirming: {count - left} of {count} trainings have ended"
+    return _impossible(table, problem) or "confirmed; the verdict's trainings have not begun"
+
+
+def _impossible(table: TrialTable, problem: Event) -> str | None:
+    """Why no verdict can come of the trainings so far, or None if one can."""
     try:
-        stages.verdict_plan(table, problem["baseline"], mode)
+        stages.verdict_plan(table, problem["baseline"], problem["mode"])
     except stages.VerdictImpossible as impossible:
         return f"no verdict can come of it: {impossible}"
-    return "confirmed; the verdict's trainings have not begun"
+    return None
 
 
 def _judged(table: TrialTable) -> Event | None:

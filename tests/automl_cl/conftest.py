@@ -212,7 +212,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         space=NARROW,
         trials=7,
         max_epochs=2.0,
-        seeds=2,
+        seeds=3,
     )
     run = search_here(spec, folder / "run", train_here)
     assert (run / "tuned.yaml").exists()

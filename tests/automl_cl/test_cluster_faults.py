@@ -157,7 +157,7 @@ def test_nodes_join_are_taken_away_and_are_lost_and_the_search_ends_as_it_should
     small = add_node(cluster, 1)
     (tmp_path / "slow").touch()
     spec = SearchSpec("curriculum", "digits", model=model, space=SMALL, trials=8,
-                      max_epochs=3.0, seeds=2)  # fmt: skip
+                      max_epochs=3.0, seeds=3)  # fmt: skip
     search = Search(spec, tmp_path / "run")
     with search.in_a_thread():
         search.until(lambda: search.rungs > 0)
@@ -187,7 +187,7 @@ def test_a_trial_that_hangs_is_tried_once_more_and_then_given_up(
     for name in ("hang-1", "hang-2"):
         (tmp_path / name).touch()
     spec = SearchSpec("curriculum", "digits", model=model, space=SMALL, trials=6,
-                      max_epochs=3.0, seeds=2, hang_seconds=4.0)  # fmt: skip
+                      max_epochs=3.0, seeds=3, hang_seconds=4.0)  # fmt: skip
     search = Search(spec, tmp_path / "run")
     search.run()
     table = require_whole(search.folder)

@@ -27,7 +27,7 @@ def spec(write_npz: WriteNpz) -> SearchSpec:
         str(write_npz()),
         trials=3,
         max_epochs=2.0,
-        seeds=2,
+        seeds=3,
         space=space,
         precision="bfloat16",
     )

@@ -16,7 +16,7 @@ import pytest
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SEARCH = [
-    *("search", "curriculum", "--data", "digits", "--trials", "40", "--seeds", "2"),
+    *("search", "curriculum", "--data", "digits", "--trials", "40", "--seeds", "3"),
     *("--max-epochs", "3", "--space", "space.yaml", "--output", "run"),
 ]
 

@@ -92,7 +92,7 @@ def test_a_search_on_a_disk_that_fills_up_is_resumed_and_has_lost_nothing(
 ) -> None:
     np.savez(tmp_path / "toy.npz", **toy())
     spec = SearchSpec(
-        "curriculum", str(tmp_path / "toy.npz"), space=SMALL, trials=2, max_epochs=2.0, seeds=2
+        "curriculum", str(tmp_path / "toy.npz"), space=SMALL, trials=2, max_epochs=2.0, seeds=3
     )
     spec.write(tmp_path / "search.yaml")
     run = disk / "run"

@@ -152,7 +152,7 @@ def test_the_command_line_from_search_to_weights(tmp_path: Path) -> None:
     searched = subprocess.run(
         [
             *command,
-            *("search", "curriculum", "--data", "digits", "--trials", "6", "--seeds", "2"),
+            *("search", "curriculum", "--data", "digits", "--trials", "6", "--seeds", "3"),
             *("--max-epochs", "2", "--fidelity", "compressed", "--output", str(run_folder)),
         ],
         capture_output=True,

@@ -27,7 +27,7 @@ from .conftest import SMALL, search_here, toy, train_here, train_until, without_
 def spec(tmp_path_factory: pytest.TempPathFactory) -> SearchSpec:
     data = tmp_path_factory.mktemp("data") / "toy.npz"
     np.savez(data, **toy())
-    return SearchSpec("curriculum", str(data), space=SMALL, trials=2, max_epochs=2.0, seeds=2)
+    return SearchSpec("curriculum", str(data), space=SMALL, trials=2, max_epochs=2.0, seeds=3)
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_a_new_file_is_listed_described_searched_and_judged(checkout: Path) -> N
     space = checkout / "space.yaml"
     space.write_text("algorithm: [small_loss, raises]\ntraining.batch_size: [32, 64]\n")
     run = checkout / "run"
-    words = ("--data", "digits", "--trials", "12", "--seeds", "2", "--max-epochs", "2")
+    words = ("--data", "digits", "--trials", "12", "--seeds", "3", "--max-epochs", "2")
     shown = automl_cl(
         checkout, "search", "curriculum", *words, "--space", str(space), "--output", str(run)
     )

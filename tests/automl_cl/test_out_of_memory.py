@@ -51,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             space={"algorithm": ["dds"], "training.batch_size": 256, "optimizer": "adamw"},
             trials=3,
             max_epochs=2.0,
-            seeds=2,
+            seeds=3,
             output=folder / "run",
         )
     return folder / "run"

@@ -141,7 +141,7 @@ def test_own_data_and_an_own_model_on_ray(tmp_path: Path, monkeypatch: pytest.Mo
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    small = ("--trials", "3", "--max-epochs", "2", "--seeds", "2", "--space", "space.yaml")
+    small = ("--trials", "3", "--max-epochs", "2", "--seeds", "3", "--space", "space.yaml")
     own = ("--data", "ray_test_module:load", "--model", "ray_test_module:Net")
     run(home, "search", "curriculum", *own, *small, "--output", "run")
     folder = home / "run"

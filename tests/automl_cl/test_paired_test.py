@@ -35,20 +35,20 @@ def at_most(rate: float) -> float:
 
 
 def test_hand_worked_with_both_seeds_and_items() -> None:
-    # Mean 2; seed means 1, 3; item means 0.5, 2, 3.5.
-    #   Vs  = ((1-2)^2 + (3-2)^2) / (2 * 1)                     = 1
-    #   Vi  = (1.5^2 + 0 + 1.5^2) / (3 * 2)                     = 0.75
-    #   Vsi = (3^2 + 0 + 0 + 0 + 0 + 3^2) / (6 * 5)             = 0.6
-    #   SE^2 = max(1 + 0.75 - 0.6, 1, 0.75)                     = 1.15
-    #   df   = 1.15^2 / (1^2/1 + 0.75^2/2 + 0.6^2/5)            = 1.3225 / 1.35325
-    found = compare(np.array([[-1.0, 2.0, 2.0], [2.0, 2.0, 5.0]]))
-    assert found.difference == pytest.approx(2)
-    assert found.standard_error == pytest.approx(math.sqrt(1.15))
-    assert found.degrees_of_freedom == pytest.approx(1.3225 / 1.35325)
-    law = stats.t(1.3225 / 1.35325)
-    assert found.p_value == pytest.approx(2 * law.cdf(-2 / math.sqrt(1.15)))
-    margin = law.ppf(0.975) * math.sqrt(1.15)
-    assert found.ci95 == pytest.approx((2 - margin, 2 + margin))
+    # Mean 3; seed means 1, 3, 5; item means 2, 4; residuals 1, -1; -1, 1; 0, 0.
+    #   Vs  = ((1-3)^2 + 0 + (5-3)^2) / (3 * 2)                 = 4/3
+    #   Vi  = ((2-3)^2 + (4-3)^2) / (2 * 1)                     = 1
+    #   Vsi = (1 + 1 + 1 + 1 + 0 + 0) / (2 * 1) / (3 * 2)       = 1/3
+    #   SE^2 = max(4/3 + 1 - 1/3, 4/3, 1)                       = 2
+    #   df   = 2^2 / ((4/3)^2/2 + 1^2/1 + (1/3)^2/2)            = 4 / (35/18) = 72/35
+    found = compare(np.array([[1.0, 1.0], [1.0, 5.0], [4.0, 6.0]]))
+    assert found.difference == pytest.approx(3)
+    assert found.standard_error == pytest.approx(math.sqrt(2))
+    assert found.degrees_of_freedom == pytest.approx(72 / 35)
+    law = stats.t(72 / 35)
+    assert found.p_value == pytest.approx(2 * law.cdf(-3 / math.sqrt(2)))
+    margin = law.ppf(0.975) * math.sqrt(2)
+    assert found.ci95 == pytest.approx((3 - margin, 3 + margin))
 
 
 def independent(rows: list[list[int]]) -> tuple[Fraction, Fraction, Fraction]:
@@ -58,12 +58,18 @@ def independent(rows: list[list[int]]) -> tuple[Fraction, Fraction, Fraction]:
     vs = sum((Fraction(sum(row), items) - m) ** 2 for row in rows) / (seeds * (seeds - 1))
     columns = list(zip(*rows, strict=True))
     vi = sum((Fraction(sum(each), seeds) - m) ** 2 for each in columns) / (items * (items - 1))
-    cells = seeds * items
-    vsi = sum((value - m) ** 2 for row in rows for value in row) / (cells * (cells - 1))
+    free = (seeds - 1) * (items - 1)
+    of_seeds = [Fraction(sum(row), items) for row in rows]
+    of_items = [Fraction(sum(each), seeds) for each in columns]
+    vsi = sum(
+        (value - of_seeds[s] - of_items[i] + m) ** 2
+        for s, row in enumerate(rows)
+        for i, value in enumerate(row)
+    ) / (free * seeds * items)
     both = vs + vi - vsi
     assume(len({both, vs, vi}) == 3)  # which of two alike is the largest is a matter of rounding
     if both > max(vs, vi):
-        parts = vs**2 / (seeds - 1) + vi**2 / (items - 1) + vsi**2 / (cells - 1)
+        parts = vs**2 / (seeds - 1) + vi**2 / (items - 1) + vsi**2 / free
         return m, both, both**2 / parts
     return m, max(vs, vi), Fraction(seeds - 1 if vs > vi else items - 1)
 
@@ -71,7 +77,7 @@ def independent(rows: list[list[int]]) -> tuple[Fraction, Fraction, Fraction]:
 @given(
     st.integers(2, 6).flatmap(
         lambda items: st.lists(
-            st.lists(st.integers(-3, 3), min_size=items, max_size=items), min_size=2, max_size=6
+            st.lists(st.integers(-3, 3), min_size=items, max_size=items), min_size=3, max_size=6
         )
     )
 )
@@ -85,14 +91,15 @@ def test_the_same_as_an_independent_implementation_in_exact_numbers(rows: list[l
 
 
 def test_hand_worked_where_the_combination_is_too_small() -> None:
-    # Mean 2; seed means 1, 3; item means 2, 2.5, 1.5.
-    #   Vs  = 1;  Vi = (0 + 0.25 + 0.25) / (3 * 2) = 1/12
-    #   Vsi = (4 + 1 + 1 + 4 + 4 + 0) / (6 * 5)    = 14/30, so Vs + Vi - Vsi < Vs
-    found = compare(np.array([[0.0, 1.0, 2.0], [4.0, 4.0, 1.0]]))
+    # Mean 2; seed means 1, 3, 2; item means 2, 2.5, 1.5.
+    #   Vs = (1 + 1 + 0) / (3 * 2) = 1/3;  Vi = (0 + 0.25 + 0.25) / (3 * 2) = 1/12
+    #   Residuals -1, -0.5, 1.5; 1, 0.5, -1.5; 0, 0, 0, so
+    #   Vsi = (2 * 1 + 2 * 0.25 + 2 * 2.25) / (2 * 2) / (3 * 3) = 7/36 > Vi, and Vs is the largest.
+    found = compare(np.array([[0.0, 1.0, 2.0], [4.0, 4.0, 1.0], [2.0, 2.5, 1.5]]))
     assert found.difference == pytest.approx(2)
-    assert found.standard_error == pytest.approx(1)
-    assert found.degrees_of_freedom == 1
-    assert found.p_value == pytest.approx(2 * stats.t.cdf(-2, 1))
+    assert found.standard_error == pytest.approx(math.sqrt(1 / 3))
+    assert found.degrees_of_freedom == 2
+    assert found.p_value == pytest.approx(2 * stats.t(2).cdf(-2 / math.sqrt(1 / 3)))
 
 
 def test_items_that_all_agree_leave_a_paired_t_test_over_seeds() -> None:
@@ -117,25 +124,18 @@ def test_seeds_that_all_agree_leave_a_t_test_over_items() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed_sd", "item_sd", "nominal"),
-    [
-        (0.0, 0.0, 0.05),
-        (0.0, 1.0, 0.05),
-        (1.0, 1.0, 0.05),
-        # The variance of the mean is shared evenly: the formula's worst case, see `compare`.
-        (0.32, 1.0, 0.06),
-    ],
+    ("seed_sd", "item_sd"),
+    # In the last, seeds and items share the variance of the mean evenly, the worst case.
+    [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.32, 1.0)],
 )
-def test_without_a_true_difference_few_are_found(
-    seed_sd: float, item_sd: float, nominal: float
-) -> None:
+def test_without_a_true_difference_few_are_found(seed_sd: float, item_sd: float) -> None:
     comparisons = [compare(matrix) for matrix in simulated(seed_sd, item_sd)]
     rejected = float(np.mean([found.p_value < 0.05 for found in comparisons]))
-    assert 0.02 < rejected <= at_most(nominal)
+    assert 0.02 < rejected <= at_most(0.05)
     covered = float(np.mean([found.ci95[0] <= 0 <= found.ci95[1] for found in comparisons]))
     assert covered == pytest.approx(1 - rejected)
     wins = float(np.mean([found.wins(0.05) for found in comparisons]))
-    assert wins <= at_most(nominal / 2)
+    assert wins <= at_most(0.025)
 
 
 def test_a_test_over_seeds_alone_would_not_do() -> None:
@@ -155,7 +155,7 @@ def test_a_true_difference_is_found_and_covered() -> None:
 @given(
     seed=st.integers(0, 2**32 - 1),
     exponent=st.integers(-200, 200),
-    seeds=st.integers(2, 5),
+    seeds=st.integers(3, 5),
     items=st.integers(2, 8),
 )
 def test_the_unit_of_the_metric_does_not_matter(
@@ -205,9 +205,9 @@ def test_a_win_needs_the_right_sign_and_the_level() -> None:
     assert not Comparison(-0.1, 0.04, 9.0, (-0.19, -0.01), 0.03).wins(0.05)
 
 
-@pytest.mark.parametrize("shape", [(1, 10), (10, 1), (10,), (0, 10), (2, 3, 4)])
+@pytest.mark.parametrize("shape", [(1, 10), (2, 10), (10, 1), (10,), (0, 10), (3, 3, 4)])
 def test_too_few_seeds_or_items_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="at least 2 seeds and 2 items"):
+    with pytest.raises(ValueError, match="at least 3 seeds and 2 items"):
         compare(np.ones(shape))
 
 

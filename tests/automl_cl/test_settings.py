@@ -47,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         space={**NARROW, "algorithm": ["superloss"]},
         trials=4,
         max_epochs=2.0,
-        seeds=2,
+        seeds=3,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SuperLoss, "was_given", given_to)

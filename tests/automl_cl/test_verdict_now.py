@@ -56,7 +56,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def spec(write_npz: WriteNpz) -> SearchSpec:
     return SearchSpec(
-        "curriculum", str(write_npz()), space=NARROW, trials=12, max_epochs=2.0, seeds=2
+        "curriculum", str(write_npz()), space=NARROW, trials=12, max_epochs=2.0, seeds=3
     )
 
 

@@ -17,7 +17,7 @@ from automl_cl.trials_file import write_trials
 from benchmarks.chaos import Kind, differences, spec_of, violations
 from benchmarks.in_process_search import one_thread, search
 
-SPEC = SearchSpec("curriculum", "digits", trials=4, max_epochs=1.0, seeds=2,
+SPEC = SearchSpec("curriculum", "digits", trials=4, max_epochs=1.0, seeds=3,
                   space={"algorithm": ["superloss"], "training.batch_size": 128})  # fmt: skip
 
 

@@ -6,23 +6,32 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.verdict_errors import errors, normal, product, resampled, residual, share_of_items
+from benchmarks.verdict_errors import (
+    errors,
+    normal,
+    product,
+    resampled,
+    share_of_items,
+    whole_cells,
+)
 
 
-def test_residual_formula_worked_by_hand() -> None:
-    # Mean 2; seed means 1, 3; item means 0.5, 2, 3.5; residuals -0.5, 1, -0.5 and 0.5, -1, 0.5.
-    #   Vs = 1, Vi = 0.75, MS_rest = 3 / 2, of the mean 1.5 / 6 = 0.25; SE^2 = 1.5
-    #   df = 1.5^2 / (1/1 + 0.75^2/2 + 0.25^2/2)
-    mean, p_value = residual(np.array([[-1.0, 2.0, 2.0], [2.0, 2.0, 5.0]]))
-    df = 1.5**2 / (1 + 0.75**2 / 2 + 0.25**2 / 2)
+def test_the_first_formula_worked_by_hand() -> None:
+    # Mean 2; seed means 1, 3; item means 0.5, 2, 3.5.
+    #   Vs = 1;  Vi = (1.5^2 + 0 + 1.5^2) / (3 * 2) = 0.75
+    #   Vsi = (3^2 + 0 + 0 + 0 + 0 + 3^2) / (6 * 5) = 0.6;  SE^2 = 1 + 0.75 - 0.6 = 1.15
+    #   df = 1.15^2 / (1^2/1 + 0.75^2/2 + 0.6^2/5)
+    mean, p_value = whole_cells(np.array([[-1.0, 2.0, 2.0], [2.0, 2.0, 5.0]]))
+    df = 1.15**2 / (1 + 0.75**2 / 2 + 0.6**2 / 5)
     assert mean == 2
-    assert p_value == pytest.approx(2 * stats.t.sf(2 / math.sqrt(1.5), df))
+    assert p_value == pytest.approx(2 * stats.t.sf(2 / math.sqrt(1.15), df))
 
 
-def test_where_items_matter_the_products_formula_is_short_and_the_residual_one_is_not() -> None:
-    (ours, _), (other, _) = errors(normal(5, 30, (0.3, 0.7), 4000, 1), [product, residual])
-    assert ours > other
-    assert stats.binomtest(other, 4000, 0.05, alternative="greater").pvalue > 0.01
+def test_where_items_matter_the_first_formula_is_short_and_the_verdicts_is_not() -> None:
+    matrices = normal(5, 30, (0.3, 0.7), 4000, 1)
+    (ours, _), (first, _) = errors(matrices, [product, whole_cells])
+    assert first > ours
+    assert stats.binomtest(ours, 4000, 0.05, alternative="greater").pvalue > 0.01
 
 
 def test_resampled_differences_have_no_true_difference() -> None:

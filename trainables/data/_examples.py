@@ -28,7 +28,7 @@ class Examples:
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.inputs)
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Examples:
         """Some of the examples, in memory of their own."""

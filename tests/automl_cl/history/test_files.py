@@ -264,7 +264,7 @@ def test_no_test_value_is_in_it(run_folder: Path, monkeypatch: pytest.MonkeyPatc
     driver.resume(run_folder)
     verdict = json.loads((run_folder / "verdict.json").read_text())
     tested = {value for role in ("baseline", "challenger") for value in verdict[role]["values"]}
-    assert len(tested) == 4
+    assert len(tested) == 6
     (path,) = (run_folder.parent / "history").glob("*.parquet")
     rows = pq.read_table(path).to_pylist()
     told = floats(rows) | {

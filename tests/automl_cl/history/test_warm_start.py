@@ -215,3 +215,23 @@ def test_meta_features_and_how_far_apart_they_are(prepared: Prepared) -> None:
         classes=("y",),
     )
     assert meta_features(nothing)["imbalance"] == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "imbalance"),
+    [
+        (np.array([-1] * 80 + [0] * 10 + [1] * 10), 0.0),  # most of them unknown
+        (np.array([-1] * 80 + [1] * 20), 1.0),
+        (np.full(100, -1), 0.0),
+        (np.linspace(-2.5, 2.5, 100, dtype=np.float32), 0.0),  # targets of a regression
+        (np.zeros((100, 2), np.float32), 0.0),  # two of them an example
+        (np.array([7] * 50 + [0] * 50), 1.0),  # numbers of classes that are in no task
+        (None, 0.0),
+    ],
+)
+def test_meta_features_assume_nothing_about_labels(
+    prepared: Prepared, labels: Any, imbalance: float
+) -> None:
+    train = Examples(np.zeros((100, 4), np.float32), labels)
+    found = meta_features(replace(prepared.view, train=train, classes=("a", "b")))
+    assert (found["examples"], found["imbalance"]) == (100, pytest.approx(imbalance))

@@ -66,7 +66,7 @@ def test_killed_and_resumed_by_its_address_it_is_as_if_undisturbed(
 ) -> None:
     np.savez(tmp_path / "toy.npz", **toy())
     spec = SearchSpec(
-        "curriculum", str(tmp_path / "toy.npz"), space=SMALL, trials=2, max_epochs=2.0, seeds=2
+        "curriculum", str(tmp_path / "toy.npz"), space=SMALL, trials=2, max_epochs=2.0, seeds=3
     )
     run, elsewhere = bucket / "run", tmp_path_factory.mktemp("elsewhere")
     kill_at(driver("start", run, spec, tmp_path), run, 7)

@@ -36,7 +36,7 @@ FILES = ["search.yaml", "trials.parquet", "verdict.json", "tuned.yaml", "report.
 def spec(tmp_path_factory: pytest.TempPathFactory) -> SearchSpec:
     data = tmp_path_factory.mktemp("data") / "toy.npz"
     np.savez(data, **toy())
-    return SearchSpec("curriculum", str(data), space=SMALL, trials=4, max_epochs=2.0, seeds=2)
+    return SearchSpec("curriculum", str(data), space=SMALL, trials=4, max_epochs=2.0, seeds=3)
 
 
 def start(spec: SearchSpec, run: object, train: Callable[..., None] = train_here) -> SearchResult:

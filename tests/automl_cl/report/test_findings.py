@@ -240,7 +240,7 @@ def test_without_a_trial(begun_run: Path) -> None:
 def test_each_stage_is_told(run_folder: Path) -> None:
     assert findings_of(run_folder).state is None
     cut(run_folder, "verdict")
-    assert str(findings_of(run_folder).state).startswith("training for the verdict: 6 trainings")
+    assert str(findings_of(run_folder).state).startswith("training for the verdict: 9 trainings")
     cut(run_folder, "plan")
     assert findings_of(run_folder).state == "confirmed; the verdict's trainings have not begun"
     cut(run_folder, "ask", stage=CONFIRM, which=4)

@@ -27,7 +27,7 @@ def test_later_stages_repeat_configs_with_seeds_of_their_own(fake: Any, undistur
     table = fake.table_at(undisturbed)
     seeds = {stage: {t.seed for t in table.of_stage(stage)} for stage in ("search", "confirm")}
     verdict = table.of_stage("verdict")
-    assert len(verdict) == 2 * 3
+    assert len(verdict) == 3 * 3
     assert {t.seed for t in verdict}.isdisjoint(seeds["search"] | seeds["confirm"])
     assert seeds["search"].isdisjoint(seeds["confirm"])
     for trial in [*table.of_stage("confirm"), *verdict]:
@@ -46,7 +46,7 @@ def test_the_plan_stands_before_any_verdict_training(fake: Any, undisturbed: Pat
     assert "verdict" not in stages_asked[:at]
     assert set(stages_asked[at:]) == {None, "verdict"}
     plan = events[at]
-    assert (plan["opening"], len(plan["seeds"]), plan["budget"]) == (1, 2, fake.SPEC.trials)
+    assert (plan["opening"], len(plan["seeds"]), plan["budget"]) == (1, 3, fake.SPEC.trials)
     table = fake.table_at(undisturbed)
     arms = [table.trials[number].arm for number in stages.contestants(plan)]
     assert arms == ["plain", "superloss", "self_paced"]
