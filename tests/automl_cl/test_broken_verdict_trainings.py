@@ -20,9 +20,10 @@ from automl_cl.session import Session
 from automl_cl.stages import VerdictImpossible
 from automl_cl.trials import VERDICT, replayed
 from automl_cl.verdict import words
-from .conftest import CPU, without_ray
 from trainables.tensors import TensorView
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
+
+from .conftest import CPU, without_ray
 
 REASON = "the loss was no longer a finite number"
 Doomed = Callable[[TrialRequest, int], bool]
