@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from automl_cl import options
+from automl_cl.commands import Command, Misuse, misused
 from automl_cl.data_flags import data_options
+from automl_cl.terminal import (
+    fail,
+    say,
+    say_block,
+    say_error,
+    say_json,
+    say_log,
+    say_paragraph,
+    say_pieces,
+    say_table,
+    say_traceback,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from automl_cl.driver import SearchResult
     from automl_cl.progress import Progress
 
@@ -23,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
 )
 
 
@@ -31,7 +42,7 @@ def automl_cl(version: options.Version = False) -> None:
     """Find the best way to teach a model: algorithm, pacing, optimizer, schedule together."""
 
 
-@app.command()
+@app.command(cls=Command)
 def search(
     context: typer.Context,
     scenario: options.Scenario = None,
@@ -88,15 +99,17 @@ def search(
         from trainables.user_code import guarded
 
         asked = asked_search(context.params, _given(context))
-        spec, console = asked.spec, _console()
+        spec = asked.spec
         guard = guarded(asked.origin, asked.trusted, asked.named)
-        with guard, _progress(console, spec.scenario) as progress:
+        with guard, _progress(spec.scenario) as progress:
             watch, announce = progress.watch, progress.announce
             result = start(spec, output, address, watch, verbose, verdict_now, announce)
-    _report(console, result)
+    _report(result)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    cls=Command, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
 def submit(
     context: typer.Context,
     file: options.SearchFile,
@@ -120,17 +133,17 @@ def submit(
         client = require_jobs(address)
         with shipped_with(job) as folder:
             number = submit_job(client, folder, job.command)
-    typer.echo(f"submitted: {number}")
-    typer.echo(f"run folder on the cluster: {job.output}")
+    say(f"submitted: {number}")
+    say(f"run folder on the cluster: {job.output}")
     after = f"ray job logs --follow --address {address} {number}"
     if not wait:
-        typer.echo(f"follow it with: {after}")
+        say(f"follow it with: {after}")
         return
     with _when_interrupted(f"no longer following; the job goes on, see: {after}"):
-        raise typer.Exit(follow(client, number, lambda text: typer.echo(text, nl=False)))
+        raise typer.Exit(follow(client, number, say_log))
 
 
-@app.command()
+@app.command(cls=Command)
 def resume(
     run: options.Run,
     trials: options.TrialsInAll = None,
@@ -150,8 +163,7 @@ def resume(
 
         folder = RunFolder.existing(run)
         spec = spec_of(read_events(folder.journal), folder)
-        console = _console()
-        with _progress(console, spec.scenario) as progress:
+        with _progress(spec.scenario) as progress:
             watch, announce = progress.watch, progress.announce
             result = driver.resume(
                 run,
@@ -165,10 +177,10 @@ def resume(
                 time_limit,
                 trust_code,
             )
-    _report(console, result)
+    _report(result)
 
 
-@app.command()
+@app.command(cls=Command)
 def fork(
     run: options.AnyRun,
     output: options.Output = None,
@@ -223,24 +235,20 @@ def fork(
             "hang_seconds": hang_seconds,
         }
         new = Fork.of(run, given, trust_code)
-        console = _console()
-        guard = guarded(run, trust_code)
-        with guard, _progress(console, new.spec.scenario) as progress:
+        with guarded(run, trust_code), _progress(new.spec.scenario) as progress:
             watch, announce = progress.watch, progress.announce
             result = start(
                 new.spec, output, address, watch, verbose, verdict_now, announce, fork=new
             )
-    _report(console, result)
+    _report(result)
 
 
-@app.command("history")
+@app.command("history", cls=Command)
 def history_(
     folder: options.AnyHistory,
     as_json: options.AsJson = False,
 ) -> None:
     """Show what a history holds: searches, tasks, and the best of each algorithm on them."""
-    import json
-
     from automl_cl.history.overview import overview
     from automl_cl.history.reading import read_history
     from trainables.storage import place
@@ -248,18 +256,17 @@ def history_(
     skipped: list[str] = []
     found = overview(read_history(place(folder), skipped.append))
     for line in skipped:
-        typer.echo(f"Warning: {line}", err=True)
+        say_error(f"Warning: {line}")
     if as_json:
-        typer.echo(json.dumps({**found.plain(), "left_out": skipped}, indent=2))
+        say_json({**found.plain(), "left_out": skipped})
         return
-    console = _console()
-    console.print(f"{found.words()} in {folder}", highlight=False, soft_wrap=True)
+    say(f"{found.words()} in {folder}")
     for headers, rows in found.tables():
-        console.print("")
-        console.print(_plain_table(headers, rows))
+        say()
+        say_table(headers, rows, _of_numbers(rows))
 
 
-@app.command()
+@app.command(cls=Command)
 def export(
     run: options.Run,
     to: options.To,
@@ -270,10 +277,10 @@ def export(
     from automl_cl.export import export_run
 
     for written in export_run(run, to, weights, trust_code):
-        typer.echo(written)
+        say(str(written))
 
 
-@app.command()
+@app.command(cls=Command)
 def report(
     run: options.AnyRun,
     to: options.ReportFile = None,
@@ -282,10 +289,10 @@ def report(
     """Write [bold]report.html[/]: the whole search on one page that needs no network."""
     from automl_cl.report import report_run
 
-    typer.echo(report_run(run, to, force))
+    say(str(report_run(run, to, force)))
 
 
-@app.command()
+@app.command(cls=Command)
 def dashboard(
     run: options.AnyRun,
     to: options.OptunaStorage = None,
@@ -301,13 +308,13 @@ def dashboard(
         require_dashboard(host, port)
     storage = export_studies(run, to)
     remote = to is None and is_uri(run)
-    typer.echo(f"written: {place(run) / storage.name if remote else storage}")
+    say(f"written: {place(run) / storage.name if remote else storage}")
     if not export_only:
-        typer.echo(f"dashboard: http://{host}:{port} (Ctrl-C ends it)")
+        say(f"dashboard: http://{host}:{port} (Ctrl-C ends it)")
         serve(storage, host, port)
 
 
-@app.command()
+@app.command(cls=Command)
 def train(
     tuned: options.TunedFile,
     data: options.OtherData = None,
@@ -325,12 +332,12 @@ def train(
     from automl_cl.export import train_tuned
 
     given = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
-    folder, metrics = train_tuned(tuned, data, seed, device, output, given, typer.echo, trust_code)
-    typer.echo("validation: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
-    typer.echo(f"written: {folder}")
+    folder, metrics = train_tuned(tuned, data, seed, device, output, given, say, trust_code)
+    say("validation: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
+    say(f"written: {folder}")
 
 
-@app.command()
+@app.command(cls=Command)
 def pretrain(
     data: options.DataBefore,
     model: options.ModelToPretrain,
@@ -351,61 +358,54 @@ def pretrain(
 
     given = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
     backbone = pretrain_backbone(
-        data, model, output, epochs, seed, device, scenario_settings(None, sizes or []), given
+        data, model, output, epochs, seed, device, scenario_settings(None, sizes or []), given, say
     )
-    typer.echo(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
-    typer.echo(f"written: {output}")
+    say(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
+    say(f"written: {output}")
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_(
     kind: options.Kind,
     scenario: options.OfScenario = None,
     markdown: options.AsMarkdown = False,
 ) -> None:
     """List what there is to choose from."""
-    from rich.table import Table
-
     from automl_cl.catalogue import entries, markdown_table
 
+    found, columns = entries(kind, scenario), ("name", "scenario", "what")
     if markdown:
-        typer.echo(markdown_table(entries(kind, scenario)))
+        for each in markdown_table(found).splitlines():
+            say(each)
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "scenario", "what"):
-        table.add_column(column, no_wrap=column != "what")
-    for entry in entries(kind, scenario):
-        table.add_row(entry["name"], entry["scenario"], entry["what"])
-    _console().print(table)
+    say_table(columns, [[entry[column] for column in columns] for entry in found])
 
 
-@app.command()
+@app.command(cls=Command)
 def describe(
     name: options.Part,
 ) -> None:
     """Say what one of them is, with its hyperparameters, defaults and ranges."""
-    from rich.table import Table
-
     from automl_cl.catalogue import OF_SEARCHES, UNTUNED, described
 
-    console = _console()
     for found in described(name):
-        console.print(f"[bold]{name}[/] ({found.kind})\n")
+        say_pieces((name, "bold"), (f" ({found.kind})", ""))
+        say()
         for paragraph in found.text.split("\n\n"):
-            console.print(" ".join(paragraph.split()), "", sep="\n", highlight=False, markup=False)
-        table = Table(box=None, pad_edge=False)
+            say_paragraph(paragraph)
+            say()
         chosen_once = found.kind in {base.kind for base in OF_SEARCHES}
         untuned = found.kind in UNTUNED
         what = "option" if untuned else "setting" if chosen_once else "hyperparameter"
-        for column in (what, "default", "what" if untuned else "allowed"):
-            table.add_column(column, overflow="fold")
-        for field in found.hyperparameters:
-            table.add_row(field["name"], field["default"], field["allowed"])
-        if table.rows or not untuned:
-            console.print(table if table.rows else f"It has no {what}s.")
+        columns = (what, "default", "what" if untuned else "allowed")
+        fields = ("name", "default", "allowed")
+        if found.hyperparameters:
+            say_table(columns, [[each[f] for f in fields] for each in found.hyperparameters])
+        elif not untuned:
+            say(f"It has no {what}s.")
 
 
-@app.command()
+@app.command(cls=Command)
 def doctor(
     runs: options.Storage = None,
     address: options.OtherAddress = None,
@@ -413,47 +413,33 @@ def doctor(
     as_json: options.AsJson = False,
 ) -> None:
     """Check installation, versions, hardware, Ray and storage, and say what to do."""
-    import json
     from dataclasses import asdict
-
-    from rich.text import Text
 
     from automl_cl.doctor import diagnose, summary
     from automl_cl.run_folder import RUNS
     from trainables.storage import place
 
-    console, findings = _console(), []
+    findings = []
     for finding in diagnose(place(runs or RUNS), address or None, ray):
         findings.append(finding)
         if not as_json:
-            style = {"ok": "green", "warning": "yellow", "problem": "bold red"}[finding.state]
-            state, about = Text(f"{finding.state:<9}", style), f"{finding.about:<16}"
-            console.print(state + f"{about} {finding.what}", highlight=False, soft_wrap=True)
+            style = {"ok": "green", "warning": "yellow", "problem": "red"}[finding.state]
+            words = f"{finding.about:<16} {finding.what}"
+            say_pieces((f"{finding.state:<9}", style), (words, ""))
         if finding.remedy and not as_json:
-            console.print(f"{'':<26}→ {finding.remedy}", highlight=False, soft_wrap=True)
+            say(f"{'':<26}→ {finding.remedy}")
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        say_json([asdict(finding) for finding in findings])
     else:
-        console.print(f"\n{summary(findings)}", highlight=False)
+        say()
+        say(summary(findings))
     raise typer.Exit(1 if any(finding.state == "problem" for finding in findings) else 0)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console()
-
-
-def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column, header in enumerate(headers):
-        numbers = all(row[column][:1].isdigit() and "-" not in row[column] for row in rows)
-        table.add_column(header, justify="right" if numbers else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _of_numbers(rows: list[list[str]]) -> list[int]:
+    """The columns that hold numbers."""
+    cells = [[cell[:1].isdigit() and "-" not in cell for cell in row] for row in rows]
+    return [column for column, found in enumerate(zip(*cells, strict=True)) if all(found)]
 
 
 def _given(context: typer.Context) -> set[str]:
@@ -462,39 +448,40 @@ def _given(context: typer.Context) -> set[str]:
     return {name for name, source in sources.items() if source and source.name != "DEFAULT"}
 
 
-def _progress(console: Console, scenario: str) -> Progress:
+def _progress(scenario: str) -> Progress:
     from automl_cl.progress import Progress
+    from automl_cl.terminal import Screen
     from trainables.scenario import load_scenario
 
-    return Progress(console, load_scenario(scenario))
+    return Progress(Screen(), load_scenario(scenario))
 
 
-def _report(console: Console, result: SearchResult) -> None:
+def _report(result: SearchResult) -> None:
     """Prints the leaderboard, the verdict and where the results are."""
     from automl_cl.progress import arms_table, front_table
     from automl_cl.verdict import words
 
-    console.print("")
-    console.print(arms_table(result.table, result.scenario))
-    console.print("")
-    console.print(front_table(result.table, result.scenario, result.objectives))
+    say()
+    say_block(arms_table(result.table, result.scenario))
+    say()
+    say_block(front_table(result.table, result.scenario, result.objectives))
     folder = result.folder
-    console.print(f"\nreport: {folder.shown(folder.report)}", highlight=False, soft_wrap=True)
-    console.print("")
+    say()
+    say(f"report: {folder.shown(folder.report)}")
+    say()
     if result.verdict is None:
         why = "" if result.lacking is None else f" ({result.lacking})"
-        _fail(
+        fail(
             f"stopped before the verdict{why}; go on with: automl-cl resume "
             f"{folder}{result.trust}",
             130,
         )
     for line in words(result.verdict):
-        console.print(line, highlight=False, soft_wrap=True)
+        say(line)
     tuned = folder.shown(folder.tuned)
-    console.print(f"\ntuned config: {tuned}", highlight=False, soft_wrap=True)
-    console.print(
-        f"use it with:  automl-cl train {tuned}{result.trust}", highlight=False, soft_wrap=True
-    )
+    say()
+    say(f"tuned config: {tuned}")
+    say(f"use it with:  automl-cl train {tuned}{result.trust}")
 
 
 @contextmanager
@@ -502,12 +489,7 @@ def _when_interrupted(message: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _fail(message, 130)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print(message, file=sys.stderr)
-    raise SystemExit(code)
+        fail(message, 130)
 
 
 def main() -> None:
@@ -517,17 +499,29 @@ def main() -> None:
         from search_spaces.errors import InputError
 
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except Misuse as error:
+        misused(error)
+    except (typer.Abort, KeyboardInterrupt):
+        fail("stopped", 130)
     except (InputError, ClusterError) as error:
-        _fail(f"Error: {error}", 2)
+        fail(f"Error: {error}", 2)
     except OSError as error:
         if error.filename is None:
-            raise
-        _fail(f"Error: {error.filename}: {error.strerror}.", 2)
+            _fault(error)
+        fail(f"Error: {error.filename}: {error.strerror}.", 2)
     except RuntimeError as error:
         # Known by now; imported above it would make every `--help` wait for torch.
         from automl_cl.stages import VerdictImpossible
 
         if not isinstance(error, VerdictImpossible):
-            raise
-        _fail(f"Error: {error}.", 1)
+            _fault(error)
+        fail(f"Error: {error}.", 1)
+    except Exception as error:
+        _fault(error)
+
+
+def _fault(error: Exception) -> NoReturn:
+    """Ends with the traceback of what is our own fault."""
+    say_traceback(error)
+    sys.exit(1)

@@ -19,7 +19,7 @@ from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.fork import Fork
 from automl_cl.history.warm_start import WarmStart, warm_start
 from automl_cl.history.writing import add_to_history, history_folder, require_history_folder
-from automl_cl.interruption import Interruption, end_at_once, say_on_stderr
+from automl_cl.interruption import Interruption, end_at_once
 from automl_cl.journal import Event, Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
@@ -29,6 +29,7 @@ from automl_cl.session import Session
 from automl_cl.spec import SearchSpec, spec_of
 from automl_cl.stages import shortfall
 from automl_cl.tensorboard_log import Board
+from automl_cl.terminal import say, say_error
 from automl_cl.trials import TrialTable, replayed
 from automl_cl.trials_file import write_trials
 from automl_cl.trust import code_of_run, trust_flag
@@ -128,8 +129,8 @@ def start(
     watch: Watch | None = None,
     verbose: bool = False,
     verdict_now: bool = False,
-    announce: Callable[[str], None] = say_on_stderr,
-    say: Callable[[str], None] = print,
+    announce: Callable[[str], None] = say_error,
+    say: Callable[[str], None] = say,
     fork: Fork | None = None,
 ) -> SearchResult:
     """Runs a search from its beginning.
@@ -191,7 +192,7 @@ def resume(
     watch: Watch | None = None,
     verbose: bool = False,
     verdict_now: bool = False,
-    announce: Callable[[str], None] = say_on_stderr,
+    announce: Callable[[str], None] = say_error,
     total_compute: float | None = None,
     time_limit: float | None = None,
     trust_code: bool = False,
@@ -264,13 +265,13 @@ def _with_whole_paths(spec: SearchSpec) -> SearchSpec:
 def _advice(prepared: Prepared) -> WarmStart | None:
     """What the history that the spec names advises to try."""
     folder = prepared.spec.warm_start
-    return None if folder is None else warm_start(place(folder), prepared, say_on_stderr)
+    return None if folder is None else warm_start(place(folder), prepared, say_error)
 
 
 def _note(warm: WarmStart | None, journal: Journal) -> None:
     if warm is not None:
         journal.append("warm_start", **warm.event())
-        say_on_stderr(warm.words)
+        say_error(warm.words)
 
 
 def versions() -> dict[str, str]:

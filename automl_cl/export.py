@@ -12,6 +12,7 @@ from automl_cl.preparation import located
 from automl_cl.run_folder import RunFolder, write_whole
 from automl_cl.spec import spec_of
 from automl_cl.stages import verdict_trials
+from automl_cl.terminal import say
 from automl_cl.trials import TrialTable, replayed
 from automl_cl.tuned import Tuned
 from search_spaces import InputError
@@ -103,7 +104,7 @@ def train_tuned(
     device: str,
     output: Path | None,
     options: Mapping[str, Any] | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = say,
     trust_code: bool = False,
 ) -> tuple[Path, dict[str, float]]:
     """Trains a tuned config and writes its weights, metrics and config to a new folder.
@@ -143,7 +144,7 @@ def pretrain_backbone(
     device: str,
     sizes: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = say,
 ) -> Backbone:
     """Trains a model's backbone on data and writes it to a file.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,16 +13,12 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
+from automl_cl.terminal import say_error, say_last_words
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STATUS = 130
 TOGETHER = 0.2
 """Seconds within which signals count as one: `timeout` and other launchers send it twice."""
-SHOW_CURSOR = b"\x1b[?25h"
-
-
-def say_on_stderr(text: str) -> None:
-    """Prints a line to standard error."""
-    print(text, file=sys.stderr, flush=True)
 
 
 class Interruption:
@@ -41,7 +36,7 @@ class Interruption:
         requested: whether a signal has come.
     """
 
-    def __init__(self, announce: Callable[[str], None] = say_on_stderr) -> None:
+    def __init__(self, announce: Callable[[str], None] = say_error) -> None:
         self.announce = announce
         self.requested = False
         self._respond: Callable[[], None] = _raise
@@ -139,9 +134,7 @@ def end_at_once(words: str, status: int) -> NoReturn:
         words: why, for standard error.
         status: the process's exit code.
     """
-    if sys.stdout.isatty():  # a live view hides it
-        os.write(1, SHOW_CURSOR)
-    os.write(2, f"\n{words}\n".encode())
+    say_last_words(words)
     for process in descendants(os.getpid()):  # some of Ray's would run on for seconds
         with suppress(OSError):
             os.kill(process, signal.SIGKILL)

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from automl_cl import __version__
+from automl_cl.terminal import say
 
 TUNING = "Search"
 RUNNING = "Where it runs"
@@ -409,7 +410,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own m
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"automl-cl {__version__}")
+        say(f"automl-cl {__version__}")
         raise typer.Exit
 
 

@@ -10,17 +10,18 @@ from collections import deque
 from collections.abc import Sequence
 from time import strftime
 from types import TracebackType
-
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from automl_cl.journal import Event
 from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
 from automl_cl.stages import missing, stands, verdict_repeats
 from automl_cl.tally import ArmTally, Tally
+from automl_cl.terminal import Screen, joined, line, stacked
 from automl_cl.trials import CONFIRM, CRASHED, SEARCH, VERDICT, Trial, TrialTable
 from trainables.scenario import Scenario
+
+if TYPE_CHECKING:
+    from automl_cl.terminal import Group, Text
 
 STAGE_NAMES = {SEARCH: "searching", CONFIRM: "confirming", VERDICT: "training for the verdict"}
 OPENING = "opening the sealed test"
@@ -39,12 +40,12 @@ class Progress:
     """Shows stage, time left, the best so far, each arm's counts and what happened last.
 
     Args:
-        console: where to.
+        screen: where to.
         scenario: names metric and mode.
     """
 
-    def __init__(self, console: Console, scenario: Scenario) -> None:
-        self.console, self.scenario = console, scenario
+    def __init__(self, screen: Screen, scenario: Scenario) -> None:
+        self.where, self.scenario = screen, scenario
         self.started = time.monotonic()
         self.table: TrialTable | None = None
         self.tally: Tally | None = None
@@ -53,12 +54,9 @@ class Progress:
         self._last_line = 0.0
         self._notice = ""
         self._events: deque[str] = deque(maxlen=KEPT_EVENTS)
-        self._renews = console.is_terminal and not console.is_dumb_terminal
-        self._live = Live(console=console, get_renderable=self.screen, refresh_per_second=2)
 
     def __enter__(self) -> Progress:
-        if self._renews:
-            self._live.start()
+        self.where.start(self.screen)
         return self
 
     def __exit__(
@@ -67,8 +65,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._renews:
-            self._live.stop()
+        self.where.stop()
 
     def watch(self, table: TrialTable, scenario: Scenario | None = None) -> Progress:
         """Begins to show a table; the returned object is called with each event.
@@ -85,8 +82,8 @@ class Progress:
     def announce(self, text: str) -> None:
         """Says something that is no event."""
         self._notice = text
-        if not self._renews:
-            self._print(text)
+        if not self.where.renews:
+            self.where.say(text)
 
     def __call__(self, event: Event) -> None:
         """Takes in an event; prints a line now and then where there is no terminal."""
@@ -99,12 +96,9 @@ class Progress:
         if said is not None:
             self._events.append(f"{strftime('%H:%M:%S')}  {said}")
         changed, self._stage = stage != self._stage, stage
-        if not self._renews and (changed or event["event"] == "close" or self._line_is_due()):
+        if not self.where.renews and (changed or event["event"] == "close" or self._line_is_due()):
             self._last_line = time.monotonic()
-            self._print(self._summary())
-
-    def _print(self, line: str) -> None:
-        self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+            self.where.say(self._summary())
 
     def _line_is_due(self) -> bool:
         """A line each 5 s at first, each minute after the first hour: a log stays readable."""
@@ -208,22 +202,22 @@ class Progress:
         """What a terminal shows, never higher than the terminal."""
         if self.table is None or self.tally is None:
             words = f"starting … {duration(time.monotonic() - self.started)}"
-            return Text(f"{words}\n{self._notice}" if self._notice else words)
+            return joined([line(each) for each in (words, self._notice) if each])
         running, compute = self.tally.running, f"{self.tally.compute:,.0f}"
         shown = [
-            _line(f"{self._headline()} · {running} running · compute {compute} epochs"),
-            _line(self._time()),
-            _line(self._best()),
+            line(f"{self._headline()} · {running} running · compute {compute} epochs"),
+            line(self._time()),
+            line(self._best()),
         ]
-        room = max(FEWEST_ARMS, self.console.height - LINES_BESIDES)
+        room = max(FEWEST_ARMS, self.where.height - LINES_BESIDES)
         newest = list(self._events)[::-1][: max(0, room - FEWEST_ARMS - 2)]
         arms = self.tally.ranked()
         fitting = max(FEWEST_ARMS, room - len(newest) - bool(self._notice))
-        shown += [*_arms(arms, self.scenario, fitting, self.console.width), Text()]
-        shown += [_line(words) for words in newest[::-1]]
+        shown += [*_arms(arms, self.scenario, fitting, self.where.width), line("")]
+        shown += [line(words) for words in newest[::-1]]
         if self._notice:
-            shown.append(_line(self._notice, "bold"))
-        return Group(*shown)
+            shown.append(line(self._notice, "bold"))
+        return stacked(shown)
 
 
 class Pace:
@@ -267,7 +261,7 @@ def duration(seconds: float) -> str:
 def arms_table(table: TrialTable, scenario: Scenario) -> Text:
     """One row an arm: trials, compute, and the best value by search and by confirmation."""
     arms = Tally(table, scenario).ranked()
-    return Text("\n").join([*_arms(arms, scenario, len(arms)), Text("* the baseline", "italic")])
+    return joined([*_arms(arms, scenario, len(arms)), line("* the baseline", "italic")])
 
 
 def front_table(table: TrialTable, scenario: Scenario, names: Sequence[str]) -> Text:
@@ -276,7 +270,7 @@ def front_table(table: TrialTable, scenario: Scenario, names: Sequence[str]) -> 
     front = pareto_front(table.of_stage(SEARCH), scenario.mode, chosen)
     about = ", ".join([scenario.metric, *(each.name for each in chosen)]).replace("_", " ")
     words = f"{len(front)} trials are" if len(front) != 1 else "1 trial is"
-    headline = _line(f"{words} on the Pareto front of {about}")
+    headline = line(f"{words} on the Pareto front of {about}")
     if not names or not front:
         return headline
     rows = [["algorithm", "trial", scenario.metric, *(each.name for each in chosen)]]
@@ -286,8 +280,8 @@ def front_table(table: TrialTable, scenario: Scenario, names: Sequence[str]) -> 
         rows.append([trial.arm, f"{trial.number}", value, *readings])
     lines = [headline, *_aligned(rows, WIDEST)]
     if len(front) > FRONT_ROWS:
-        lines.append(_line(f"… and {len(front) - FRONT_ROWS} more", "dim"))
-    return Text("\n").join(lines)
+        lines.append(line(f"… and {len(front) - FRONT_ROWS} more", "dim"))
+    return joined(lines)
 
 
 def _arms(
@@ -316,7 +310,7 @@ def _arms(
     lines = _aligned(rows, width)
     if len(kept) < len(arms):
         others = sum(mine.trials for mine in arms) - sum(mine.trials for mine in kept)
-        lines.append(_line(f"… and {len(arms) - len(kept)} more with {others} trials", "dim"))
+        lines.append(line(f"… and {len(arms) - len(kept)} more with {others} trials", "dim"))
     return lines
 
 
@@ -336,7 +330,7 @@ def _aligned(rows: list[list[str]], width: int) -> list[Text]:
         for row in table
     ]
     headers = len(table) - len(rows) + 1
-    return [_line(line, "bold" if i < headers else "") for i, line in enumerate(lines)]
+    return [line(words, "bold" if i < headers else "") for i, words in enumerate(lines)]
 
 
 def _fitting(arms: list[ArmTally], baseline: str, rows: int) -> list[ArmTally]:
@@ -354,8 +348,3 @@ def _ending(trial: Trial) -> str:
     if trial.status == "done" and trial.value is not None:
         return f"{words}: {trial.value:.4f}"
     return f"{words}: {trial.reason}" if trial.reason else words
-
-
-def _line(words: str, style: str = "") -> Text:
-    """One line, cut off where the screen ends."""
-    return Text(words, style=style, no_wrap=True, overflow="ellipsis")

@@ -34,6 +34,7 @@ from automl_cl.run_folder import RunFolder
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
 from automl_cl.tensorboard_log import Board
+from automl_cl.terminal import Screen
 from automl_cl.trials import SEARCH
 from benchmarks.measure import Measured, run
 from cluster import concurrency, connect
@@ -92,7 +93,7 @@ def session_of(prepared: Prepared, board: bool) -> Any:
         journal = stack.enter_context(Journal.create(folder.journal))
         journal.append("search", spec=prepared.spec.to_dict())
         session = Session(prepared.spec, folder, journal, prepared.scenario, prepared.space)
-        view = Progress(Console(file=io.StringIO()), prepared.scenario)
+        view = Progress(Screen(Console(file=io.StringIO())), prepared.scenario)
         session.observers.append(view.watch(session.table, prepared.scenario))
         if board:
             session.observers.append(Board(folder.tensorboard, session.table).observe)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from search_spaces.secrets import without_secrets
+
 
 class InputError(ValueError):
     """A mistake in a flag, a file, a config or the data.
 
     The message is one line that names the culprit, what was given and what is allowed; the command
-    line prints it without a traceback and exits with code 2.
+    line prints it without a traceback and exits with code 2. Secrets in URIs are masked.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> InputError:

@@ -20,9 +20,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, TypeVar, final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from search_spaces import InputError
+from search_spaces.secrets import without_secrets
 
 T = TypeVar("T")
 
@@ -31,7 +32,6 @@ PATIENCE = 30.0
 POLL_SECONDS = 2.0
 SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_SECRET = re.compile("key|secret|token|password|credential|sig", re.IGNORECASE)
 # What no second try mends, by words of AWS and of Google.
 _FINAL = re.compile("NO_SUCH_BUCKET|ACCESS_DENIED|INVALID_|SIGNATURE_|PermissionDenied|HTTP 40")
 _WORDS = {
@@ -179,18 +179,18 @@ def place(given: str | Path | RemotePath, where: str = "") -> Place:
     text, said = str(given), f"{where}: " if where else ""
     if not is_uri(text):
         return Path(text)
-    try:
-        parts = urlsplit(text, allow_fragments=False)
-    except ValueError as error:
-        raise InputError(f"{said}this is no URI: {error}.") from error
-    scheme, (user, _, host) = parts.scheme, parts.netloc.rpartition("@")
-    container = scheme in ("abfs", "abfss") and ":" not in user
-    if (user and not container) or any(_SECRET.search(key) for key, _ in parse_qsl(parts.query)):
+    safe = without_secrets(text)
+    if safe != text:
         raise InputError(
-            f"{said}got {scheme}://…@{host}{parts.path}, but a URI is written down in journals "
-            "and logs, so it may hold no credentials: give them in the environment, such as "
+            f"{said}got {safe}, but a URI is written down in journals and logs, so it may hold no "
+            "credentials, in its options neither: give them in the environment, such as "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
+    try:
+        parts = urlsplit(text, allow_fragments=False)
+    except ValueError:  # its words repeat the text, with what it may hold
+        raise InputError(f"{said}this is no URI: '{safe}'.") from None
+    scheme, host = parts.scheme, parts.netloc.rpartition("@")[2]
     if scheme == "file":
         return Path(parts.path)
     if scheme not in SCHEMES:

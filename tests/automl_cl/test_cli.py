@@ -212,5 +212,38 @@ def test_a_bug_keeps_its_traceback(
         raise error
 
     monkeypatch.setattr(export, "train_tuned", fail)
-    with pytest.raises(type(error), match="a bug"):
-        command("train", "tuned.yaml")
+    outcome = command("train", "tuned.yaml")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Traceback") and type(error).__name__ in outcome.err
+    assert "a bug" in outcome.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_given_twice_is_refused(command: Command, name: str) -> None:
+    group: Any = typer.main.get_command(app)
+    single = [
+        each
+        for each in group.commands[name].params
+        if each.param_type_name == "option" and not each.multiple
+    ]
+    if name in ("search", "resume", "train"):
+        assert len(single) > 5
+    for each in single:
+        value = [] if each.is_flag else ["1"]
+        for flag in {each.opts[0], each.opts[-1], *each.secondary_opts[:1]}:
+            outcome = command(name, each.opts[0], *value, flag, *value)
+            assert outcome.code == 2, outcome
+            assert len(outcome.err.splitlines()) == 1
+            assert each.opts[0] in outcome.err and "given 2 times" in outcome.err
+
+
+def test_an_option_of_the_search_given_twice_to_submit_is_refused(command: Command) -> None:
+    asked = ["submit", "search.yaml", "--address", "http://127.0.0.1:1"]
+    for twice in (["--seed", "1", "--seed=2"], ["--from", "other.yaml"]):
+        outcome = command(*asked, *twice)
+        assert outcome.code == 2 and "given 2 times" in outcome.err, outcome
+
+
+def test_a_list_may_go_on(command: Command) -> None:
+    asked = ["search", "curriculum", "--data", "digits", "--set", "a=1", "--set", "b=2"]
+    assert "given 2 times" not in command(*asked).err

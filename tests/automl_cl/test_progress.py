@@ -16,6 +16,7 @@ from automl_cl import progress
 from automl_cl.journal import Event, read_events
 from automl_cl.progress import Progress, arms_table, front_table
 from automl_cl.tally import Tally
+from automl_cl.terminal import Screen
 from automl_cl.trials import Trial, TrialTable
 from search_spaces import options
 from trainables.scenario import load_scenario
@@ -50,7 +51,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def shown(events: Sequence[Event], clock: Clock, seconds: float) -> list[str]:
     """The lines that a progress view prints of these events, so many seconds apart."""
     out = io.StringIO()
-    with Progress(Console(file=out, width=80), SCENARIO) as view:
+    with Progress(Screen(Console(file=out, width=80)), SCENARIO) as view:
         table = TrialTable()
         table.apply(events[0])
         view.watch(table)
@@ -143,7 +144,7 @@ def test_nothing_is_said_of_time_when_too_little_is_known(
 def test_a_terminal_gets_a_table_that_renews_itself(events: list[Event]) -> None:
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True)
-    with Progress(console, SCENARIO) as view:
+    with Progress(Screen(console), SCENARIO) as view:
         table = TrialTable()
         watch = view.watch(table)
         for event in events:
@@ -220,7 +221,7 @@ def many(arms: int, trials: int, view: Progress) -> TrialTable:
 def test_the_view_fits_its_screen_however_many_arms_there_are(width: int, height: int) -> None:
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, force_terminal=True)
-    view = Progress(console, SCENARIO)
+    view = Progress(Screen(console), SCENARIO)
     many(20, 2000, view)
     view.announce("stopping; Ctrl-C again ends at once")
     plain = Console(file=(text := io.StringIO()), width=width, height=height)
@@ -239,7 +240,7 @@ def test_the_view_fits_its_screen_however_many_arms_there_are(width: int, height
 def test_what_it_costs_to_renew_does_not_grow_with_the_trials() -> None:
     def seconds(trials: int) -> float:
         console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
-        view = Progress(console, SCENARIO)
+        view = Progress(Screen(console), SCENARIO)
         many(15, trials, view)
         begun = time.perf_counter()
         for _ in range(20):
@@ -254,7 +255,7 @@ def test_what_it_costs_to_renew_does_not_grow_with_the_trials() -> None:
 
 def test_without_a_terminal_the_lines_of_a_long_search_are_few(clock: Clock) -> None:
     out = io.StringIO()
-    view = Progress(Console(file=out, width=80), SCENARIO)
+    view = Progress(Screen(Console(file=out, width=80)), SCENARIO)
     monotonic, clock.monotonic = clock.monotonic, lambda: passing(clock)  # type: ignore[method-assign]
 
     def passing(clock: Clock) -> float:
@@ -295,7 +296,7 @@ def test_the_tally_of_events_is_that_of_the_table(events: list[Event], mode: str
 
 def test_the_end_of_a_search_by_the_user_is_told(clock: Clock) -> None:
     out = io.StringIO()
-    view = Progress(Console(file=out, width=80), SCENARIO)
+    view = Progress(Screen(Console(file=out, width=80)), SCENARIO)
     table = many(3, 40, view)
     event = {"event": "close", "time": 2.0, "budget": 40, "asked": 100}
     table.apply(event)

@@ -137,7 +137,7 @@ def test_flags_become_the_spec(
 ) -> None:
     given: list[SearchSpec] = []
     monkeypatch.setattr(driver, "start", lambda made, *rest: given.append(made))
-    monkeypatch.setattr("automl_cl.cli._report", lambda console, result: None)
+    monkeypatch.setattr("automl_cl.cli._report", lambda result: None)
     words = "search curriculum --data digits --noise asymmetric:0.4 --noise-map 2=7,3=8"
     more = "--imbalance step:10 --clean 0.1 --clean-validation"
     assert command(*words.split(), *more.split()).code == 0

@@ -154,7 +154,7 @@ def test_the_command_makes_the_same_search(
 ) -> None:
     given: list[SearchSpec] = []
     monkeypatch.setattr(driver, "start", lambda made, *rest: given.append(made))
-    monkeypatch.setattr("automl_cl.cli._report", lambda console, result: None)
+    monkeypatch.setattr("automl_cl.cli._report", lambda result: None)
     (tmp_path / "space.yaml").write_text(space_file(spec))
     program, *words = shlex.split(commands(spec, [{"event": "search"}])[0])
     assert program == "automl-cl"
