@@ -150,7 +150,7 @@ def test_a_terminal_gets_a_table_that_renews_itself(events: list[Event]) -> None
         for event in events:
             table.apply(event)
             watch(event)
-    assert "opening the sealed test: 6 models" in out.getvalue()
+    assert "opening the sealed test: 9 models" in out.getvalue()
     assert "anti_curriculum" in out.getvalue()
 
 
