@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from search_spaces.secrets import without_secrets
 
+_MOST_LISTED = 100
+
 
 class InputError(ValueError):
     """A mistake in a flag, a file, a config or the data.
@@ -20,8 +22,11 @@ class InputError(ValueError):
 
 
 def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> InputError:
-    """The error for a name that does not exist, with the nearest match and all that do."""
+    """The error for a name that does not exist, with the nearest match and all, or many, that do."""
     names = sorted(allowed)
     close = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.4)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    return InputError(f"unknown {kind} '{given}'.{hint} Allowed: {', '.join(names) or 'none'}.")
+    listed = ", ".join(names[:_MOST_LISTED]) or "none"
+    if len(names) > _MOST_LISTED:
+        listed += f", … ({len(names)} in all)"
+    return InputError(f"unknown {kind} '{given}'.{hint} Allowed: {listed}.")

@@ -19,9 +19,11 @@ from trainables.data._inputs import canonical_inputs, filled
 from trainables.data._labels import encode_labels
 from trainables.data._loading import OpeningLog, fingerprint_of
 from trainables.data._registry import find_source
+from trainables.data._repeats import refuse_constant
 from trainables.data._source import PublishedClassSplit, RawData
 from trainables.data._spec import DataSpec
 from trainables.data._standardize import Standardization
+from trainables.data._unlabelled import set_apart
 
 DEFAULT = "default"
 _SINGLE = "classes"
@@ -210,10 +212,11 @@ def hashes_of_classes(spec: DataSpec, wanted: ClassSplit, sealed: bool) -> NDArr
 def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) -> _Parts:
     spec.refuse_changes("data split by class takes none")
     source = find_source(spec.source, spec.options, others)
-    raw = source.load()
+    raw = set_apart(source.load(), wanted=False)
     labels, names = encode_labels(raw.examples, raw.class_names, raw.classes)
     extras = extras_of(raw.examples, raw.class_names, names)
     known = _Classes(canonical_inputs(raw.examples, raw.missing_as_mean), labels, names, extras)
+    refuse_constant(known.inputs, raw.examples.inputs_name)
     new = _new_classes(raw, known)
     rng = np.random.default_rng(spec.seed)
     way = _way(raw, known, new, wanted.name, source.name)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
-from trainables.data._images import Item
+from trainables.data._pixels import Item
 from trainables.data._labels import refuse_missing
 
 
@@ -31,6 +31,22 @@ def labels_of(column: Any, name: str) -> NDArray[Any]:
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_floating(kind):
         return column.to_numpy()
     raise InputError(f"{name}: labels must be whole numbers or strings, got type {kind}.")
+
+
+def labels_or_gaps(column: Any, name: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Labels [n], and which of them are missing, if some are; what stands for those means nothing.
+
+    Raises:
+        InputError: all are missing, or they are neither whole numbers nor strings.
+    """
+    missing = _is_null(column)
+    if not missing.any():
+        return labels_of(column, name), None
+    known = labels_of(column.drop_null(), name)
+    if not len(known):
+        refuse_missing(missing, name)
+    places = np.maximum(np.cumsum(~missing) - 1, 0)  # a label that is there stands for each
+    return known[places], missing
 
 
 def numbers(column: Any, name: str) -> NDArray[np.float64]:

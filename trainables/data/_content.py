@@ -26,26 +26,54 @@ def content_hashes(inputs: NDArray[Any]) -> NDArray[np.uint64]:
     Returns:
         The numbers without repetition, ascending.
     """
+    hashes, telling = example_hashes(inputs)
+    return np.unique(hashes[telling])
+
+
+def exact_hashes(inputs: NDArray[Any]) -> NDArray[np.uint64]:
+    """A 64-bit number for each of the vectors [n, features], another one for other values."""
+    weights = _mixed(np.arange(1, inputs.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
+    hashes = np.empty(len(inputs), dtype=np.uint64)
+    for start in range(0, len(inputs), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        values = np.ascontiguousarray(inputs[rows], dtype=np.float64) + 0.0  # -0 and 0 are one
+        hashes[rows] = (_mixed(values.view(np.uint64)) * weights).sum(axis=1, dtype=np.uint64)
+    return hashes
+
+
+def example_hashes(inputs: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """The number of each example, as in `content_hashes`, and which of them say something.
+
+    Args:
+        inputs: [n, features] or [n, channels, height, width].
+
+    Returns:
+        The numbers and the marks, [n] both.
+    """
     weights = _mixed(np.arange(1, inputs[0].size + 1, dtype=np.uint64)) | np.uint64(1)
-    found = [
-        _hashes(inputs[start : start + _ROWS_AT_ONCE], weights)
-        for start in range(0, len(inputs), _ROWS_AT_ONCE)
-    ]
-    return np.unique(np.concatenate(found))
+    hashes = np.empty(len(inputs), dtype=np.uint64)
+    telling = np.empty(len(inputs), dtype=np.bool_)
+    for start in range(0, len(inputs), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        hashes[rows], telling[rows] = _hashes(inputs[rows], weights)
+    return hashes, telling
 
 
-def _hashes(inputs: NDArray[Any], weights: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _hashes(
+    inputs: NDArray[Any], weights: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     flat = inputs.reshape(len(inputs), -1).astype(np.float32)
     if flat.shape[1] < _FEWEST_VALUES:
         whole = (flat + 0.0).view(np.uint32).astype(np.uint64)  # -0 and 0 are one value
-        return _mixed((whole * weights).sum(axis=1, dtype=np.uint64))
+        hashes = _mixed((whole * weights).sum(axis=1, dtype=np.uint64))
+        return hashes, np.ones(len(flat), dtype=np.bool_)
     telling = flat.min(axis=1) < flat.max(axis=1)
     channels = inputs.shape[1] if inputs.ndim == 4 else 1
-    values = flat[telling].reshape(int(telling.sum()), channels, -1).astype(np.float64)
+    values = flat.reshape(len(flat), channels, -1).astype(np.float64)
     low, high = values.min(axis=2, keepdims=True), values.max(axis=2, keepdims=True)
     values = (values - low) / np.where(high > low, high - low, 1.0)
     cells = np.floor(values * _CELLS + 0.5).astype(np.uint64).reshape(len(values), -1)
-    return _mixed((cells * weights).sum(axis=1, dtype=np.uint64))
+    return _mixed((cells * weights).sum(axis=1, dtype=np.uint64)), telling
 
 
 def _mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -1,13 +1,12 @@
-"""Encoded images: decoded, made one size and one colour mode."""
+"""Encoded images: decoded, made one size, one colour mode and one scale."""
 
 from __future__ import annotations
 
-import io
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,18 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
 from trainables.data._options import names, one_of, option
+from trainables.data._pixels import (
+    GREY,
+    LARGEST_OF_8_BITS,
+    Head,
+    Item,
+    as_wanted,
+    deep_pixels,
+    head_of,
+    shallow_pixels,
+)
 
 _MOST_VALUES = 2**31
-_GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I")
-
-Item = tuple[str, Path | bytes]
-"""An image's name for messages, and its file or its bytes."""
 
 
 def _size(flag: str, given: Any) -> tuple[int, ...]:
@@ -35,6 +40,16 @@ def _size(flag: str, given: Any) -> tuple[int, ...]:
     return height, width
 
 
+def _white(flag: str, given: Any) -> float:
+    try:
+        number = float(given)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(given, bool) or not 0 < number < math.inf:
+        raise InputError(f"{flag}: got {given!r}, expected a number above 0, such as 65535.")
+    return int(number) if number.is_integer() else number
+
+
 @dataclass(frozen=True)
 class ImageOptions:
     """How images are read."""
@@ -46,6 +61,15 @@ class ImageOptions:
         "auto",
         one_of("auto", "grey", "rgb"),
         "`grey` or `rgb`; `auto` is grey where all images are",
+    )
+    background: str = option(
+        "white", one_of("white", "black"), "what lies behind the transparent parts of images"
+    )
+    white: float = option(
+        0,
+        _white,
+        "the number that is white where images have more than 8 bits, for the scale of those "
+        "that have 8; found if not given",
     )
 
 
@@ -61,7 +85,8 @@ class Pictures:
     """Images as arrays.
 
     Attributes:
-        parts: uint8 [n, channels, height, width] for each part that was asked for.
+        parts: [n, channels, height, width] for each part that was asked for: uint8, or another
+            type of numbers if some image has more than 8 bits.
         chosen: the options with which the same arrays come out again.
         notes: what was made of them.
     """
@@ -71,17 +96,28 @@ class Pictures:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """One scale for the numbers of all images: the number that is white, and their type."""
+
+    white: float
+    type: Any
+
+
 def read_images(parts: Sequence[Sequence[Item]], where: str, options: ImageOptions) -> Pictures:
-    """Reads images; all of them get the same size and colour mode.
+    """Reads images; all of them get the same size, colour mode and scale.
+
+    Images of more than 8 bits keep their numbers as they are. Where others stand beside them, the
+    white of those, 255, becomes the white of all.
 
     Raises:
         InputError: one is damaged, sizes differ and none was chosen, or they are too many.
     """
     items = [item for part in parts for item in part]
-    heads = [_head(*item) for item in items]
+    heads = [head_of(item) for item in items]
     notes: list[str] = []
-    size = _one_size(items, [head[0] for head in heads], where, options, notes)
-    color = _one_color([head[1] for head in heads], options, notes)
+    size = _one_size(items, [head.size for head in heads], where, options, notes)
+    color = _one_color([head.mode for head in heads], options, notes)
     values = len(items) * size[0] * size[1] * (1 if color == "grey" else 3)
     if values > _MOST_VALUES:
         raise InputError(
@@ -89,34 +125,100 @@ def read_images(parts: Sequence[Sequence[Item]], where: str, options: ImageOptio
             f"GiB, more than the {4 * _MOST_VALUES / 2**30:.0f} that are loaded at once; a "
             "smaller --image-size fits."
         )
-    arrays = [_stacked(part, size, color) for part in parts]
-    return Pictures(arrays, {"image_size": list(size), "color": color}, notes)
+    many = sum(head.one_of_many for head in heads)
+    if many:
+        notes.append(f"images: {many} of {len(items)} files hold several; the first is read")
+    scale = _one_scale(items, heads, options, notes)
+    chosen: dict[str, Any] = {"image_size": list(size), "color": color}
+    if scale is not None:
+        chosen["white"] = scale.white
+    reading, heads_left = _Reading(size, color, options.background, scale), iter(heads)
+    arrays = [reading.stacked([(item, next(heads_left)) for item in part]) for part in parts]
+    if reading.transparent:
+        chosen["background"] = options.background
+        other = "black" if options.background == "white" else "white"
+        notes.append(
+            f"images: {reading.transparent} of {len(items)} have transparent parts, which become "
+            f"{options.background} (--data-option background={other} for the other way)"
+        )
+    return Pictures(arrays, chosen, notes)
 
 
-def _opened(name: str, stored: Path | bytes) -> Any:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+@dataclass
+class _Reading:
+    """How all images are read, and how many were found to be transparent."""
 
-    try:
-        image = Image.open(io.BytesIO(stored) if isinstance(stored, bytes) else stored)
-        # Cameras store how they were held instead of turning the picture.
-        return ImageOps.exif_transpose(image) if image.getexif().get(0x0112, 1) != 1 else image
-    except UnidentifiedImageError as error:
-        raise InputError(f"{name}: cannot be read as an image; mend or remove it.") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _damaged(name, error) from error
+    size: tuple[int, ...]
+    color: str
+    background: str
+    scale: _Scale | None
+    transparent: int = 0
+
+    def stacked(self, images: Sequence[tuple[Item, Head]]) -> NDArray[Any]:
+        """The images of one part, [n, channels, height, width]."""
+        channels = 1 if self.color == "grey" else 3
+        kind = np.uint8 if self.scale is None else self.scale.type
+        result = np.empty((len(images), channels, *self.size), dtype=kind)
+        for row, (item, head) in enumerate(images):
+            values = self._deep(item) if head.deep else self._shallow(item)
+            rounded = values.dtype.kind == "f" and result.dtype.kind != "f"
+            result[row] = np.rint(values) if rounded else values
+        return result
+
+    def _deep(self, item: Item) -> NDArray[Any]:
+        assert self.scale is not None
+        pixels = deep_pixels(item)
+        self.transparent += pixels.opacity is not None
+        behind = self.scale.white if self.background == "white" else 0.0
+        return as_wanted(pixels, self.size, self.color, behind)
+
+    def _shallow(self, item: Item) -> NDArray[Any]:
+        values, see_through = shallow_pixels(item, self.size, self.color, self.background)
+        self.transparent += see_through
+        if self.scale is None or self.scale.white == LARGEST_OF_8_BITS:
+            return values
+        return values * (self.scale.white / LARGEST_OF_8_BITS)
 
 
-def _damaged(name: str, error: Exception) -> InputError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return InputError(f"{name}: cannot be read as an image ({reason}); mend or remove it.")
+def _one_scale(
+    items: Sequence[Item], heads: Sequence[Head], options: ImageOptions, notes: list[str]
+) -> _Scale | None:
+    """The scale of all images; None where all have 8 bits and nothing else was asked for."""
+    deep = [item for item, head in zip(items, heads, strict=True) if head.deep]
+    if not deep:
+        white = options.white
+        return _Scale(white, _type_for(0.0, white, white != int(white))) if white else None
+    low = high = 0.0
+    fractions = False
+    for item in deep:
+        values = deep_pixels(item).values
+        fractions |= values.dtype.kind == "f"
+        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        low = min(low, float(finite.min(initial=0)))
+        high = max(high, float(finite.max(initial=0)))
+    white = options.white or _whitest(high, fractions)
+    said = f"images: {len(deep)} of {len(items)} have more than 8 bits; their values, up to "
+    said += f"{high:.10g}, are kept"
+    if len(deep) < len(items):
+        said += f", and 255 of the others becomes {white:.10g}"
+        said += " (--data-option white= for another number)"
+    notes.append(said)
+    return _Scale(white, _type_for(low, max(high, white), fractions or white != int(white)))
 
 
-def _head(name: str, stored: Path | bytes) -> tuple[tuple[int, int], str]:
-    """Height and width, and the colour mode, without decoding."""
-    with _opened(name, stored) as image:
-        if image.mode == "F":
-            raise InputError(f"{name}: images of floating-point numbers are not read; use .npz.")
-        return (image.height, image.width), image.mode
+def _whitest(high: float, fractions: bool) -> float:
+    """The number that white most likely is: 255, 511 and so on up to 2^n - 1, or 1."""
+    if fractions and high <= 1.0:
+        return 1
+    return max(LARGEST_OF_8_BITS, (1 << math.ceil(high).bit_length()) - 1)
+
+
+def _type_for(low: float, high: float, fractions: bool) -> Any:
+    """The smallest type that holds all numbers as they are."""
+    if fractions:
+        return np.float32
+    kinds = (np.uint8, np.uint16, np.int32, np.int64)
+    return next(k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
 
 
 def _one_size(
@@ -150,7 +252,7 @@ def _one_size(
 def _one_color(modes: Sequence[str], options: ImageOptions, notes: list[str]) -> str:
     if options.color != "auto":
         return options.color
-    grey = sum(mode in _GREY for mode in modes)
+    grey = sum(mode in GREY for mode in modes)
     if grey == len(modes):
         return "grey"
     if grey:
@@ -159,28 +261,3 @@ def _one_color(modes: Sequence[str], options: ImageOptions, notes: list[str]) ->
             "(--data-option color=grey for the other way)"
         )
     return "rgb"
-
-
-def _stacked(items: Sequence[Item], size: tuple[int, ...], color: str) -> NDArray[Any]:
-    channels = 1 if color == "grey" else 3
-    result = np.empty((len(items), channels, *size), dtype=np.uint8)
-    for row, (name, stored) in enumerate(items):
-        result[row] = _decoded(name, stored, size, color)
-    return result
-
-
-def _decoded(name: str, stored: Path | bytes, size: tuple[int, ...], color: str) -> NDArray[Any]:
-    from PIL import Image
-
-    with _opened(name, stored) as image:
-        try:
-            if image.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
-                deep = np.asarray(image).astype(np.int64)
-                image = Image.fromarray(np.clip(deep >> 8, 0, 255).astype(np.uint8))
-            flat = image.convert("L" if color == "grey" else "RGB")
-            if (flat.height, flat.width) != size:
-                flat = flat.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise _damaged(name, error) from error
-    pixels = np.asarray(flat)
-    return pixels[np.newaxis] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)

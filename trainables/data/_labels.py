@@ -94,7 +94,7 @@ def encode_noisy_labels(
         InputError: labels that are missing or no class labels, or classes that no true label has.
     """
     assert raw.noisy_labels is not None
-    noisy = replace(raw, labels=raw.noisy_labels, labels_name=raw.noisy_labels_name)
+    noisy = replace(raw, labels=raw.noisy_labels, labels_name=raw.noisy_labels_name, missing=None)
     # Text names its classes by itself, whatever the true labels are.
     names, codes = _named(noisy, None if noisy.labels.dtype.kind in "SU" else class_names)
     other = [name for name in names if name not in classes]
@@ -125,6 +125,8 @@ def _named(
 
 def _checked(raw: RawExamples) -> NDArray[Any]:
     labels, name = raw.labels, raw.labels_name
+    if raw.missing is not None:
+        refuse_missing(raw.missing, name)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
@@ -161,5 +163,6 @@ def refuse_missing(missing: NDArray[np.bool_], name: str) -> None:
     if missing.any():
         raise InputError(
             f"{name}: {int(missing.sum())} labels are missing, the first in row "
-            f"{int(missing.argmax())} (counted from 0); every example needs a label."
+            f"{int(missing.argmax())} (counted from 0); every example needs a label (in "
+            "semi-supervised searches not those to train on)."
         )

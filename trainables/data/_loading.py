@@ -20,11 +20,14 @@ from trainables.data._labelling import conditions_of, labelled
 from trainables.data._labels import encode_labels, encode_test_labels
 from trainables.data._noise import parse_noise
 from trainables.data._registry import find_source
+from trainables.data._repeats import refuse_constant, told_repeats, told_uniform
 from trainables.data._similar import class_map, in_words
-from trainables.data._source import RawData, Source
+from trainables.data._source import RawData, RawExamples, Source
 from trainables.data._spec import DataSpec
 from trainables.data._split import stratified_split
 from trainables.data._standardize import Standardization
+from trainables.data._unlabelled import NO_CLASS, set_apart
+from trainables.data._unlabelled import told as told_unlabelled
 
 
 class OpeningLog(Protocol):
@@ -48,6 +51,15 @@ class _Part:
     def standardized(self, by: Standardization) -> Examples:
         return Examples(by.apply(self.inputs), self.labels)
 
+    def and_also(self, other: _Part | None) -> _Part:
+        """These examples and then the others, with what is known of both."""
+        if other is None:
+            return self
+        shared = [name for name in self.extras if name in other.extras]
+        extras = {name: np.concatenate([self.extras[name], other.extras[name]]) for name in shared}
+        inputs = np.concatenate([self.inputs, other.inputs])
+        return _Part(inputs, np.concatenate([self.labels, other.labels]), extras)
+
 
 @dataclass(frozen=True, eq=False)
 class _Split:
@@ -56,6 +68,8 @@ class _Split:
     train: _Part
     validation: _Part
     test: _Part
+    unlabelled: _Part | None
+    official: str
     classes: tuple[str, ...]
     name: str
     fingerprint: str
@@ -72,11 +86,11 @@ class _Split:
         return f"{in_words(self.noise_map)} ({self.map_from})"
 
     def standardization(self, wanted: bool) -> Standardization:
-        inputs = self.train.inputs
+        inputs = self.train.and_also(self.unlabelled).inputs
         return Standardization.fit(inputs) if wanted else Standardization.none(inputs)
 
 
-def load_view(spec: DataSpec, standardised: bool = True) -> DataView:
+def load_view(spec: DataSpec, standardised: bool = True, unlabelled: bool = False) -> DataView:
     """Loads, checks and splits the data, and returns all of it but the test.
 
     Without an official test the split is 60/20/20 train/validation/test; with one, the rest is
@@ -85,10 +99,16 @@ def load_view(spec: DataSpec, standardised: bool = True) -> DataView:
     out first where imbalance is asked for; noise is on the labels of what is left of it and on
     those of validation, but for those that are declared clean.
 
+    Args:
+        spec: which data.
+        standardised: whether inputs are standardised.
+        unlabelled: whether examples without a label are wanted; they are training inputs, as the
+            statistics see them. If not, they are left out, and a missing label is a mistake.
+
     Raises:
         InputError: the source or its data is not usable; the message names the culprit.
     """
-    split = _load_split(spec)
+    split = _load_split(spec, unlabelled)
     standardization = split.standardization(standardised)
     parts, noise = (split.train, split.validation), parse_noise(spec.noise)
     labels = labelled(
@@ -100,11 +120,17 @@ def load_view(spec: DataSpec, standardised: bool = True) -> DataView:
         split.rngs,
     )
     train, validation = (part.standardized(standardization) for part in parts)
-    columns = columns_of(split.train.extras)
+    columns = columns_of(split.train.and_also(split.unlabelled).extras)
+    of_train = {name: each[: len(train)] for name, each in columns.items()}
     if labels.clean is not None:
-        columns["clean"] = labels.clean
+        of_train["clean"] = labels.clean
+    others = None
+    if split.unlabelled is not None:
+        of_others = {name: each[len(train) :] for name, each in columns.items()}
+        others = replace(split.unlabelled.standardized(standardization), columns=of_others)
+    repeats, serious = _repeats(split)
     return DataView(
-        train=replace(train, labels=labels.train, columns=columns),
+        train=replace(train, labels=labels.train, columns=of_train),
         validation=replace(validation, labels=labels.validation),
         classes=split.classes,
         name=split.name,
@@ -112,17 +138,26 @@ def load_view(spec: DataSpec, standardised: bool = True) -> DataView:
         mean=standardization.mean,
         scale=standardization.scale,
         options=split.options,
-        notes=split.notes,
-        conditions=conditions_of(
-            spec, labels, split.train.labels, split.whole_train, split.classes, split.told_map
+        notes=(*split.notes, *told_uniform(split.train.inputs), *repeats),
+        conditions=(
+            *conditions_of(
+                spec, labels, split.train.labels, split.whole_train, split.classes, split.told_map
+            ),
+            *serious,
+            *([told_unlabelled(len(others), len(train))] if others else []),
         ),
+        unlabelled=others,
         noise_map=split.noise_map,
         noise_rate=labels.noisy if noise.column else noise.rate,
     )
 
 
 def open_test(
-    spec: DataSpec, log: OpeningLog, fingerprint: str, standardised: bool = True
+    spec: DataSpec,
+    log: OpeningLog,
+    fingerprint: str,
+    standardised: bool = True,
+    unlabelled: bool = False,
 ) -> Examples:
     """Opens the sealed test: the only way to its examples, and noted in `log` first.
 
@@ -131,6 +166,7 @@ def open_test(
         log: notes the opening; if it raises, nothing is returned.
         fingerprint: the view's fingerprint.
         standardised: whether the view is.
+        unlabelled: whether the view was loaded with examples without a label.
 
     Returns:
         The test examples, standardised with the training statistics, their labels without noise.
@@ -138,7 +174,7 @@ def open_test(
     Raises:
         InputError: the data is no longer what the view was made from, or is not usable.
     """
-    split = _load_split(spec)
+    split = _load_split(spec, unlabelled)
     if split.fingerprint != fingerprint:
         raise InputError(
             f"data '{spec.source}' has changed since the search began: its fingerprint was "
@@ -148,44 +184,51 @@ def open_test(
     return split.test.standardized(split.standardization(standardised))
 
 
-def hashes_of(spec: DataSpec, sealed: bool) -> NDArray[np.uint64]:
+def hashes_of(spec: DataSpec, sealed: bool, unlabelled: bool = False) -> NDArray[np.uint64]:
     """Numbers by which the examples can be found in other data, see `content_hashes`.
 
     Args:
         spec: the data.
         sealed: whether those of the sealed test are wanted too; they say nothing about it but
             whether an example that one has is in it.
+        unlabelled: whether examples without a label are part of the data.
 
     Raises:
         InputError: the source or its data is not usable.
     """
-    split = _load_split(spec)
-    parts = [split.train, split.validation, *([split.test] if sealed else [])]
+    split = _load_split(spec, unlabelled)
+    parts = [split.train.and_also(split.unlabelled), split.validation]
+    parts += [split.test] if sealed else []
     return np.unique(np.concatenate([content_hashes(part.inputs) for part in parts]))
 
 
-def _load_split(spec: DataSpec) -> _Split:
+def _load_split(spec: DataSpec, unlabelled: bool = False) -> _Split:
     source = _source(spec)
-    raw = source.load()
+    raw = set_apart(source.load(), unlabelled)
     split_seed, *other_seeds = np.random.SeedSequence(spec.seed).spawn(4)
     noise_rng, imbalance_rng, clean_rng = map(np.random.default_rng, other_seeds)
     inputs = canonical_inputs(raw.examples, raw.missing_as_mean)
+    refuse_constant(inputs, raw.examples.inputs_name)
     labels, classes = encode_labels(raw.examples, raw.class_names, raw.classes)
     examples = _Part(inputs, labels, extras_of(raw.examples, raw.class_names, classes))
     test = _official_test(raw, inputs.shape[1:], classes)
+    others = _unlabelled(raw, inputs.shape[1:])
     shares = (3, 1, 1) if test is None else (4, 1)
     rows = stratified_split(labels, shares, np.random.default_rng(split_seed))
     parts = [*map(examples.take, rows), *([] if test is None else [test])]
     whole_train = len(parts[0].labels)
     parts[0] = _imbalanced(parts[0], spec, classes, imbalance_rng)
     if raw.missing_as_mean:
-        train = parts[0].inputs
+        train = parts[0].and_also(others).inputs
         parts = [replace(each, inputs=filled(each.inputs, train)) for each in parts]
+        others = others and replace(others, inputs=filled(others.inputs, train))
     noise_map, map_from = _noise_map(spec, raw, classes, parts[0])
     return _Split(
         train=parts[0],
         validation=parts[1],
         test=parts[2],
+        unlabelled=others,
+        official="" if raw.official_test is None else raw.official_test.inputs_name,
         classes=classes,
         name=source.name,
         fingerprint=fingerprint_of(raw, spec.seed, _changes(spec, noise_map)),
@@ -201,13 +244,33 @@ def _load_split(spec: DataSpec) -> _Split:
 def _official_test(raw: RawData, shape: tuple[int, ...], classes: tuple[str, ...]) -> _Part | None:
     if raw.official_test is None:
         return None
-    inputs = canonical_inputs(raw.official_test, raw.missing_as_mean)
+    inputs = _alike(raw.official_test, raw.missing_as_mean, shape, "test input")
+    return _Part(inputs, encode_test_labels(raw.official_test, raw.class_names, classes))
+
+
+def _unlabelled(raw: RawData, shape: tuple[int, ...]) -> _Part | None:
+    if raw.unlabelled is None:
+        return None
+    inputs = _alike(raw.unlabelled, raw.missing_as_mean, shape, "unlabelled input")
+    return _Part(inputs, np.full(len(inputs), NO_CLASS), extras_of(raw.unlabelled, None, ()))
+
+
+def _alike(raw: RawExamples, may_miss: bool, shape: tuple[int, ...], what: str) -> NDArray[Any]:
+    """Inputs of the same shape as those of the training part."""
+    inputs = canonical_inputs(raw, may_miss)
     if inputs.shape[1:] != shape:
         raise InputError(
-            f"{raw.official_test.inputs_name}: one test input has shape {list(inputs.shape[1:])}, "
-            f"one training input has {list(shape)}; they must be the same."
+            f"{raw.inputs_name}: one {what} has shape {list(inputs.shape[1:])}, one training "
+            f"input has {list(shape)}; they must be the same."
         )
-    return _Part(inputs, encode_test_labels(raw.official_test, raw.class_names, classes))
+    return inputs
+
+
+def _repeats(split: _Split) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is to be said of examples that are in two parts, and what of it in each result."""
+    others = None if split.unlabelled is None else split.unlabelled.inputs
+    parts = (part.inputs for part in (split.train, split.validation, split.test))
+    return told_repeats(*parts, others, split.official)
 
 
 def _source(spec: DataSpec) -> Source:
@@ -255,9 +318,11 @@ def _changes(spec: DataSpec, noise_map: Mapping[str, str]) -> str:
 def fingerprint_of(raw: RawData, seed: int, changes: str = "noise=none") -> str:
     """16 hex digits that differ for other data, another split or other changes of the labels."""
     digest = hashlib.sha256(f"seed={seed} {changes}".encode())
-    for part in (raw.examples, raw.official_test):
+    for part in (raw.examples, raw.official_test, raw.unlabelled):
         if part is None:
             continue
+        if part is raw.unlabelled:
+            digest.update(b" unlabelled ")
         for array in (part.inputs, part.labels, part.noisy_labels, part.difficulty):
             if array is None:
                 continue

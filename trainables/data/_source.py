@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
 from trainables.data._options import read_options
+from trainables.data._regular_file import require_regular
 
 Options = TypeVar("Options")
 
@@ -31,6 +33,8 @@ class RawExamples:
         difficulty: [n], numbers: how hard the user takes each example to be.
         difficulty_name: where they are, for messages.
         texts: [n], the text that inputs were made of; None where it is missing.
+        missing: bool [n], which labels are missing; None if none is, or if the labels say so
+            themselves, being NaN or empty.
     """
 
     inputs: NDArray[Any]
@@ -43,6 +47,18 @@ class RawExamples:
     difficulty: NDArray[Any] | None = None
     difficulty_name: str = ""
     texts: Sequence[str | None] | None = None
+    missing: NDArray[np.bool_] | None = None
+
+    def take(self, rows: NDArray[np.bool_]) -> RawExamples:
+        """Those of the examples that are marked, [n]."""
+        arrays = {
+            name: None if getattr(self, name) is None else getattr(self, name)[rows]
+            for name in ("inputs", "labels", "noisy_labels", "difficulty", "missing")
+        }
+        texts = self.texts
+        if texts is not None:
+            texts = [text for text, taken in zip(texts, rows, strict=True) if taken]
+        return replace(self, **arrays, texts=texts)
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,7 @@ class RawData:
     Attributes:
         examples: everything, or the official training part where there is an official test.
         official_test: the test examples that the data set's makers set aside.
+        unlabelled: examples of which no label is known; what stands for theirs means nothing.
         class_names: the name of class i, for labels that are numbers from 0.
         class_split: a published division of all classes, the official test's among them; of no use
             by itself where some that it names are missing.
@@ -94,6 +111,7 @@ class RawData:
     notes: tuple[str, ...] = ()
     similar_classes: Mapping[str, str] = field(default_factory=dict)
     missing_as_mean: bool = False
+    unlabelled: RawExamples | None = None
 
     def resolved(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """The options, with the classes that were found if they belong there."""
@@ -177,8 +195,9 @@ class FileSource(Source):
 
     def load(self) -> RawData:
         assert self.path is not None
-        if not self.path.is_file():
+        if self.path.is_dir() or not (self.path.exists() or self.path.is_symlink()):
             raise InputError(f"data file '{self.path}': there is no such file.")
+        require_regular(self.path, f"data file '{self.path}'")
         return self._read(self.path)
 
     @abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from trainables.data._columns import (
     is_numeric,
     is_text,
     labels_of,
+    labels_or_gaps,
     list_value_type,
     one_hot,
     pictures_of,
@@ -66,9 +67,10 @@ def read_tables(
     features = _features(tables[0], where[0], label, reading)
     for table, place in zip(tables[1:], where[1:], strict=True):
         require_names(table.column_names, [label, *features], place)
-    labels = [
+    known, missing = labels_or_gaps(tables[0].column(label), labels_name)
+    labels = [known] + [
         labels_of(table.column(label), labels_name.replace(where[0], place))
-        for table, place in zip(tables, where, strict=True)
+        for table, place in zip(tables[1:], where[1:], strict=True)
     ]
     inputs, columns = _inputs(tables, where, features, reading)
     one = list_value_type(tables[0].column(features[0]).type) is not None
@@ -77,7 +79,7 @@ def read_tables(
         RawExamples(rows, each, place + suffix, labels_name.replace(where[0], place), columns)
         for rows, each, place in zip(inputs, labels, where, strict=True)
     ]
-    parts[0] = with_extras(parts[0], tables[0], where[0], options)
+    parts[0] = replace(with_extras(parts[0], tables[0], where[0], options), missing=missing)
     return RawData(
         parts[0],
         parts[1] if len(parts) > 1 else None,

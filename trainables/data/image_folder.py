@@ -11,9 +11,12 @@ from typing import final
 import numpy as np
 
 from search_spaces.errors import InputError
-from trainables.data._images import FolderOptions, ImageOptions, Item, read_images
+from trainables.data._images import FolderOptions, ImageOptions, read_images
 from trainables.data._labels import shortened
+from trainables.data._pixels import Item
+from trainables.data._regular_file import require_regular
 from trainables.data._source import RawData, RawExamples, Source
+from trainables.data._unlabelled import without_labels
 
 _SUFFIXES = frozenset(
     ".png .jpg .jpeg .jpe .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm".split()
@@ -21,6 +24,7 @@ _SUFFIXES = frozenset(
 _TRAIN = ("train", "training")
 _TEST = ("test", "testing")
 _VALIDATION = ("val", "valid", "validation")
+_UNLABELLED = ("unlabelled", "unlabeled")
 _JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -42,8 +46,9 @@ class ImageFolder(Source):
     """A folder of images with a sub-folder for each class, or train/ and test/ with these in them.
 
     test/ is the official, sealed test; where there is none, val/ is, and beside test/ it joins the
-    training part. The folders' names are the classes. PNG, JPEG, BMP, GIF (first frame), WebP,
-    TIFF and PNM are read; hidden files are ignored, other files left out, and that is said.
+    training part. The folders' names are the classes; unlabelled/ holds images of no class. PNG,
+    JPEG, BMP, GIF (first frame), WebP, TIFF and PNM are read; hidden files are ignored, other
+    files left out, and that is said.
     """
 
     takes = (ImageOptions, FolderOptions)
@@ -65,17 +70,17 @@ class ImageFolder(Source):
     def load(self) -> RawData:
         root, notes = self.path, list[str]()
         assert root is not None
-        parts = _parts(root, notes)
+        parts, loose = _parts(root, notes)
         for found in parts:
             _check(found, root)
-        others = [file for found in parts for file in found.others]
+        others = [file for found in (*parts, loose) for file in found.others]
         if others:
             listed = shortened([str(file.relative_to(root)) for file in others], 3)
             notes.append(f"left out, since they are no images: {listed}")
         wanted = self._chosen(FolderOptions).classes
-        classes = wanted or tuple(sorted(parts[0].images))
-        items = [_items(found.images) for found in parts]
+        items = [_items(found.images) for found in (*parts, loose)]
         pictures = read_images(items, f"'{root}'", self._chosen(ImageOptions))
+        *known, unknown = pictures.parts
         examples = [
             RawExamples(
                 pixels,
@@ -83,14 +88,16 @@ class ImageFolder(Source):
                 f"'{root}'",
                 f"'{root}', folder names",
             )
-            for pixels, found in zip(pictures.parts, parts, strict=True)
+            for pixels, found in zip(known, parts, strict=True)
         ]
+        named = ", ".join(f"'{root / name}'" for name in loose.images)
         return RawData(
             examples[0],
             examples[1] if len(examples) > 1 else None,
-            classes=classes if wanted else (),
+            classes=wanted,
             options={**pictures.chosen, "classes": []},
             notes=(*notes, *pictures.notes),
+            unlabelled=without_labels(unknown, named) if len(unknown) else None,
         )
 
 
@@ -98,21 +105,25 @@ def _items(images: Mapping[str, list[Path]]) -> list[Item]:
     return [(f"'{file}'", file) for files in images.values() for file in files]
 
 
-def _parts(root: Path, notes: list[str]) -> list[_Found]:
-    """The training part and, if it has one, the official test."""
+def _parts(root: Path, notes: list[str]) -> tuple[list[_Found], _Found]:
+    """The training part and, if it has one, the official test; and what has no class."""
     inside = {folder.name.lower(): folder for folder in _folders(root)}
-    train, test, validation = (
+    train, test, validation, unlabelled = (
         next((inside[name] for name in names if name in inside), None)
-        for names in (_TRAIN, _TEST, _VALIDATION)
+        for names in (_TRAIN, _TEST, _VALIDATION, _UNLABELLED)
     )
+    loose = _Found() if unlabelled is None else _of_no_class(unlabelled)
     if train is None or not _folders(train):
-        return [_classes_in(root)]
-    for other in sorted(set(inside.values()) - {train, test, validation}):
+        return [_classes_in(root, unlabelled)], loose
+    within = next((each for each in _folders(train) if each.name.lower() in _UNLABELLED), None)
+    if within is not None:
+        loose.add(_of_no_class(within))
+    for other in sorted(set(inside.values()) - {train, test, validation, unlabelled}):
         raise InputError(
             f"'{root}': the folder '{other.name}' stands beside '{train.name}' and is no class; "
             f"move it into '{train.name}' or away."
         )
-    found = _classes_in(train)
+    found = _classes_in(train, within)
     found.others += [file for file in _files(root)]
     if test is not None and validation is not None:
         found.add(_classes_in(validation))
@@ -120,16 +131,34 @@ def _parts(root: Path, notes: list[str]) -> list[_Found]:
     official = test or validation
     if official is None:
         notes.append(f"only {train.name}/ is there, so the test is split off it")
-        return [found]
+        return [found], loose
     if test is None:
         notes.append(f"{official.name}/ is the sealed test")
-    return [found, _classes_in(official)]
+    return [found, _classes_in(official)], loose
 
 
-def _classes_in(folder: Path) -> _Found:
+def _of_no_class(folder: Path) -> _Found:
+    """The images of a folder and of the folders in it, as one group called like the folder."""
+    found, waiting, seen = _Found(), [folder], set[tuple[int, int]]()
+    for place in waiting:
+        status = place.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            raise InputError(f"'{place}': a link to a folder that it lies in; remove it.")
+        seen.add((status.st_dev, status.st_ino))
+        waiting += _folders(place)
+        images = _files(place, images=True)
+        for file in images:
+            require_regular(file, f"'{file}'")
+        found.add(_Found({folder.name: images}, _files(place, images=False)))
+    return found
+
+
+def _classes_in(folder: Path, besides: Path | None = None) -> _Found:
+    """The images of a folder by class, but for a folder of those that have none."""
+    classes = [each for each in _folders(folder) if each != besides]
     found = _Found(others=_files(folder, images=False))
     loose = _files(folder, images=True)
-    if loose and not _folders(folder):
+    if loose and not classes:
         raise InputError(
             f"'{folder}': holds images, such as {loose[0].name}, but no folders; expected one "
             "folder for each class."
@@ -138,7 +167,7 @@ def _classes_in(folder: Path) -> _Found:
         raise InputError(
             f"'{loose[0]}': an image outside the folders of the classes; move it into one."
         )
-    for below in _folders(folder):
+    for below in classes:
         deeper = _folders(below)
         if deeper:
             raise InputError(
@@ -146,6 +175,8 @@ def _classes_in(folder: Path) -> _Found:
                 "expected one folder for each class, with or without train/ and test/ above."
             )
         found.images[below.name] = _files(below, images=True)
+        for file in found.images[below.name]:
+            require_regular(file, f"'{file}'")
         found.others += _files(below, images=False)
     return found
 
@@ -176,5 +207,8 @@ def _files(folder: Path, images: bool | None = None) -> list[Path]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    names = sorted(os.listdir(folder))
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise InputError(f"'{folder}': cannot be read ({error.strerror}).") from error
     return [folder / n for n in names if not n.startswith(".") and n.lower() not in _JUNK]

@@ -13,13 +13,20 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import InputError, unknown_name
 from trainables.data._extra import DIFFICULTY, NOISY, ExtraColumns
+from trainables.data._joined import with_validation
 from trainables.data._options import flag_of, option, text
 from trainables.data._source import RawData, RawExamples, Source
+from trainables.data._unlabelled import without_labels
 from trainables.user_code import ADDRESSES, UserFunction, is_address
 
-_KEYS = ("x", "y", "x_test", "y_test", "classes")
+_PAIRS = (("x", "y"), ("x_val", "y_val"), ("x_test", "y_test"))
+_UNLABELLED = "x_unlabelled"
+_KEYS = (*(key for pair in _PAIRS for key in pair), _UNLABELLED, "classes")
 _EXTRAS = {NOISY: "noisy_labels", DIFFICULTY: "difficulty"}
-_EXPECTED = "(x, y), or a dict or dataclass with x, y and perhaps x_test, y_test and classes"
+_EXPECTED = (
+    "(x, y), or a dict or dataclass with x, y and perhaps x_test, y_test, x_val, y_val, "
+    "x_unlabelled and classes"
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,8 @@ class ModuleFunction(Source):
     """What a function of your own returns: --data MODULE:FUNCTION, such as my_data:load.
 
     The function is called without arguments and returns (x, y), or a dict or dataclass with x, y
-    and, if there are, x_test and y_test (the sealed test), classes (the name of class i), and
+    and, if there are, x_test and y_test (the sealed test), x_val and y_val (which join the rest
+    if there is a test, else are it), x_unlabelled, classes (the name of class i), and
     arrays of noisy labels or difficulties under the names that options tell. x is
     [n, features], or images [n, height, width], [n, channels, height, width] or
     [n, height, width, channels]; y is [n], whole numbers or strings. Whatever NumPy makes an array
@@ -82,9 +90,10 @@ def _read(returned: Any, where: str, extras: Mapping[str, str]) -> RawData:
         if key not in allowed:
             raise unknown_name(f"key in what {where} returned:", key, allowed)
     values = {key: value for key, value in given.items() if value is not None}
-    for key, partner in (("x", "y"), ("y", "x"), ("x_test", "y_test"), ("y_test", "x_test")):
-        if key not in values and (partner in values or key == "x"):
-            raise InputError(f"{where} returned no '{key}'; expected {_EXPECTED}.")
+    for inputs, labels in _PAIRS:
+        for key, partner in ((inputs, labels), (labels, inputs)):
+            if key not in values and (partner in values or key == "x"):
+                raise InputError(f"{where} returned no '{key}'; expected {_EXPECTED}.")
     classes, more = values.get("classes"), dict[str, Any]()
     for option_name, key in extras.items():
         if key not in values:
@@ -93,11 +102,28 @@ def _read(returned: Any, where: str, extras: Mapping[str, str]) -> RawData:
             )
         field = _EXTRAS[option_name]
         more |= {field: _array(values[key], f"{where}, {key}"), f"{field}_name": f"{where}, {key}"}
-    return RawData(
-        dataclasses.replace(_examples(values, "x", "y", where), **more),
-        _examples(values, "x_test", "y_test", where) if "x_test" in values else None,
-        None if classes is None else _class_names(classes, values["y"], where),
+    train, validation, test = (
+        _examples(values, *pair, where) if pair[0] in values else None for pair in _PAIRS
     )
+    assert train is not None  # it was required above
+    train, notes = dataclasses.replace(train, **more), tuple[str, ...]()
+    if more and validation and test:
+        notes, validation = (f"x_val and y_val are not used: there is no {min(extras)}",), None
+    train, test, joins = with_validation(train, validation, test, "x_val and y_val")
+    return RawData(
+        train,
+        test,
+        None if classes is None else _class_names(classes, values["y"], where),
+        notes=(*notes, *joins),
+        unlabelled=_unlabelled(values, where),
+    )
+
+
+def _unlabelled(values: Mapping[str, Any], where: str) -> RawExamples | None:
+    if _UNLABELLED not in values:
+        return None
+    name = f"{where}, {_UNLABELLED}"
+    return without_labels(_array(values[_UNLABELLED], name), name)
 
 
 def _as_mapping(returned: Any, where: str) -> dict[str, Any]:
@@ -145,7 +171,7 @@ def _class_names(classes: Any, labels: Any, where: str) -> tuple[str, ...] | Non
 
 def _digest(data: RawData) -> str:
     digest = hashlib.sha256()
-    for part in (data.examples, data.official_test):
+    for part in (data.examples, data.official_test, data.unlabelled):
         arrays = () if part is None else (part.inputs, part.labels)
         more = () if part is None else (part.noisy_labels, part.difficulty)
         for array in (*arrays, *(each for each in more if each is not None)):

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
-
 from search_spaces.errors import InputError, unknown_name
+from trainables.data._archive import Archive, opened
 from trainables.data._extra import NOISY, ExtraColumns
+from trainables.data._joined import with_validation
+from trainables.data._labels import shortened
 from trainables.data._options import flag_of, option, text
-from trainables.data._source import FileSource, RawData, RawExamples, unreadable
+from trainables.data._source import FileSource, RawData, RawExamples
+from trainables.data._unlabelled import without_labels
 
 _INPUTS = ("x", "inputs", "images", "data", "features")
 _LABELS = ("y", "labels", "targets", "classes")
+_TRAIN, _VALIDATION, _TEST, _UNLABELLED = "train", "val", "test", "unlabelled"
+_PARTS = {
+    **dict.fromkeys(("", "train", "training"), _TRAIN),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), _VALIDATION),
+    **dict.fromkeys(("test", "testing"), _TEST),
+    **dict.fromkeys(("unlabelled", "unlabeled"), _UNLABELLED),
+}
 
 
 @dataclass(frozen=True)
@@ -34,112 +42,166 @@ class Npz(FileSource):
     """A NumPy archive FILE.npz with the arrays x and y and, if it has a test, x_test and y_test.
 
     Other names are understood as well, in any case: inputs, images, data or features for x;
-    labels, targets or classes for y; each may end in `_train`, and in `_test` for the test. Noisy
-    labels and difficulties are arrays [n] whose names are told; a test needs neither.
+    labels, targets or classes for y; train, val, test or unlabelled, behind or in front of these
+    (train_images), say of which part they are. x_val and y_val join the training part if there is
+    a test, else they are the test; x_unlabelled has no labels. Noisy labels and difficulties are
+    arrays [n] whose names are told; a test needs neither. Arrays that are not used are named.
     """
 
     suffixes = (".npz",)
     takes = (ArchiveOptions,)
 
     def _read(self, path: Path) -> RawData:
-        try:
-            loaded = np.load(path, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array")
-            with loaded as archive:
-                options = self._chosen(ArchiveOptions)
-                examples = _read_part(archive, path, ("", "_train"), options)
-                test = _read_part(archive, path, ("_test",), options)
-                if examples is not None:
-                    examples = _with_extras(examples, archive, path, options)
-        except InputError:
-            raise
-        except (
-            OSError,
-            EOFError,
-            ValueError,
-            KeyError,
-            RuntimeError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
-            raise unreadable(path, error, "a NumPy archive without pickled objects") from error
-        if examples is None:
-            raise _not_found(path, loaded.files)
-        chosen = {name: given for name, given in vars(options).items() if given}
-        return RawData(examples, test, options=chosen)
+        options = self._chosen(ArchiveOptions)
+        with opened(path) as archive:
+            return _Reading(archive, options).data()
 
 
-def _read_part(
-    archive: np.lib.npyio.NpzFile,
-    path: Path,
-    endings: Sequence[str],
-    options: ArchiveOptions,
-) -> RawExamples | None:
-    keys = [key for key in archive.files if key not in options.extra_names().values()]
-    inputs = _find_key(keys, path, _INPUTS, endings)
-    labels = _label_key(keys, path, endings, options)
-    if inputs is None and labels is None:
-        return None
-    if inputs is None or labels is None:
-        for option_name, name in options.extra_names().items():
-            if name in archive.files and name.lower() in _LABELS:
-                raise InputError(
-                    f"{flag_of(option_name)}: '{name}' of '{path}' is taken for the true labels; "
-                    "--label-column names others."
-                )
-        raise _not_found(path, archive.files)
-    return RawExamples(
-        archive[inputs], archive[labels], f"'{path}', key '{inputs}'", f"'{path}', key '{labels}'"
-    )
+class _Reading:
+    """An archive whose arrays get their meanings.
 
+    Args:
+        archive: an open one.
+        options: which array is what.
+    """
 
-def _label_key(
-    keys: Sequence[str], path: Path, endings: Sequence[str], options: ArchiveOptions
-) -> str | None:
-    named = options.label_column
-    if named and "" in endings:
-        return _present(named, keys, path, "label_column")
-    # A test's labels go by the same name, or by a usual one.
-    alike = f"{named.removesuffix('_train')}_test"
-    return alike if named and alike in keys else _find_key(keys, path, _LABELS, endings)
+    def __init__(self, archive: Archive, options: ArchiveOptions) -> None:
+        self._archive, self._options = archive, options
+        self._extras = options.extra_names()
+        others = set(self._extras.values())
+        self._keys = [key for key in archive.names if key not in others]
+        self._meanings = {key: _meaning(key) for key in self._keys}
+        self._used = set[str]()
 
-
-def _present(name: str, keys: Sequence[str], path: Path, option_name: str) -> str:
-    if name not in keys:
-        raise unknown_name(f"array of '{path}' for {flag_of(option_name)}:", name, keys)
-    return name
-
-
-def _with_extras(
-    examples: RawExamples,
-    archive: np.lib.npyio.NpzFile,
-    path: Path,
-    options: ArchiveOptions,
-) -> RawExamples:
-    found: dict[str, Any] = {}
-    for option_name, name in options.extra_names().items():
-        field = "noisy_labels" if option_name == NOISY else "difficulty"
-        found[field] = archive[_present(name, archive.files, path, option_name)]
-        found[f"{field}_name"] = f"'{path}', key '{name}'"
-    return replace(examples, **found)
-
-
-def _find_key(
-    keys: Sequence[str], path: Path, names: Sequence[str], endings: Sequence[str]
-) -> str | None:
-    allowed = {name + ending for name in names for ending in endings}
-    found = [key for key in keys if key.lower() in allowed]
-    if len(found) > 1:
-        raise InputError(
-            f"'{path}': the keys {' and '.join(found)} could each be the {names[1]}; "
-            "keep only one."
+    def data(self) -> RawData:
+        """All parts."""
+        train, validation, test = map(self._keys_of, (_TRAIN, _VALIDATION, _TEST))
+        if train is None:
+            raise self._not_found()
+        unlabelled, extras = self._found(_UNLABELLED, _INPUTS), self._extra_keys()
+        notes = list[str]()
+        own = self._extra_keys(_VALIDATION) if validation and test else {}
+        if validation and test and len(own) < len(extras):
+            lacking = next(name for name in extras if name not in own)
+            notes.append(
+                f"{' and '.join(validation)} are not used: they have no {flag_of(lacking)}"
+            )
+            validation = None
+        needed = [*train, *(validation or ()), *(test or ()), *extras.values(), *own.values()]
+        self._archive.require_room([*needed, *([unlabelled] if unlabelled else [])])
+        examples = self._examples(train, extras)
+        examples, official, joins = with_validation(
+            examples,
+            self._examples(validation, own) if validation else None,
+            self._examples(test, {}) if test else None,
+            " and ".join(validation or ()),
         )
-    return found[0] if found else None
+        known = (
+            without_labels(self._read(unlabelled), self._name(unlabelled)) if unlabelled else None
+        )
+        notes += [*joins, *self._unused()]
+        chosen = {name: given for name, given in vars(self._options).items() if given}
+        return RawData(examples, official, options=chosen, notes=tuple(notes), unlabelled=known)
+
+    def _keys_of(self, part: str) -> tuple[str, str] | None:
+        """The names of inputs and labels of a part, if it has some."""
+        inputs, labels = self._found(part, _INPUTS), self._label_key(part)
+        if inputs is None and labels is None:
+            return None
+        if inputs is None or labels is None:
+            for option_name, name in self._extras.items():
+                if name in self._archive.names and name.lower() in _LABELS:
+                    raise InputError(
+                        f"{flag_of(option_name)}: '{name}' of '{self._archive.path}' is taken for "
+                        "the true labels; --label-column names others."
+                    )
+            raise self._not_found()
+        return inputs, labels
+
+    def _label_key(self, part: str) -> str | None:
+        named = self._options.label_column
+        if named and part == _TRAIN:
+            return self._present(named, self._keys, "label_column")
+        # Other parts' labels go by the same name, or by a usual one.
+        return (named and self._alike(named, part)) or self._found(part, _LABELS)
+
+    def _alike(self, named: str, part: str) -> str | None:
+        """The array that is to a part what another is to the training part, by its name."""
+        base = re.sub(r"(?i)^train(?:ing)?[_.-]|[_.-]train(?:ing)?$", "", named).lower()
+        words = [word for word, meant in _PARTS.items() if word and meant == part]
+        wanted = {name for word in words for name in (f"{base}_{word}", f"{word}_{base}")}
+        return next((key for key in self._archive.names if key.lower() in wanted), None)
+
+    def _found(self, part: str, names: Sequence[str]) -> str | None:
+        """The one array of a part with one of the names."""
+        kind = names[0]
+        found = [key for key in self._keys if self._meanings[key] == (part, kind)]
+        if len(found) > 1:
+            raise InputError(
+                f"'{self._archive.path}': the keys {' and '.join(found)} could each be the "
+                f"{names[1]}; keep only one."
+            )
+        return found[0] if found else None
+
+    def _extra_keys(self, part: str = _TRAIN) -> dict[str, str]:
+        """The arrays that options name, by option; of other parts those that are there."""
+        if part == _TRAIN:
+            return {
+                option_name: self._present(name, self._archive.names, option_name)
+                for option_name, name in self._extras.items()
+            }
+        alike = {name: self._alike(key, part) for name, key in self._extras.items()}
+        return {name: key for name, key in alike.items() if key is not None}
+
+    def _examples(self, keys: tuple[str, str], extras: dict[str, str]) -> RawExamples:
+        (inputs, labels), more = keys, dict[str, Any]()
+        counts = [self._archive.header(key).shape[:1] for key in keys]
+        if all(counts) and counts[0] not in ((0,), counts[1]):  # before anything is unpacked
+            raise InputError(
+                f"{self._name(inputs)}: {counts[0][0]} inputs but {counts[1][0]} labels "
+                f"({self._name(labels)}); there must be one label for each input."
+            )
+        for option_name, key in extras.items():
+            field = "noisy_labels" if option_name == NOISY else "difficulty"
+            more |= {field: self._read(key), f"{field}_name": self._name(key)}
+        arrays = self._read(inputs), self._read(labels)
+        return replace(RawExamples(*arrays, self._name(inputs), self._name(labels)), **more)
+
+    def _read(self, key: str) -> Any:
+        self._used.add(key)
+        return self._archive.read(key)
+
+    def _name(self, key: str) -> str:
+        return f"'{self._archive.path}', key '{key}'"
+
+    def _unused(self) -> list[str]:
+        left = [key for key in self._archive.names if key not in self._used]
+        return [f"arrays that are not used: {shortened(left)}"] if left else []
+
+    def _present(self, name: str, keys: Sequence[str], option_name: str) -> str:
+        if name not in keys:
+            where = f"array of '{self._archive.path}' for {flag_of(option_name)}:"
+            raise unknown_name(where, name, keys)
+        return name
+
+    def _not_found(self) -> InputError:
+        return InputError(
+            f"'{self._archive.path}': expected one key of {', '.join(_INPUTS)} and one of "
+            f"{', '.join(_LABELS)} (for a test both with _test, for validation _val); found: "
+            f"{shortened(self._archive.names) or 'none'}."
+        )
 
 
-def _not_found(path: Path, keys: Sequence[str]) -> InputError:
-    return InputError(
-        f"'{path}': expected one key of {', '.join(_INPUTS)} and one of {', '.join(_LABELS)} "
-        f"(for a test both with _test); found: {', '.join(keys) or 'none'}."
-    )
+def _meaning(key: str) -> tuple[str, str] | None:
+    """Which part an array is of, and whether it has inputs (`x`) or labels (`y`), by its name."""
+    words = re.split(r"[_.\- ]", key.lower())
+    if len(words) == 1 and _PARTS.get(words[0]) == _UNLABELLED:
+        return _UNLABELLED, _INPUTS[0]
+    if len(words) > 2:
+        return None
+    whole = "".join(words)
+    for part, meant in _PARTS.items():
+        for names in (_INPUTS, _LABELS):
+            if whole in [each for name in names for each in (part + name, name + part)]:
+                return meant, names[0]
+    return None

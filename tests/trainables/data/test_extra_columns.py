@@ -212,7 +212,7 @@ def test_an_archive_with_a_test_and_labels_of_another_name(write_npz: Any, log: 
         x=inputs,
         truth=true,
         labels=(true + 1) % 3,
-        x_test=inputs[:9],
+        x_test=inputs[:9] + 1.0,
         truth_test=true[:9],
     )
     spec = DataSpec(address, "column:labels", options={"label_column": "truth"})

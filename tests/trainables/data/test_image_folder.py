@@ -100,15 +100,6 @@ def test_grey_and_colour_together_are_colour(tmp_path: Path) -> None:
     assert load(root, color="grey").input_shape == (1, 5, 6)
 
 
-def test_sixteen_bits_are_not_clipped(tmp_path: Path) -> None:
-    for name, value in (("dark", 256 * 10), ("light", 256 * 200)):
-        for number in range(5):
-            write(tmp_path / name / f"{number}.png", "I;16", value=value)
-    view = load(tmp_path)
-    raw = (view.train.inputs * view.scale + view.mean)[:, 0, 0, 0]
-    np.testing.assert_allclose(raw, np.where(view.train.labels == 0, 10, 200), atol=1e-3)
-
-
 def test_a_picture_taken_sideways_is_turned(tmp_path: Path) -> None:
     root = folder_of(tmp_path, size=(6, 5))
     turned = Image.fromarray(RNG.integers(0, 256, (6, 5)).astype(np.uint8))

@@ -82,7 +82,7 @@ def test_an_official_test_is_numbered_as_the_training_part(write_npz, log) -> No
     path = write_npz(
         x=INPUTS,
         y=np.array([4, 6, 8, 4])[np.arange(40) % 4],
-        x_test=INPUTS[:3],
+        x_test=INPUTS[:3] + 1.0,
         y_test=np.array([8.0, 4.0, 8.0]),
     )
     view = load_view(DataSpec(path))

@@ -19,7 +19,7 @@ X, Y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
 def pair(): return X, Y
 def lists(): return X.tolist(), ["cat", "dog"] * 20
 def tensors(): return torch.tensor(X), torch.tensor(Y)
-def official(): return {"x": X, "y": Y, "x_test": X[:6], "y_test": Y[:6], "classes": ["a", "b"]}
+def official(): return {"x": X, "y": Y, "x_test": X[:6] + 1, "y_test": Y[:6], "classes": ["a", "b"]}
 
 @dataclasses.dataclass
 class Data:
@@ -92,7 +92,7 @@ def test_it_is_found_again_from_anywhere(
     [
         ("three", ["a tuple of 3", "expected (x, y)"]),
         ("none", ["NoneType", "expected (x, y)"]),
-        ("other_key", ["'labels'", "classes, x, x_test, y"]),
+        ("other_key", ["'labels'", "classes, x, x_test, x_unlabelled, x_val, y"]),
         ("half_a_test", ["no 'y_test'"]),
         ("named_text", ["classes", "whole numbers only"]),
         ("ragged", ["x: no array can be made of it"]),

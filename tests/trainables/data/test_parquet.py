@@ -63,7 +63,7 @@ def test_a_round_trip_keeps_every_example(write_table: WriteTable, log) -> None:
     [
         pa.array(range(40), pa.int8()),
         pa.array(range(40), pa.uint64()),
-        pa.array([2**60 + i for i in range(40)], pa.int64()),
+        pa.array([2**60 + 2**20 * i for i in range(40)], pa.int64()),
         pa.array(range(40), pa.float32()),
         pa.array([i % 2 == 0 for i in range(40)]),
         pa.array([Decimal(i) for i in range(40)]),

@@ -153,4 +153,4 @@ def test_opening_is_the_only_public_way_to_a_test() -> None:
         "readable",
     ]
     given = inspect.signature(load_view).parameters
-    assert list(given) == ["spec", "standardised"]
+    assert list(given) == ["spec", "standardised", "unlabelled"]

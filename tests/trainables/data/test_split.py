@@ -102,7 +102,7 @@ def test_the_fingerprint_differs_for_other_data_split_or_noise(write_npz, toy_ar
     inputs, labels = toy_arrays["x"].copy(), toy_arrays["y"].copy()
     inputs[3, 2] += 1
     labels[3] = 1
-    official = {"x_test": toy_arrays["x"], "y_test": toy_arrays["y"]}
+    official = {"x_test": toy_arrays["x"] + 1.0, "y_test": toy_arrays["y"]}
     specs = [
         DataSpec(source),
         DataSpec(source, seed=1),
