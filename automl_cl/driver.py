@@ -163,7 +163,8 @@ def start(
         require_history_folder(history_folder(prepared, RunFolder.given(output)))
         warm = _advice(prepared)
         for condition in prepared.view.conditions:
-            say(condition)
+            if condition not in prepared.view.notes:
+                say(condition)
         with interruption.put_off():
             stack.enter_context(connect(address, packages=SHIPPED, verbose=verbose))
         slots = concurrency(occupied)

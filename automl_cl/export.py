@@ -125,7 +125,7 @@ def train_tuned(
     _require_from_to("--seed", seed, 0, LARGEST_SEED)
     _require_device(device)
     fitted = tuned.fit(data, seed, device, options)
-    for note in (*fitted.view.notes, *fitted.view.conditions):
+    for note in dict.fromkeys((*fitted.view.notes, *fitted.view.conditions)):
         say(note)
     folder = RunFolder.create(output, f"train-{tuned.config['algorithm']['name']}").path
     write_weights(folder / "weights.safetensors", fitted.learner.weights(), about(fitted.view))

@@ -22,7 +22,7 @@ class InputError(ValueError):
 
 
 def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> InputError:
-    """The error for a name that does not exist, with the nearest match and all, or many, that do."""
+    """The error for a name that does not exist, with the nearest match and those that do."""
     names = sorted(allowed)
     close = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.4)
     hint = f" Did you mean '{close[0]}'?" if close else ""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
-from trainables.data._pixels import Item
 from trainables.data._labels import refuse_missing
+from trainables.data._pixels import Item
 
 
 def labels_of(column: Any, name: str) -> NDArray[Any]:

@@ -269,8 +269,9 @@ def _alike(raw: RawExamples, may_miss: bool, shape: tuple[int, ...], what: str) 
 def _repeats(split: _Split) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is to be said of examples that are in two parts, and what of it in each result."""
     others = None if split.unlabelled is None else split.unlabelled.inputs
-    parts = (part.inputs for part in (split.train, split.validation, split.test))
-    return told_repeats(*parts, others, split.official)
+    return told_repeats(
+        split.train.inputs, split.validation.inputs, split.test.inputs, others, split.official
+    )
 
 
 def _source(spec: DataSpec) -> Source:

@@ -163,12 +163,12 @@ def _opened(item: Item, raw_mode: str = "") -> Iterator[tuple[Any, _Stored]]:
     """An image, upright; decoded as if it were stored in another raw mode, if one is named."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    name, stored = item
+    name, content = item
     bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(stored) if isinstance(stored, bytes) else stored)
+            image = Image.open(io.BytesIO(content) if isinstance(content, bytes) else content)
             with image:
                 if image.format == "EPS":  # Pillow would hand it to another program
                     raise InputError(f"{name}: EPS is not read; convert it to PNG.")

@@ -52,12 +52,14 @@ def told_repeats(
     validation: NDArray[Any],
     test: NDArray[Any],
     unlabelled: NDArray[Any] | None,
-    official: str = "",
+    official: str,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Sentences on examples of one part that are in another one too, by their inputs.
 
     Args:
-        train, validation, test: inputs of each part, [n, ...].
+        train: inputs to train on, [n, ...].
+        validation: inputs by which is chosen, likewise.
+        test: inputs of the sealed test, likewise.
         unlabelled: inputs without a label, likewise.
         official: where an official test is, for messages; empty if the test was split off.
 

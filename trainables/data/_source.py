@@ -51,7 +51,7 @@ class RawExamples:
 
     def take(self, rows: NDArray[np.bool_]) -> RawExamples:
         """Those of the examples that are marked, [n]."""
-        arrays = {
+        arrays: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows]
             for name in ("inputs", "labels", "noisy_labels", "difficulty", "missing")
         }

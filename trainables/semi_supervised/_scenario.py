@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from search_spaces import Config, InputError, Int, from_config
 from trainables.classification import ClassificationScenario
-from trainables.data import DataSpec, DataView, Examples, OpeningLog, load_view, open_test
+from trainables.data import (
+    DataSpec,
+    DataView,
+    Examples,
+    OpeningLog,
+    hashes_of,
+    load_view,
+    open_test,
+)
 from trainables.learner import Learner
 from trainables.models import Model
 from trainables.semi_supervised._learner import SemiSupervisedLearner
@@ -23,7 +34,8 @@ class Settings:
     """What a semi-supervised search sets besides what every search does.
 
     Attributes:
-        labels: how many training examples keep their label, in all.
+        labels: how many training examples keep their label, in all. Where the data has examples
+            without one and nothing else is said, all that have one do.
         unlabelled: how many of the others stay, without a label; 0 for all.
     """
 
@@ -31,11 +43,16 @@ class Settings:
     unlabelled: Annotated[int, Int(0, 10_000_000)] = 0
 
 
+@dataclass(frozen=True)
+class UnsaidLabels(Settings):
+    """The settings of a search that did not say how many labels it wants."""
+
+
 class SemiSupervisedScenario(ClassificationScenario):
     """Classification from few labels and many inputs without one.
 
     Which examples are labelled is decided by the search's seed, class by class, and is the same
-    for all algorithms.
+    for all algorithms; those that the data has without a label come on top.
     """
 
     name = "semi_supervised"
@@ -44,13 +61,20 @@ class SemiSupervisedScenario(ClassificationScenario):
     algorithm = SemiSupervised
     baseline = "supervised"
 
+    def with_settings(self, given: Mapping[str, Any], source: str = "") -> Settings:
+        found: Settings = super().with_settings(given, source)
+        return found if "labels" in given else UnsaidLabels(found.labels, found.unlabelled)
+
     def load(self, data: DataSpec, settings: Settings) -> DataView:
-        return _partly_labelled(load_view(data), data, settings)
+        return _partly_labelled(load_view(data, unlabelled=True), data, settings)
+
+    def examples_of(self, data: DataSpec, settings: Settings, sealed: bool) -> NDArray[np.uint64]:
+        return hashes_of(data, sealed, unlabelled=True)
 
     def open_test(
         self, data: DataSpec, settings: Settings, log: OpeningLog, fingerprint: str
     ) -> Examples:
-        whole = load_view(data)
+        whole = load_view(data, unlabelled=True)
         now = _partly_labelled(whole, data, settings).fingerprint
         if now != fingerprint:
             raise InputError(
@@ -59,7 +83,7 @@ class SemiSupervisedScenario(ClassificationScenario):
                 "stays sealed."
             )
         # Which labels are known makes no other test: openings are counted by the split.
-        return open_test(data, log, whole.fingerprint)
+        return open_test(data, log, whole.fingerprint, unlabelled=True)
 
     def notes(self, view: DataView, model: Model) -> list[str]:
         assert isinstance(view, PartlyLabelled)
@@ -75,7 +99,9 @@ class SemiSupervisedScenario(ClassificationScenario):
 
 
 def _partly_labelled(view: DataView, data: DataSpec, settings: Settings) -> PartlyLabelled:
-    return PartlyLabelled.of(view, settings.labels, data.seed, settings.unlabelled)
+    every = view.unlabelled is not None and isinstance(settings, UnsaidLabels)
+    labels = None if every else settings.labels
+    return PartlyLabelled.of(view, labels, data.seed, settings.unlabelled)
 
 
 SCENARIO = SemiSupervisedScenario()

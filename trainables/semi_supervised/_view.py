@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces import InputError
-from trainables.data import DataView, class_balanced
+from trainables.data import DataView, Examples, class_balanced
 from trainables.randomness import derive_seed
 
 UNKNOWN = -1
@@ -21,7 +21,8 @@ class PartlyLabelled(DataView):
     """A view whose training labels are unknown but for a few.
 
     The label of every other training example is -1 here; what it was cannot be reached. All
-    training inputs are there, and validation is as in any other view.
+    training inputs are there, after them those that the data has without a label, and validation
+    is as in any other view.
     """
 
     @property
@@ -30,18 +31,20 @@ class PartlyLabelled(DataView):
         return np.flatnonzero(self.train.labels != UNKNOWN)
 
     @classmethod
-    def of(cls, view: DataView, labels: int, seed: int, unlabelled: int = 0) -> Self:
+    def of(cls, view: DataView, labels: int | None, seed: int, unlabelled: int = 0) -> Self:
         """Keeps `labels` labels of a view, as many of each class as possible, drawn by the seed.
 
         Args:
             view: the data with all its labels.
-            labels: how many to keep.
+            labels: how many to keep; None for all of data that has unlabelled inputs of its own.
             seed: decides which, and which unlabelled examples stay.
             unlabelled: how many of the other training inputs stay; 0 for all.
 
         Raises:
             InputError: if there are fewer examples, or more classes, than that.
         """
+        if labels is None:
+            labels = len(view.train)
         rng = np.random.default_rng(derive_seed(seed, "labels"))
         known = class_balanced(view.train.labels, view.num_classes, labels, rng)
         kept = np.full_like(view.train.labels, UNKNOWN)
@@ -50,12 +53,32 @@ class PartlyLabelled(DataView):
         if "clean" in columns:
             columns["clean"] = columns["clean"] & (kept != UNKNOWN)
         train = replace(view.train, labels=kept, columns=columns)
+        if view.unlabelled is not None:
+            train = _joined(train, view.unlabelled)
         if unlabelled:
-            train = train.take(np.sort(np.append(known, _drawn(kept, unlabelled, seed))))
+            train = train.take(np.sort(np.append(known, _drawn(train.labels, unlabelled, seed))))
         told = repr((view.fingerprint, labels, unlabelled, seed))
         fingerprint = hashlib.sha256(told.encode()).hexdigest()[:16]
         whole = {field.name: getattr(view, field.name) for field in fields(DataView)}
-        return cls(**{**whole, "train": train, "fingerprint": fingerprint})
+        changed = {"train": train, "fingerprint": fingerprint, "unlabelled": None}
+        return cls(**{**whole, **changed})
+
+
+def _joined(train: Examples, unlabelled: Examples) -> Examples:
+    """Training examples and then those that came without a label, with what is known of both."""
+    more = dict(unlabelled.columns)
+    if "clean" in train.columns:
+        more["clean"] = np.zeros(len(unlabelled), dtype=np.bool_)
+    columns = {
+        name: np.concatenate([column, more[name]])
+        for name, column in train.columns.items()
+        if name in more
+    }
+    return Examples(
+        np.concatenate([train.inputs, unlabelled.inputs]),
+        np.concatenate([train.labels, unlabelled.labels]),
+        columns,
+    )
 
 
 def _drawn(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.intp]:

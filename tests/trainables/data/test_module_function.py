@@ -19,7 +19,9 @@ X, Y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
 def pair(): return X, Y
 def lists(): return X.tolist(), ["cat", "dog"] * 20
 def tensors(): return torch.tensor(X), torch.tensor(Y)
-def official(): return {"x": X, "y": Y, "x_test": X[:6] + 1, "y_test": Y[:6], "classes": ["a", "b"]}
+def more(): return {"x_test": X[:6] + 1, "y_test": Y[:6], "classes": ["a", "b"]}
+def official(): return {"x": X, "y": Y, **more()}
+def valid(): return {**official(), "x_val": X[:8] + 2, "y_val": Y[:8], "x_unlabelled": X[:9] + 3}
 
 @dataclasses.dataclass
 class Data:
@@ -133,3 +135,13 @@ def test_modules_that_cannot_be_imported(
     message = str(caught.value)
     assert "\n" not in message
     assert [word for word in words if word not in message] == []
+
+
+def test_validation_joins_training_beside_a_test(module: str, log: Any) -> None:
+    view = load_view(DataSpec(f"{module}:valid"))
+    assert len(view.train) + len(view.validation) == 48
+    assert any("x_val and y_val: joined" in note for note in view.notes)
+    assert any("9 inputs are left out" in note for note in view.notes)
+    assert view.unlabelled is None
+    wanted = load_view(DataSpec(f"{module}:valid"), unlabelled=True)
+    assert wanted.unlabelled is not None and len(wanted.unlabelled) == 9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +113,66 @@ def test_fewer_unlabelled_inputs_can_be_asked_for() -> None:
 def test_the_verdict_says_how_many_labels_there_were() -> None:
     (note,) = SCENARIO.notes(load(labels=100), MLP())
     assert "100 of 1078 training examples" in note
+
+
+def own_unlabelled(tmp_path: Path) -> tuple[DataSpec, np.ndarray, np.ndarray]:
+    """An archive with 90 labelled examples in three classes and 50 that have no label."""
+    rng = np.random.default_rng(0)
+    inputs, others = rng.normal(size=(90, 3)), rng.normal(size=(50, 3)) + 5.0
+    path = tmp_path / "own.npz"
+    np.savez(path, x=inputs, y=np.arange(90) % 3, x_unlabelled=others)
+    return DataSpec(str(path)), inputs, others
+
+
+def test_unlabelled_examples_of_the_data_are_trained_on_and_nothing_else(tmp_path: Path) -> None:
+    spec, inputs, others = own_unlabelled(tmp_path)
+    settings = SCENARIO.with_settings({})
+    view = SCENARIO.load(spec, settings)
+    assert counts(view) == [18, 18, 18] and len(view.train) == 104, "all labels that there are"
+    log = Log()
+    test = SCENARIO.open_test(spec, settings, log, view.fingerprint)
+    stored = {
+        name: np.sort((part * view.scale + view.mean)[:, 0]).round(3).tolist()
+        for name, part in {
+            "unlabelled": view.train.inputs[view.train.labels < 0],
+            "others": np.concatenate(
+                [view.train.inputs[view.labelled], view.validation.inputs, test.inputs]
+            ),
+        }.items()
+    }
+    assert stored["unlabelled"] == np.sort(others[:, 0]).round(3).tolist()
+    assert stored["others"] == np.sort(inputs[:, 0]).round(3).tolist()
+    assert min(view.validation.labels) >= 0 and min(test.labels) >= 0
+    assert any("50 examples came without a label" in each for each in view.conditions)
+    assert any("54 of 104 training examples had a label" in n for n in SCENARIO.notes(view, MLP()))
+    assert len(SCENARIO.examples_of(spec, settings, sealed=False)) == 122
+
+
+def test_fewer_labels_and_fewer_of_the_unlabelled_can_be_asked_for(tmp_path: Path) -> None:
+    spec, _, _ = own_unlabelled(tmp_path)
+
+    def load(**given: int) -> PartlyLabelled:
+        return SCENARIO.load(spec, SCENARIO.with_settings(given))
+
+    assert counts(load(labels=30)) == [10, 10, 10] and len(load(labels=30).train) == 104
+    assert len(load(labels=30, unlabelled=20).train) == 50
+    assert len(load(unlabelled=20).train) == 74
+    with pytest.raises(InputError, match="labels: got 400, expected at most the 54"):
+        load(labels=400)
+    prints = [load(), load(labels=30), load(unlabelled=20)]
+    assert len({each.fingerprint for each in prints}) == 3
+
+
+def test_unlabelled_examples_count_into_the_unit_of_compute(tmp_path: Path) -> None:
+    spec, inputs, _ = own_unlabelled(tmp_path)
+    np.savez(tmp_path / "bare.npz", x=inputs, y=np.arange(90) % 3)
+    units = []
+    for source in (spec, DataSpec(str(tmp_path / "bare.npz"))):
+        view = SCENARIO.load(source, SCENARIO.with_settings({"labels": 30}))
+        data = SCENARIO.on_device(view, torch.device("cpu"))
+        config = SCENARIO.space(view).default()
+        units.append(SCENARIO.learner(config, data, 0, torch.device("cpu")).measure_unit())
+    assert units[0] / units[1] == pytest.approx(104 / 54, rel=0.05)
 
 
 def reachable_arrays(root: object) -> list[np.ndarray]:
