@@ -107,7 +107,7 @@ def test_rows_without_a_label(tmp_path: Path, kind: str, labels: list[Any]) -> N
     again = load_view(DataSpec(str(path), options=taken.options), unlabelled=True)
     assert again.fingerprint == taken.fingerprint
     with pytest.raises(
-        InputError, match=r"20 labels are missing, the first in row 2 .*semi-super"
+        InputError, match=r"20 labels are missing, the first in row 2 .*semi-"
     ):
         load_view(spec)
 
