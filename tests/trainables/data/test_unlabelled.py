@@ -106,9 +106,7 @@ def test_rows_without_a_label(tmp_path: Path, kind: str, labels: list[Any]) -> N
     assert firsts(taken, taken.unlabelled.inputs) == np.sort(X[2::3, 0]).round(3).tolist()
     again = load_view(DataSpec(str(path), options=taken.options), unlabelled=True)
     assert again.fingerprint == taken.fingerprint
-    with pytest.raises(
-        InputError, match=r"20 labels are missing, the first in row 2 .*semi-"
-    ):
+    with pytest.raises(InputError, match=r"20 labels are missing, the first in row 2 .*semi-"):
         load_view(spec)
 
 
