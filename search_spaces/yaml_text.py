@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +12,64 @@ import yaml
 from search_spaces.errors import InputError
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe loading with YAML 1.2 floats; PyYAML alone reads `1e-4` as a string."""
+class _OwnMappings(yaml.constructor.SafeConstructor):
+    """Mappings without a key that is given twice."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys: list[Any] = []
+        keys = set[Any]()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                break  # refused below, with its place
             if key in keys:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key '{key}' is given twice", key_node.start_mark
                 )
-            keys.append(key)
+            keys.add(key)
         return super().construct_mapping(node, deep)
+
+
+class _Loader(_OwnMappings, yaml.SafeLoader):
+    """Safe loading with YAML 1.2 floats; PyYAML alone reads `1e-4` as a string."""
+
+
+if yaml.__with_libyaml__:
+
+    class _QuickLoader(_OwnMappings, yaml.composer.Composer, yaml.CSafeLoader):
+        """The same, several times as fast: libyaml finds the words.
+
+        Nodes are put together by PyYAML. libyaml would do that by recursion without an end, and
+        a text that is nested deeply enough would crash the process.
+        """
+
+        def __init__(self, text: str) -> None:
+            yaml.CSafeLoader.__init__(self, text)
+            yaml.composer.Composer.__init__(self)
+
+else:
+    _QuickLoader = _Loader  # type: ignore[misc,assignment]
 
 
 class _Dumper(yaml.SafeDumper):
     """Safe dumping for `_Loader`: a text such as `1e5` is quoted."""
 
+    def represent_text(self, text: str) -> Any:
+        # PyYAML writes U+0085 and its like as they are, and reads them as blanks.
+        style = None if text.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
 
-for _either in (_Loader, _Dumper):
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+for _either in (_Loader, _QuickLoader, _Dumper):
     _either.add_implicit_resolver(
         "tag:yaml.org,2002:float",
         re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
         list("-+0123456789."),
     )
 
+# Half a character, as a path may hold it that is no UTF-8: libyaml refuses to read its escape.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|\\U0000[dD][89a-fA-F]")
 
 LARGEST = 10_000_000
 
@@ -65,7 +98,7 @@ def parse_yaml(text: str, where: str) -> Any:
         InputError: if it is not YAML; names `where` and the line.
     """
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, _Loader if _SURROGATE.search(text) else _QuickLoader)
     except RecursionError as error:
         raise InputError(f"{where}: not valid YAML: it is nested too deeply.") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
@@ -76,5 +109,5 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 def to_yaml(value: Any) -> str:
-    """Plain values as YAML text, keys in their own order."""
+    """Plain values as YAML text, keys in their own order; read again it gives the same values."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)

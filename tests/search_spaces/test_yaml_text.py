@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,23 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         read_yaml(tmp_path / "absent.yaml")
 
 
-# PyYAML itself folds the separators of lines beyond ASCII into spaces.
-text = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
+# Every character there is: control characters, other line ends, halves of characters.
+TROUBLE = [
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\ufeff",
+    "\x00",
+    "\x1b",
+    "\r",
+    "\n",
+    "\t",
+    "\udce9",
+    "\xa0",
+]
+text = st.text(
+    st.characters(exclude_categories=[]) | st.sampled_from([*TROUBLE, *" '\"#:-?[{&*!|>%@`"])
+)
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | text
 
 
@@ -103,6 +119,24 @@ plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) |
 @example("12345e678")
 @example("-.5E+3")
 @example({"on": "yes", "12": [1e-7, 1e22, ""]})
+@example(
+    {
+        "yes\x85": [
+            "yes\x85",
+            "null",
+            "0o7",
+            "1_000",
+            "1:30",
+            "=",
+            "<<",
+            "~",
+            " a ",
+            "NO",
+            "2024-01-02",
+        ]
+    }
+)
+@example({"a" * 2000: "word " * 60, "\udce9": "\ud800\udc00", "<<": "\N{GRINNING FACE}"})
 @given(
     st.recursive(
         plain | st.from_regex(r"[-+]?[0-9.]{1,4}[eE][-+]?[0-9]{1,3}", fullmatch=True),
@@ -113,6 +147,19 @@ plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) |
 def test_plain_values_come_back_as_they_were(read: Read, value: Any) -> None:
     found = read(to_yaml({"value": value}))["value"]
     assert json.dumps(found) == json.dumps(value)
+
+
+def test_many_keys_and_many_names_take_no_longer_each(read: Read) -> None:
+    given = {f"key {number}": number for number in range(20_000)}
+    start = time.perf_counter()
+    assert read("".join(f"{key}: {number}\n" for key, number in given.items())) == given
+    assert time.perf_counter() - start < 30, "a list of keys is searched for each key"
+
+
+@pytest.mark.parametrize("text", ["[" * 500_000, "- " * 500_000 + "x", "{a: " * 300_000])
+def test_nesting_without_an_end_is_refused(read: Read, text: str) -> None:
+    with pytest.raises(InputError, match=r"given\.yaml: not valid YAML: it is nested too deeply"):
+        read(text)
 
 
 def test_every_default_config_survives_yaml(
