@@ -15,7 +15,9 @@ from search_spaces import (
     from_config,
     narrowed,
     options,
+    parse_yaml,
     to_config,
+    to_yaml,
 )
 from trainables import data as sources
 from trainables.data import DataSpec, DataView
@@ -77,6 +79,7 @@ def prepare(spec: SearchSpec) -> Prepared:
     settings, data = scenario.with_settings(spec.settings, spec.data), data_spec(spec)
     view = scenario.load(data, settings)
     spec = replace(spec, data_options=view.options, noise_map=view.noise_map)
+    _require_readable_again(scenario, data, data_spec(spec), settings, view)
     data = data_spec(spec)
     scenario = scenario.for_view(view)
     objectives_of(scenario.metric, scenario.secondary, spec.objectives)  # refuses unknown names
@@ -84,6 +87,29 @@ def prepare(spec: SearchSpec) -> Prepared:
     prepared = Prepared(spec, scenario, settings, data, view, space)
     scenario.check_model(prepared.model, view)
     return prepared
+
+
+def _require_readable_again(
+    scenario: Scenario, given: DataSpec, found: DataSpec, settings: Any, view: DataView
+) -> None:
+    """Loads the data once more, as it is told in files, if anything was found out about it.
+
+    Whoever opens the sealed test reads the data so, after every training: it must not fail then.
+
+    Raises:
+        InputError: it cannot be read so, or is other data then.
+    """
+    written = parse_yaml(to_yaml(found.to_dict()), "the data's options")
+    read = DataSpec.from_dict(written)
+    if read == given:
+        return
+    again = scenario.load(read, settings)
+    if again.fingerprint != view.fingerprint:
+        raise InputError(
+            f"data '{found.source}': read again with the options that were found, it is other "
+            f"data: fingerprint {again.fingerprint}, at first {view.fingerprint}. Nothing was "
+            "begun; name columns and classes by options, and report this."
+        )
 
 
 def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
-from trainables.data._labels import refuse_missing
+from trainables.data._doubtful import shortest
+from trainables.data._labels import refuse_missing, shortened
 from trainables.data._pixels import Item
 
 
@@ -89,8 +90,8 @@ def one_hot(
             result[row, places[value]] = 1.0
         else:
             raise InputError(
-                f"{name}: '{value}' (row {row}, counted from 0) is none of the categories chosen "
-                f"before: {', '.join(categories)}."
+                f"{name}: '{shortest(value)}' (row {row}, counted from 0) is none of the "
+                f"categories chosen before: {shortened(categories)}."
             )
     return result
 

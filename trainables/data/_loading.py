@@ -17,7 +17,7 @@ from trainables.data._extra import NOISY, columns_of, extras_of
 from trainables.data._imbalance import class_sizes, parse_imbalance, thinned
 from trainables.data._inputs import canonical_inputs, filled
 from trainables.data._labelling import conditions_of, labelled
-from trainables.data._labels import encode_labels, encode_test_labels
+from trainables.data._labels import encode_labels, encode_test_labels, shortened
 from trainables.data._noise import parse_noise
 from trainables.data._registry import find_source
 from trainables.data._repeats import refuse_constant, told_repeats, told_uniform
@@ -237,8 +237,15 @@ def _load_split(spec: DataSpec, unlabelled: bool = False) -> _Split:
         map_from=map_from,
         rngs=(noise_rng, clean_rng),
         options=raw.resolved(classes),
-        notes=raw.notes,
+        notes=(*raw.notes, *_absent(labels, classes)),
     )
+
+
+def _absent(labels: NDArray[np.int64], classes: tuple[str, ...]) -> list[str]:
+    absent = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
+    if not len(absent):
+        return []
+    return [f"classes without an example here: {shortened([classes[c] for c in absent])}"]
 
 
 def _official_test(raw: RawData, shape: tuple[int, ...], classes: tuple[str, ...]) -> _Part | None:

@@ -80,13 +80,35 @@ def names(flag: str, given: Any) -> tuple[str, ...]:
     """Several names: a list, or text with commas."""
     listed = given.split(",") if isinstance(given, str) else given
     if not isinstance(listed, list | tuple) or not all(isinstance(n, str) for n in listed):
-        raise InputError(f"{flag}: got {given!r}, expected names with commas between them.")
+        raise InputError(f"{flag}: got {shown(given)}, expected names with commas between them.")
     found = tuple(name.strip() if isinstance(given, str) else name for name in listed)
+    if "" in found:
+        raise InputError(f"{flag}: a name is empty in {shown(given)}.")
+    return _different(flag, found, given)
+
+
+def marks(flag: str, given: Any) -> tuple[str, ...]:
+    """Several texts, as `names`; there may be none, and an empty one says nothing."""
+    listed = given.split(",") if isinstance(given, str) else given
+    if not isinstance(listed, list | tuple) or not all(isinstance(n, str) for n in listed):
+        raise InputError(f"{flag}: got {shown(given)}, expected texts with commas between them.")
+    found = (each.strip() for each in listed)
+    return tuple(dict.fromkeys(each for each in found if each))
+
+
+def _different(flag: str, found: tuple[str, ...], given: Any) -> tuple[str, ...]:
+    seen = set[str]()
     for name in found:
-        if found.count(name) > 1 or not name:
-            fault = f"'{name}' is named twice" if name else "a name is empty"
-            raise InputError(f"{flag}: {fault} in {given!r}.")
+        if name in seen:
+            raise InputError(f"{flag}: '{name}' is named twice in {shown(given)}.")
+        seen.add(name)
     return found
+
+
+def shown(given: Any, most: int = 200) -> str:
+    """A value for messages, cut if it is long."""
+    said = repr(given)
+    return said if len(said) <= most else f"{said[:most]}…"
 
 
 def whole(low: int, high: int) -> Read:
@@ -115,10 +137,21 @@ def one_of(*allowed: str) -> Read:
 
 
 def categories(flag: str, given: Any) -> dict[str, tuple[str, ...]]:
-    """For each column, its categories."""
+    """For each column, its categories; the empty text may be one."""
     if not isinstance(given, Mapping):
-        raise InputError(f"{flag}: got {given!r}, expected a mapping of columns to categories.")
-    return {str(column): names(f"{flag}.{column}", list(each)) for column, each in given.items()}
+        raise InputError(
+            f"{flag}: got {shown(given)}, expected a mapping of columns to categories."
+        )
+    found = dict[str, tuple[str, ...]]()
+    for column, each in given.items():
+        if not isinstance(each, list | tuple) or not all(isinstance(one, str) for one in each):
+            raise InputError(
+                f"{flag}.{column}: got {shown(each)}, expected a list of texts, numbers in quotes."
+            )
+        if not each:
+            raise InputError(f"{flag}.{column}: the list of categories is empty.")
+        found[str(column)] = _different(f"{flag}.{column}", tuple(each), given)
+    return found
 
 
 def plain(value: Any) -> Any:

@@ -35,6 +35,7 @@ class RawExamples:
         texts: [n], the text that inputs were made of; None where it is missing.
         missing: bool [n], which labels are missing; None if none is, or if the labels say so
             themselves, being NaN or empty.
+        missing_hint: what to do if they are none, for messages.
     """
 
     inputs: NDArray[Any]
@@ -48,6 +49,7 @@ class RawExamples:
     difficulty_name: str = ""
     texts: Sequence[str | None] | None = None
     missing: NDArray[np.bool_] | None = None
+    missing_hint: str = ""
 
     def take(self, rows: NDArray[np.bool_]) -> RawExamples:
         """Those of the examples that are marked, [n]."""
@@ -207,5 +209,6 @@ class FileSource(Source):
 
 def unreadable(path: Path, error: Exception, expected: str) -> InputError:
     """The error for a file that is damaged or is not what its name says."""
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(error)[:1000].split()) or type(error).__name__
+    reason = reason if len(reason) <= 300 else f"{reason[:300]}…"
     return InputError(f"data file '{path}': cannot be read as {expected}: {reason}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,16 +24,25 @@ from trainables.data._columns import (
     stacked_lists,
 )
 from trainables.data._columns import numbers as numbers_of
+from trainables.data._doubtful import (
+    MOST_CATEGORIES,
+    free_text,
+    refuse_numbers_and_dates,
+    shortest,
+)
 from trainables.data._images import ImageOptions, read_images
 from trainables.data._labels import shortened
 from trainables.data._options import flag_of, plain
+from trainables.data._row_names import note_row_names, without_row_names
 from trainables.data._source import RawData, RawExamples
 from trainables.data._table_extras import require_own_columns, told_extras, with_extras
 from trainables.data._table_options import TableOptions, require_names
 from trainables.data._text import hashed
+from trainables.data._written import Written
 
 _LABELS = ("label", "labels", "target", "class", "y", "category")
-_MOST_CATEGORIES = 20
+_MOST_NOTED = 20
+MOST_COLUMNS = 100_000
 
 
 @dataclass
@@ -42,13 +51,20 @@ class _Reading:
 
     options: TableOptions
     images: ImageOptions
+    written: Written | None
+    hashed: list[str] = field(default_factory=list)
+    one_hot: list[str] = field(default_factory=list)
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     chosen: dict[str, Any] = field(default_factory=dict)
 
 
 def read_tables(
-    tables: Sequence[Any], where: Sequence[str], options: TableOptions, images: ImageOptions
+    tables: Sequence[Any],
+    where: Sequence[str],
+    options: TableOptions,
+    images: ImageOptions,
+    written: Written | None = None,
 ) -> RawData:
     """The data of a table, or of a training table and that of an official test.
 
@@ -57,16 +73,22 @@ def read_tables(
         where: for each, where it is from, for messages.
         options: how columns are read; what is not given is guessed, and a note says so.
         images: how a column of images is read.
+        written: how the cells are written, where all columns are text.
 
     Raises:
         InputError: a column is not there, cannot be used, or has values missing.
     """
-    reading = _Reading(options, images)
+    reading = _Reading(options, images, written)
+    tables = without_row_names(tables, options, reading.notes)
     _require_columns(tables[0], where[0])
     label, labels_name = _label(tables[0], where[0], reading)
     features = _features(tables[0], where[0], label, reading)
     for table, place in zip(tables[1:], where[1:], strict=True):
         require_names(table.column_names, [label, *features], place)
+    tables = [
+        _typed(table, place, label, features, reading)
+        for table, place in zip(tables, where, strict=True)
+    ]
     known, missing = labels_or_gaps(tables[0].column(label), labels_name)
     labels = [known] + [
         labels_of(table.column(label), labels_name.replace(where[0], place))
@@ -79,7 +101,11 @@ def read_tables(
         RawExamples(rows, each, place + suffix, labels_name.replace(where[0], place), columns)
         for rows, each, place in zip(inputs, labels, where, strict=True)
     ]
-    parts[0] = replace(with_extras(parts[0], tables[0], where[0], options), missing=missing)
+    parts[0] = replace(
+        with_extras(parts[0], tables[0], where[0], options),
+        missing=missing,
+        missing_hint=_hint(written),
+    )
     return RawData(
         parts[0],
         parts[1] if len(parts) > 1 else None,
@@ -90,7 +116,10 @@ def read_tables(
             "feature_columns": list(features),
             **{key: getattr(options, key) for key in ("missing", "text")},
             **told_extras(options),
+            **({"number_columns": list(numbers)} if (numbers := options.number_columns) else {}),
+            **({"hashed_columns": reading.hashed} if reading.hashed else {}),
             **({"categories": plain(reading.categories)} if reading.categories else {}),
+            "column_types": "known",
             **reading.chosen,
             "classes": [],
         },
@@ -101,13 +130,15 @@ def read_tables(
 
 def _require_columns(table: Any, where: str) -> None:
     given = table.column_names
-    repeated = {name for name in given if given.count(name) > 1}
+    if len(given) > MOST_COLUMNS:
+        raise too_many_columns(where, len(given))
+    repeated = {name for name, count in Counter(given).items() if count > 1}
     if repeated:
         raise InputError(f"{where}: several columns are called '{min(repeated)}'; rename them.")
     if len(given) < 2:
         raise InputError(
             f"{where}: expected a label column and at least one feature column; found: "
-            f"{', '.join(given) or 'none'}."
+            f"{', '.join(map(shortest, given)) or 'none'}."
         )
     if not table.num_rows:
         raise InputError(
@@ -143,7 +174,7 @@ def _features(table: Any, where: str, label: str, reading: _Reading) -> list[str
     both = set(options.feature_columns) & set(options.drop_columns)
     if both:
         raise InputError(f"--drop-columns: '{min(both)}' is also among --feature-columns.")
-    for name in ("feature_columns", "drop_columns"):
+    for name in ("feature_columns", "drop_columns", "number_columns", "hashed_columns"):
         require_names(given, getattr(options, name), where, name)
     require_own_columns(table, where, label, options)
     if options.text_column:
@@ -155,10 +186,54 @@ def _features(table: Any, where: str, label: str, reading: _Reading) -> list[str
     if not found:
         raise InputError(
             f"{where}: expected at least one feature column beside the label '{label}'; found: "
-            f"{', '.join(given)}."
+            f"{shortened(given)}."
         )
     reading.notes.append(f"feature columns: {shortened(found)} (all others)")
     return found
+
+
+def _typed(table: Any, where: str, label: str, features: Sequence[str], reading: _Reading) -> Any:
+    """The table with a type for each column of text that holds something else."""
+    import pyarrow
+
+    options, written = reading.options, reading.written
+    place_of = {name: place for place, name in enumerate(table.column_names)}
+    found = {}
+    if written is not None:
+        for name in {label, options.noisy_label_column} - {""}:
+            found[name] = written.labels(table.column(place_of[name]))
+    certain = {*options.number_columns, *([options.difficulty_column] if written else [])}
+    stays = {*options.categories, *options.hashed_columns, options.text_column, *found}
+    known, unclear, sure = options.column_types == "known", list[str](), list[str]()
+    for name in {*features, *certain} - stays - {""}:
+        column = table.column(place_of[name])
+        if not is_text(column.type):
+            continue
+        if name in certain or known:
+            sure.append(name)
+        elif written is not None:
+            unclear.append(name)
+    texts = [table.column(place_of[name]).cast("string") for name in sure]
+    places = [f"{where}, column '{name}'" for name in sure]
+    found |= zip(sure, (written or Written()).numbers(texts, places), strict=True)
+    if written is not None:
+        texts = [table.column(place_of[name]) for name in unclear]
+        found |= zip(unclear, written.guessed(texts), strict=True)
+    if not found:
+        return table
+    names = table.column_names
+    columns = [found[name] if name in found else table.column(n) for n, name in enumerate(names)]
+    return pyarrow.table(columns, schema=_schema(table, found))
+
+
+def _schema(table: Any, changed: Mapping[str, Any]) -> Any:
+    import pyarrow
+
+    fields = [
+        pyarrow.field(each.name, changed[each.name].type) if each.name in changed else each
+        for each in table.schema
+    ]
+    return pyarrow.schema(fields, metadata=table.schema.metadata)
 
 
 def _inputs(
@@ -182,7 +257,8 @@ def _inputs(
             return [stacked_lists(table.column(column), name) for table, name in pairs], ()
     blocks = [_block(tables, where, name, reading) for name in features]
     headings = tuple(heading for _, names in blocks for heading in names)
-    _note_row_numbers(tables[0], features, reading)
+    _note_one_hot(reading)
+    note_row_names(tables[0], features, reading.options, reading.notes)
     return [np.hstack([arrays[part] for arrays, _ in blocks]) for part in range(len(tables))], (
         headings
     )
@@ -199,7 +275,7 @@ def _block(
     pairs = list(zip(columns, places, strict=True))
     arrays = [numbers_of(column, place)[:, np.newaxis] for column, place in pairs]
     for array, place in zip(arrays, places, strict=True):
-        _refuse_missing(np.isnan(array), place, reading.options)
+        _refuse_missing(np.isnan(array), place, reading)
     return arrays, [name]
 
 
@@ -209,82 +285,63 @@ def _from_text(
     options, values = reading.options, [column.cast("string").to_pylist() for column in columns]
     known = options.categories.get(name)
     for each, place in zip(values, places, strict=True):
-        _refuse_missing(np.array([one is None for one in each]), place, options)
-    found = known or tuple(sorted({one for each in values for one in each if one is not None}))
-    if name == options.text_column:
+        _refuse_missing(np.array([one is None for one in each]), place, reading)
+    if name == options.text_column or name in options.hashed_columns:
         return _hashed(values, name, reading)
-    if known is None and not 0 < len(found) <= min(_MOST_CATEGORIES, len(values[0]) // 2):
-        if options.text == "hash" and found:
-            return _hashed(values, name, reading)
-        raise _free_text(places[0], found)
-    reading.categories[name] = found
+    found = known or tuple(sorted({one for each in values for one in each if one is not None}))
     if known is None:
-        reading.notes.append(f"column '{name}': text, one-hot: {shortened(found)}")
+        refuse_numbers_and_dates(places[0], name, found, reading.written)
+        if not 0 < len(found) <= min(MOST_CATEGORIES, len(values[0]) // 2):
+            if options.text == "hash" and found:
+                return _hashed(values, name, reading)
+            raise free_text(places[0], found, len(values[0]))
+        reading.one_hot.append(name)
+    reading.categories[name] = found
     pairs = zip(values, places, strict=True)
     return [one_hot(each, found, place) for each, place in pairs], [f"{name}={c}" for c in found]
+
+
+def _note_one_hot(reading: _Reading) -> None:
+    names = reading.one_hot
+    if len(names) > _MOST_NOTED:
+        reading.notes.append(f"columns of text, one-hot: {shortened(names)}")
+        return
+    for name in names:
+        found = shortened([shortest(each) for each in reading.categories[name]])
+        reading.notes.append(f"column '{name}': text, one-hot: {found}")
 
 
 def _hashed(
     values: Sequence[Sequence[str | None]], name: str, reading: _Reading
 ) -> tuple[list[NDArray[Any]], list[str]]:
     count = reading.options.text_features
-    if name != reading.options.text_column:  # else it was said, and is no guess
-        reading.notes.append(f"column '{name}': free text, hashed to {count} features")
+    if name != reading.options.text_column:
+        reading.hashed.append(name)
+        if name not in reading.options.hashed_columns:  # else it was said, and is no guess
+            reading.notes.append(f"column '{name}': free text, hashed to {count} features")
     headings = [f"{name}#{number}" for number in range(count)]
     return [hashed(each, count) for each in values], headings
 
 
-def _free_text(place: str, found: Sequence[str]) -> InputError:
-    said = (
-        f"{place}: text with {len(found)} different values, such as '{_cut(found)}', is no feature"
-    )
-    if found and all(_is_number(one.replace(",", ".", 1)) for one in found):
-        return InputError(f"{said}; numbers with a comma? Then --data-option decimal=,")
-    return InputError(
-        f"{said} (one-hot takes {_MOST_CATEGORIES} at most): leave it out by --drop-columns, or "
-        "--data-option text=hash makes features of its words."
-    )
-
-
-def _cut(found: Sequence[str]) -> str:
-    first = " ".join(found[0].split()) if found else ""
-    return first[:40] + "…" if len(first) > 40 else first
-
-
-def _is_number(written: str) -> bool:
-    try:
-        float(written)
-    except ValueError:
-        return False
-    return True
-
-
-def _refuse_missing(missing: NDArray[np.bool_], place: str, options: TableOptions) -> None:
+def _refuse_missing(missing: NDArray[np.bool_], place: str, reading: _Reading) -> None:
     count = int(missing.sum())
     if count == missing.size and count:
         raise InputError(f"{place}: every value is missing; leave it out by --drop-columns.")
-    if count and options.missing == "refuse":
+    if count and reading.options.missing == "refuse":
         row = int(missing.argmax())
         raise InputError(
             f"{place}: {count} of {missing.size} values are missing or NaN, the first in row "
             f"{row} (counted from 0): leave the column out by --drop-columns, or --data-option "
-            "missing=mean."
+            f"missing=mean.{_hint(reading.written)}"
         )
 
 
-def _note_row_numbers(table: Any, features: Sequence[str], reading: _Reading) -> None:
-    """A column that only counts the rows is rarely meant as a feature."""
-    if reading.options.feature_columns:
-        return
-    for name in features:
-        column = table.column(name)
-        if is_numeric(column.type) and len(column) > 1 and not column.null_count:
-            values = column.to_numpy()
-            if values.dtype.kind in "iu" and (np.diff(values) == 1).all():
-                reading.notes.append(
-                    f"column '{name}' only counts the rows and is used as a feature; "
-                    f"--drop-columns '{name}' leaves it out"
-                )
+def _hint(written: Written | None) -> str:
+    """What to do where a cell that counts as missing is a value."""
+    if written is None or not written.occurring:
+        return ""
+    marks = " and ".join(f"'{mark}'" for mark in written.occurring[:3])
+    return f" If {marks} is a value: --data-option missing_values="
 
 
 def _class_names(table: Any, label: str) -> tuple[str, ...] | None:
@@ -299,6 +356,9 @@ def _class_names(table: Any, label: str) -> tuple[str, ...] | None:
     return tuple(map(str, listed)) if isinstance(listed, list) else None
 
 
-def quoted(path: Path) -> str:
-    """A file as it is called in messages."""
-    return f"'{path}'"
+def too_many_columns(where: str, count: int) -> InputError:
+    """The error for a table that has more columns than a table may have."""
+    return InputError(
+        f"{where}: {count:,} columns are too many, a table has at most {MOST_COLUMNS:,}; lists in "
+        "one column of a Parquet file, or an array in an .npz file, may be longer."
+    )

@@ -44,6 +44,21 @@ class TableOptions(ExtraColumns):
     text_features: int = option(
         FEATURES, whole(16, 1_000_000), "how many features text is hashed to"
     )
+    number_columns: tuple[str, ...] = option(
+        (),
+        names,
+        "columns whose cells are numbers however they are written, such as 007",
+        of_columns=True,
+    )
+    hashed_columns: tuple[str, ...] = option(
+        (), names, "columns of text that are hashed, whatever `text` says", of_columns=True
+    )
+    column_types: str = option(
+        "guess",
+        one_of("guess", "known"),
+        "`known` takes every feature for numbers that is none of `categories` or `hashed_columns`",
+        of_columns=True,
+    )
     categories: Mapping[str, tuple[str, ...]] = option(
         {},
         categories,
@@ -53,6 +68,12 @@ class TableOptions(ExtraColumns):
     classes: tuple[str, ...] = option(
         (), names, "the classes in their order; found if not given", of_columns=True
     )
+
+    def named(self) -> set[str]:
+        """Every column that is named in some way."""
+        several = (self.feature_columns, self.drop_columns, self.number_columns)
+        found = {self.label_column, self.text_column, *self.extra_names().values()}
+        return found.union(*several, self.hashed_columns, self.categories) - {""}
 
 
 def require_names(
@@ -64,8 +85,9 @@ def require_names(
         InputError: for the first of them.
     """
     what = f" for {flag_of(option_name)}" if option_name else ""
+    known = set(given)
     for name in wanted:
-        if name not in given:
+        if name not in known:
             close = difflib.get_close_matches(name, given, n=1, cutoff=0.4)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise InputError(
