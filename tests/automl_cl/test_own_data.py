@@ -60,11 +60,14 @@ def test_what_was_guessed_is_in_the_spec_for_good(tmp_path: Path) -> None:
     first = prepare(spec)
     assert any("'animal' (guessed: the last column" in note for note in first.view.notes)
     assert first.spec.data_options == {
+        "separator": ",",
+        "header": "yes",
         "label_column": "animal",
         "feature_columns": ["id", "size", "colour"],
         "missing": "refuse",
         "text": "refuse",
         "categories": {"colour": ["blue", "red"]},
+        "column_types": "known",
         "classes": ["ant", "bee", "cow"],
     }
     first.spec.write(tmp_path / "search.yaml")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from automl_cl.preparation import prepare
 from automl_cl.spec import SearchSpec
 from search_spaces import Float, InputError, Space
+from trainables.data._source import RawData
 from trainables.scenario import load_scenario
 
 
@@ -85,3 +87,25 @@ def test_who_needs_the_whole_model_is_left_out_where_it_is_divided() -> None:
         "plain",
         "superloss",
     ]
+
+
+def test_data_that_cannot_be_read_again_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same reading opens the sealed test, when every training is paid for."""
+    lines = [f"{i / 7:.3f},{i % 5},{'xy'[i // 2 % 2]}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,label", *lines]))
+    spec = SearchSpec("curriculum", str(tmp_path / "t.csv"))
+    assert prepare(prepare(spec).spec).spec == prepare(spec).spec
+    resolved = RawData.resolved
+    for wrong, said in (
+        ({"feature_columns": ["a", ""]}, "--feature-columns: a name is empty"),
+        ({"feature_columns": ["a"]}, "read again with the options that were found, it is other"),
+        ({"feature_column": "a"}, "'feature_column'. Did you mean 'feature_columns'?"),
+    ):
+        monkeypatch.setattr(
+            RawData, "resolved", lambda self, classes, more=wrong: resolved(self, classes) | more
+        )
+        with pytest.raises(InputError) as refused:
+            prepare(spec)
+        assert said in str(refused.value)
