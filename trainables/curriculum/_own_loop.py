@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -14,6 +15,8 @@ from search_spaces import InputError
 from trainables.curriculum._curriculum import Criterion, Curriculum, cross_entropy
 from trainables.randomness import derive_seed, shuffled_passes
 from trainables.tensors import TensorExamples
+
+_WHO = "Teaching:"
 
 
 class Batch(NamedTuple):
@@ -44,7 +47,7 @@ class Teaching:
         workers: processes that load batches; 0 loads them here.
         criterion: the loss of each example [batch] from logits and labels.
         columns: what else is known of each example, [n] by name, such as `clean`, True for those
-            whose labels can be relied on.
+            whose labels can be relied on: tensors, arrays or lists.
 
     Attributes:
         model: what to train in this epoch: the given model, or one around it.
@@ -65,19 +68,18 @@ class Teaching:
         seed: int = 0,
         workers: int = 0,
         criterion: Criterion = cross_entropy,
-        columns: Mapping[str, Tensor] | None = None,
+        columns: Mapping[str, Any] | None = None,
     ) -> None:
         for name, value in (("epochs", epochs), ("batch_size", batch_size)):
             if type(value) is not int or value < 1:
-                raise InputError(
-                    f"Teaching: {name}: got {value!r}, expected a whole number from 1."
-                )
+                raise InputError(f"{_WHO} {name}: got {value!r}, expected a whole number from 1.")
         self.curriculum = copy.deepcopy(curriculum)
         self.model = self._whole_model = model
-        self._device = next(model.parameters()).device
+        self._device = _device_of(model)
         self._items, self._workers, self._criterion = _Indexed(dataset), workers, criterion
         self._seed, self._epochs = seed, epochs
         self._examples = self._drawn_once(batch_size, columns or {})
+        _require_fit(model, self._examples)
         self._batch_size = min(batch_size, len(self._examples))
         self._steps_per_epoch = len(self._examples) // self._batch_size
         self.steps = epochs * self._steps_per_epoch
@@ -92,7 +94,7 @@ class Teaching:
             if step == 0:
                 self._open(epoch)
             order = self._order[step * self._batch_size :].split(self._batch_size)
-            for batch in self._loader([places.tolist() for places in order]):
+            for batch in self._loaded([places.tolist() for places in order]):
                 self._taken += 1
                 yield Batch(*(each.to(self._device) for each in batch))
 
@@ -132,26 +134,27 @@ class Teaching:
         progress = epoch / self._epochs
         self.model = self.curriculum.model_curriculum(self._whole_model, progress)
 
-    def _loader(self, batches: list[list[int]]) -> DataLoader[Any]:
-        return DataLoader(
+    def _loaded(self, batches: list[list[int]]) -> Iterator[list[Tensor]]:
+        loader = DataLoader(
             self._items,
             batch_sampler=batches,
             num_workers=self._workers,
             generator=torch.Generator().manual_seed(self._seed),  # else it draws from torch's own
         )
+        try:
+            yield from loader
+        except InputError as error:
+            # Out of another process it comes with that process's traceback before it.
+            said = str(error)
+            raise InputError(said[said.rfind(_WHO) :].strip()) from None
 
-    def _drawn_once(self, size: int, columns: Mapping[str, Tensor]) -> TensorExamples:
-        for name, column in columns.items():
-            if column.shape != (len(self._items),):
-                raise InputError(
-                    f"Teaching: columns: '{name}' has shape {list(column.shape)}, expected "
-                    f"[{len(self._items)}], one for each example."
-                )
+    def _drawn_once(self, size: int, columns: Mapping[str, Any]) -> TensorExamples:
+        known = _as_columns(columns, len(self._items))
         places = torch.arange(len(self._items)).split(size)
-        batches = [(x, y) for x, y, _ in self._loader([each.tolist() for each in places])]
+        batches = [(x, y) for x, y, _ in self._loaded([each.tolist() for each in places])]
         inputs, labels = (torch.cat(part).to(self._device) for part in zip(*batches, strict=True))
-        known = {name: column.to(self._device) for name, column in columns.items()}
-        return TensorExamples(inputs, labels, columns=known)
+        on_device = {name: column.to(self._device) for name, column in known.items()}
+        return TensorExamples(inputs, labels, columns=on_device)
 
 
 class _Indexed(Dataset[Any]):
@@ -159,26 +162,104 @@ class _Indexed(Dataset[Any]):
 
     def __init__(self, dataset: Any) -> None:
         if not hasattr(dataset, "__len__") or len(dataset) == 0:
-            raise InputError("Teaching: the data set must have a length, and examples.")
+            raise InputError(f"{_WHO} the data set must have a length, and examples.")
         self._dataset = dataset
-        self[0]
+        self._first: Tensor | None = None
+        self._first = self[0][0]
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
-        item = self._dataset[index]
+        try:
+            item = self._dataset[index]
+        except LookupError as error:
+            raise InputError(
+                f"{_WHO} the data set has {len(self)} items by its length, but gives no item "
+                f"{index} ({type(error).__name__}: {_in_a_line(error)})."
+            ) from error
         try:
             inputs, label = item
             whole = int(label)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError(
-                f"Teaching: the data set's item {index} must be an input and a label, got "
-                f"{type(item).__name__} ({error})."
+                f"{_WHO} the data set's item {index} must be an input and a label, got "
+                f"{type(item).__name__} ({_in_a_line(error)})."
             ) from error
         if not isinstance(inputs, Tensor) or whole != label or whole < 0:
             raise InputError(
-                f"Teaching: the data set's item {index} must be a tensor and a whole number from "
+                f"{_WHO} the data set's item {index} must be a tensor and a whole number from "
                 f"0, got {type(inputs).__name__} and {label!r}."
             )
+        first = self._first
+        if first is not None and (inputs.shape, inputs.dtype) != (first.shape, first.dtype):
+            raise InputError(
+                f"{_WHO} the data set's item {index} has an input of shape {list(inputs.shape)} "
+                f"and {inputs.dtype}, item 0 one of {list(first.shape)} and {first.dtype}; all "
+                "must be alike."
+            )
         return inputs, whole, index
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    first = next(model.parameters(), None)
+    if first is None:
+        raise InputError(f"{_WHO} model: {type(model).__name__} has no parameters to train.")
+    return first.device
+
+
+def _as_columns(columns: Mapping[str, Any], count: int) -> dict[str, Tensor]:
+    """What is known of each example, as tensors [count]."""
+    if not isinstance(columns, Mapping):
+        raise InputError(f"{_WHO} columns: got {type(columns).__name__}, expected a mapping.")
+    found: dict[str, Tensor] = {}
+    for name, given in columns.items():
+        try:
+            # A copy: arrays may be read-only, or run backwards.
+            column = given if isinstance(given, Tensor) else torch.tensor(np.array(given))
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"{_WHO} columns: '{name}' must be numbers, one for each example, got "
+                f"{type(given).__name__} ({_in_a_line(error)})."
+            ) from error
+        if column.shape != (count,):
+            raise InputError(
+                f"{_WHO} columns: '{name}' has shape {list(column.shape)}, expected [{count}], "
+                "one for each example."
+            )
+        found[name] = column
+    return found
+
+
+def _require_fit(model: nn.Module, examples: TensorExamples) -> None:
+    """Sees to it that the model takes the inputs, and has a logit for each label."""
+    inputs = examples.inputs[:2]
+    training = {module: module.training for module in model.modules()}
+    devices = [inputs.device] if inputs.is_cuda else []
+    try:
+        with torch.random.fork_rng(devices), torch.no_grad():
+            logits = model.eval()(inputs)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{_WHO} the model cannot take the data set's items 0 and 1, {inputs.dtype} "
+            f"{list(inputs.shape)}: {_in_a_line(error)}"
+        ) from error
+    finally:
+        for module, was in training.items():
+            module.training = was
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(inputs):
+        got = (
+            f"shape {list(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        )
+        raise InputError(f"{_WHO} the model must give logits [batch, classes], got {got}.")
+    largest = int(examples.labels.argmax())
+    label, classes = int(examples.labels[largest]), logits.shape[1]
+    if label >= classes:
+        raise InputError(
+            f"{_WHO} the data set's item {largest} has label {label}, but the model gives "
+            f"{classes} logits: labels count from 0 to {classes - 1}."
+        )
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from trainables.randomness import drawing_from
 from trainables.tensors import TensorExamples
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class WeightNetwork(nn.Module):
@@ -24,7 +27,7 @@ class WeightNetwork(nn.Module):
 
 
 def weight_network(model: nn.Module, examples: TensorExamples, seed: int) -> WeightNetwork:
-    """A copy of the model drawn anew, with one output, on the examples' device.
+    """A copy of the model drawn anew, with one output, on its device and in its precision.
 
     Layers that cannot be drawn anew keep the model's weights.
     """
@@ -35,7 +38,13 @@ def weight_network(model: nn.Module, examples: TensorExamples, seed: int) -> Wei
             if draw is not None:
                 draw()
         network = WeightNetwork(body, _outputs(body, int(examples.labels.max()) + 1))
-    return network.to(examples.labels.device)
+    return like(model, network)
+
+
+def like(model: nn.Module, network: Network) -> Network:
+    """A network on the device and in the precision of a model's parameters."""
+    first = next(each for each in model.parameters() if each.is_floating_point())
+    return network.to(first.device, first.dtype)
 
 
 def _outputs(model: nn.Module, labels: int) -> int:

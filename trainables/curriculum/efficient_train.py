@@ -32,11 +32,13 @@ def low_frequencies(images: Tensor, share: float) -> Tensor:
     """
     sizes = images.shape[-2:]
     kept = [max(1, round(size * share)) for size in sizes]
-    spectrum = torch.fft.fftshift(torch.fft.fft2(images), dim=(-2, -1))
+    # There is no transform of numbers of 16 bits.
+    whole = images if images.dtype in (torch.float32, torch.float64) else images.float()
+    spectrum = torch.fft.fftshift(torch.fft.fft2(whole), dim=(-2, -1))
     for dim, size, small in zip((-2, -1), sizes, kept, strict=True):
         spectrum = spectrum.narrow(dim, size // 2 - small // 2, small)
     small_images = torch.fft.ifft2(torch.fft.ifftshift(spectrum, dim=(-2, -1))).real
-    return small_images * (kept[0] * kept[1] / (sizes[0] * sizes[1]))
+    return (small_images * (kept[0] * kept[1] / (sizes[0] * sizes[1]))).to(images.dtype)
 
 
 class AtLowResolution(nn.Module):

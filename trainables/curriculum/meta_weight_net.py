@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from search_spaces import Float
 from trainables.curriculum._curriculum import Criterion
 from trainables.curriculum._meta import MetaCurriculum
+from trainables.curriculum._weight_network import like
 from trainables.randomness import derive_seed, drawing_from
 from trainables.tensors import TensorExamples
 
@@ -38,7 +39,7 @@ class MetaWeightNet(MetaCurriculum):
             net = nn.Sequential(
                 nn.Linear(1, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1), nn.Sigmoid(), nn.Flatten(0)
             )
-        self.networks["weight_net"] = net.to(examples.labels.device)
+        self.networks["weight_net"] = like(model, net)
         self.optimizers["weight_net"] = torch.optim.Adam(
             net.parameters(), lr=self.lr, weight_decay=WEIGHT_DECAY, fused=True
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from search_spaces import InputError
 from trainables.curriculum import Curriculum
 from trainables.curriculum._own_loop import Teaching
 from trainables.curriculum.data_parameters import DataParameters
+from trainables.curriculum.dds import DDS
 from trainables.curriculum.easy_to_hard import EasyToHard
 from trainables.curriculum.efficient_train import AtLowResolution, EfficientTrain
 from trainables.curriculum.learning_to_reweight import LearningToReweight
@@ -197,3 +199,147 @@ def test_what_is_wrong_is_told_in_one_line(dataset, settings, message: str) -> N
     with pytest.raises(InputError, match=message) as refused:
         Teaching(Plain(), dataset, problem()[1], **{"epochs": 2, **settings})
     assert "\n" not in str(refused.value)
+
+
+def refusal(dataset: Any, model: nn.Module, **more: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        for batch in Teaching(SuperLoss(), dataset, model, 2, 8, **more):
+            assert batch
+    assert str(caught.value).startswith("Teaching: ") and "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+class Items(Dataset[Any]):
+    """A list of items, as a data set."""
+
+    def __init__(self, items: list[Any], length: int | None = None) -> None:
+        self.items, self.length = items, length or len(items)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Any:
+        return self.items[index]
+
+
+class Growing(Items):
+    """Items of another size each time that they are drawn."""
+
+    drawn = 0
+
+    def __getitem__(self, index: int) -> Any:
+        self.drawn += 1
+        inputs, label = self.items[index]
+        return (inputs if self.drawn < 40 else inputs[:-1]), label
+
+
+def items(count: int = 24) -> list[tuple[Tensor, int]]:
+    return [(torch.randn(5), n % 3) for n in range(count)]
+
+
+ODD_ITEMS = {
+    "another shape": ((torch.randn(4), 0), ["item 7", "[4]", "[5]"]),
+    "another type": ((torch.randn(5).double(), 0), ["item 7", "float64", "float32"]),
+    "one class more": ((torch.randn(5), 3), ["item 7", "label 3", "3 logits", "0 to 2"]),
+    "below zero": ((torch.randn(5), -1), ["item 7", "-1"]),
+    "no label": ((torch.randn(5), None), ["item 7"]),
+    "several labels": ((torch.randn(5), torch.ones(3)), ["item 7"]),
+    "not finite": ((torch.randn(5), float("inf")), ["item 7"]),
+    "no tensor": (([1.0] * 5, 0), ["item 7", "list"]),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_ITEMS)
+def test_an_item_that_is_not_as_told_is_named(odd: str) -> None:
+    given = items()
+    given[7], words = ODD_ITEMS[odd]
+    message = refusal(Items(given), problem()[1])
+    assert [word for word in words if word not in message] == []
+
+
+def test_an_item_is_named_out_of_another_process() -> None:
+    given = items()
+    given[7] = (torch.randn(4), 0)
+    assert "item 7 has an input of shape [4]" in refusal(Items(given), problem()[1], workers=1)
+
+
+def test_a_transform_that_changes_the_size_later_is_named() -> None:
+    assert "has an input of shape [4]" in refusal(Growing(items()), problem()[1])
+
+
+def test_labels_from_one_are_named() -> None:
+    dataset, net = problem()
+    inputs, labels = dataset.tensors
+    message = refusal(TensorDataset(inputs, labels + 1), net)
+    assert "item 2 has label 3" in message and "labels count from 0 to 2" in message
+
+
+def test_a_length_that_is_not_true_is_named() -> None:
+    assert "gives no item 24" in refusal(Items(items(), length=30), problem()[1])
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (nn.Flatten(), "Flatten has no parameters"),
+        (nn.Linear(6, 3), "cannot take the data set's items"),
+        (nn.Linear(5, 3).double(), "cannot take the data set's items"),
+        (nn.Sequential(nn.Linear(5, 3), nn.Unflatten(1, (3, 1))), "got shape [2, 3, 1]"),
+        (nn.Linear(5, 2), "label 2, but the model gives 2 logits"),
+        (nn.LSTM(5, 3), "got tuple"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_named(model: nn.Module, words: str) -> None:
+    assert words in refusal(Items(items()), model)
+
+
+def test_trying_the_model_leaves_it_as_it_was() -> None:
+    dataset, _ = problem()
+    net = nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
+    net[1].eval()
+    before, drawn = copy.deepcopy(net.state_dict()), torch.get_rng_state()
+    Teaching(SuperLoss(), dataset, net, 1)
+    assert [module.training for module in net] == [True, False, True]
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), drawn)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, torch.tensor])
+def test_columns_may_be_lists_and_arrays(kind: Any) -> None:
+    dataset, net = problem()
+    marks = [n % 2 == 0 for n in range(110)]
+    teaching = Teaching(MetaWeightNet(), dataset, net, 1, columns={"clean": kind(marks)})
+    assert teaching._examples.columns["clean"].tolist() == marks
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"clean": np.ones(9, bool)}, "'clean' has shape [9], expected [110]"),
+        ({"clean": [[True]] * 110}, "'clean' has shape [110, 1]"),
+        ({"clean": ["yes"] * 110}, "'clean' must be numbers"),
+        ({"clean": [True, [False]] * 55}, "'clean' must be numbers"),
+        ({"clean": None}, "'clean'"),
+        ([True] * 110, "columns: got list"),
+    ],
+)
+def test_columns_that_do_not_fit_are_named(columns: Any, words: str) -> None:
+    assert words in refusal(*problem(), columns=columns)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("curriculum", [DDS(), MetaWeightNet(), ScreenerNet(), EfficientTrain()])
+def test_networks_beside_the_model_have_its_precision(
+    curriculum: Curriculum, dtype: torch.dtype
+) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    ).to(dtype)
+    dataset = TensorDataset(torch.randn(24, 1, 8, 8, dtype=dtype), torch.arange(24) % 3)
+    before = copy.deepcopy(net)
+    teaching = Teaching(curriculum, dataset, net, 1, 8)
+    train(teaching, torch.optim.SGD(net.parameters(), lr=0.1), teaching.steps)
+    assert all(value.isfinite().all() and value.dtype == dtype for value in net.parameters())
+    moved = zip(net.parameters(), before.parameters(), strict=True)
+    assert any(not torch.equal(now, then) for now, then in moved)
