@@ -164,4 +164,10 @@ def _allowed(field: FieldType) -> str:
     if is_part(field.hint):
         return "one of " + ", ".join(options(field.hint))
     words = field.hint.__name__ if field.allowed is None else describe_range(field.allowed)
-    return words if field.searched else f"{words}, not searched"
+    if field.searched is None:
+        words += ", not searched"
+    elif field.legal is not None and field.legal != field.searched:
+        words += f"; legal: {describe_range(field.legal)}"
+    if field.only is not None:
+        words += f"; only with {field.only}"
+    return words

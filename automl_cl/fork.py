@@ -15,7 +15,7 @@ from automl_cl.run_folder import RunFolder
 from automl_cl.spec import SearchSpec, spec_of
 from automl_cl.trials import SEARCH, Trial, TrialTable, replayed
 from automl_cl.trust import code_of_run, code_of_spec
-from search_spaces import InputError, Space, encode
+from search_spaces import InputError, Space, as_today, encode
 from trainables.computing import Computing
 from trainables.seeds import derive_seed
 from trainables.storage import Place
@@ -103,6 +103,7 @@ class Fork:
 def _taken(trial: Trial, number: int, prepared: Prepared) -> Trial | None:
     """A trial as the new search knows it; None if it is none of its own or has no result."""
     space, spec = prepared.space, prepared.spec
+    trial = replace(trial, config=as_today(prepared.scenario.recipe, trial.config))
     if trial.status in NO_RESULT or not _lies_in(space, trial):
         return None
     status, reason = trial.status, trial.reason

@@ -16,6 +16,7 @@ from search_spaces import (
     narrowed,
     options,
     parse_yaml,
+    refuse_unused,
     to_config,
     to_yaml,
 )
@@ -133,6 +134,7 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     cut = narrowed(cut, {"training.epochs": {"high": cap, "default": default}})
     try:
         space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
+        refuse_unused(cut, space)
     except InputError as error:
         raise InputError(f"--space: {error}") from error
     allowed = cut.range_of("training", "epochs")

@@ -49,7 +49,7 @@ class AsShipped:
         """The next config."""
         self.trial = self.study.ask()
         found: Config = self._value(self.space.root, (), "", _suggester(self.trial))
-        return found
+        return self.space.in_effect(found)
 
     def levels(self, horizon: float) -> list[float]:
         """Where a trial reports: at the rungs below its end, and there."""

@@ -12,34 +12,47 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from search_spaces.configs import Path
 from search_spaces.parts import Config
-from search_spaces.ranges import Categorical, Float, Range, position_of, value_at
+from search_spaces.ranges import (
+    Categorical,
+    Float,
+    LogOrZero,
+    Range,
+    clip,
+    position_of,
+    value_at,
+)
 from search_spaces.space import Choice, Fixed, Group, Leaf, Node, Space, default_of
 
 Coordinates = dict[str, Any]
-Path = tuple[str, ...]
 
 
 def coordinates(space: Space) -> dict[str, Range]:
     """Names and ranges of the flat coordinates of a space."""
     found: dict[str, Range] = {}
     for name, ranges in _grouped(space).items():
-        found[name] = ranges[0] if _agree(ranges) else Float(0.0, 1.0)
+        found[name] = ranges[0] if _is_shared(ranges) else Float(0.0, 1.0)
     return found
 
 
 def decode(space: Space, point: Mapping[str, Any]) -> Config:
-    """The config at a point; coordinates of options that were not chosen are ignored."""
+    """The config at a point; coordinates that have no effect in it are ignored."""
     grouped = _grouped(space)
 
     def value(name: str, allowed: Range) -> Any:
-        return point[name] if _agree(grouped[name]) else value_at(allowed, point[name])
+        if name not in grouped:
+            return value_at(allowed, 0.0)  # it has no effect, and is not in the config
+        return point[name] if _is_shared(grouped[name]) else value_at(allowed, point[name])
 
-    return _decode(space.root, (), value)
+    return space.in_effect(_decode(space.root, (), value))
 
 
 def encode(space: Space, config: Config) -> Coordinates:
-    """The point of a config. Coordinates that it does not use are those of the default config."""
+    """The point of a config, a value outside of its range being moved to the nearest in it.
+
+    Coordinates that it does not use are those of the default config.
+    """
     grouped = _grouped(space)
     point: Coordinates = {}
     for given in (default_of(space.root), config):
@@ -47,7 +60,8 @@ def encode(space: Space, config: Config) -> Coordinates:
             name, allowed = _coordinate(path, choice), _range_of(choice)
             if name in grouped:
                 found = _lookup(given, path, choice)
-                point[name] = found if _agree(grouped[name]) else position_of(allowed, found)
+                shared = _is_shared(grouped[name])
+                point[name] = clip(found, allowed) if shared else position_of(allowed, found)
     for name, allowed in coordinates(space).items():
         point.setdefault(name, value_at(allowed, 0.5))
     return point
@@ -55,8 +69,10 @@ def encode(space: Space, config: Config) -> Coordinates:
 
 def _grouped(space: Space) -> dict[str, list[Range]]:
     grouped: defaultdict[str, list[Range]] = defaultdict(list)
+    unused = space.unused()
     for path, node in _nodes(space.root, ()):
-        grouped[_coordinate(path, node)].append(_range_of(node))
+        if path not in unused:
+            grouped[_coordinate(path, node)].append(_range_of(node))
     return dict(grouped)
 
 
@@ -75,7 +91,10 @@ def _range_of(node: Leaf | Choice) -> Range:
     return node.allowed if isinstance(node, Leaf) else Categorical(sorted(node.options))
 
 
-def _agree(ranges: list[Range]) -> bool:
+def _is_shared(ranges: list[Range]) -> bool:
+    """Whether a coordinate has the range itself; else it is the position in it."""
+    if isinstance(ranges[0], LogOrZero):
+        return False
     return all(other == ranges[0] for other in ranges)
 
 
@@ -100,7 +119,8 @@ def _active(node: Node, config: Any, path: Path) -> Iterator[tuple[Path, Leaf | 
     elif isinstance(node, Group):
         config = node.read(config)
         for name, field in node.fields.items():
-            yield from _active(field, config[name], (*path, name))
+            if name in config:
+                yield from _active(field, config[name], (*path, name))
     elif isinstance(node, Choice):
         yield path, node
         yield from _active(node.options[config["name"]], config, path)
@@ -131,4 +151,4 @@ def _readable(value: Any, allowed: Range) -> Any:
     """A number with five significant digits: more say nothing and make configs hard to read."""
     if not isinstance(allowed, Float):
         return value
-    return min(max(float(f"{value:.5g}"), allowed.low), allowed.high)
+    return float(clip(float(f"{value:.5g}"), allowed))

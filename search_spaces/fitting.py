@@ -27,7 +27,7 @@ def fitted(space: Space, config: Config) -> Config | None:
         found: Config = _fit(space.root, config)
     except _OutsideError:
         return None
-    return found
+    return space.in_effect(found)
 
 
 def _fit(node: Node, given: Any) -> Any:

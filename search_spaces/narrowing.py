@@ -8,6 +8,7 @@ Keys are paths, dotted or nested; a path may name an option to mean only its fie
     training.batch_size: [32, 64]             # these values only
 
 A range has the keys `low`, `high`, `log` and `default`, each optional; `default` is tried first.
+Ranges lie inside the one that is searched; values given by hand may be any that are legal.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ from typing import Any
 
 from search_spaces.errors import InputError, unknown_name
 from search_spaces.parts import of_type
-from search_spaces.ranges import Categorical, Float, Int, Range, clip, describe_range, in_range
+from search_spaces.ranges import (
+    Categorical,
+    Float,
+    Int,
+    LogOrZero,
+    Range,
+    clip,
+    describe_range,
+    in_range,
+)
 from search_spaces.space import Choice, Fixed, Group, Leaf, Node, Space
 from search_spaces.yaml_text import read_yaml
 
@@ -58,6 +68,28 @@ def narrowed(space: Space, narrowing: Narrowing) -> Space:
         root = _narrow(root, str(key).split("."), value, ())
     assert isinstance(root, Group)
     return Space(root)
+
+
+def refuse_unused(before: Space, after: Space) -> None:
+    """Refuses a narrowing of what no config of the narrowed space has an effect of.
+
+    Raises:
+        InputError: naming the hyperparameter and what decides in its place.
+    """
+    for path, why in after.unused().items():
+        was = _nodes_at(before.root, path)
+        if any(node not in was for node in _nodes_at(after.root, path)):
+            raise InputError(f"{'.'.join(path)}: {why}; leave it out.")
+
+
+def _nodes_at(node: Node, path: Sequence[str]) -> list[Node]:
+    """The nodes at a path of configs, one for each option that has it."""
+    if isinstance(node, Choice):
+        return [each for group in node.options.values() for each in _nodes_at(group, path)]
+    if not path:
+        return [node]
+    fields = node.fields if isinstance(node, Group) else {}
+    return _nodes_at(fields[path[0]], path[1:]) if path[0] in fields else []
 
 
 def _narrow(node: Node, steps: Sequence[str], value: Any, path: tuple[str, ...]) -> Node:
@@ -114,7 +146,8 @@ def _narrow_choice(
             mine = _names_of(value, field, fields.values(), ".".join(here))
         elif not rest:
             mine = _cut(value, field, fields.values())
-        new[name] = Group({**node.options[name].fields, step: _narrow(field, rest, mine, below)})
+        inside = {**node.options[name].fields, step: _narrow(field, rest, mine, below)}
+        new[name] = replace(node.options[name], fields=inside)
     return Choice(node.kind, new, node.default)
 
 
@@ -179,17 +212,19 @@ def _narrow_here(node: Node, value: Any, path: str) -> Node:
     if isinstance(node, Leaf):
         if isinstance(value, Mapping):
             allowed = _range(node.allowed, value, path)
+            default = clip(node.default, allowed)
             if "default" in value:
-                return Leaf(allowed, in_range(f"{path}.default", value["default"], allowed))
-            return Leaf(allowed, clip(node.default, allowed))
+                default = in_range(f"{path}.default", value["default"], allowed)
+            return Leaf(allowed, default, only=node.only)
+        legal = node.allowed if node.legal is None else node.legal
         if isinstance(value, list):
-            choices = [in_range(path, each, node.allowed) for each in value]
+            choices = [in_range(path, each, legal) for each in value]
             if not choices:
                 raise InputError(f"{path}: got an empty list, expected at least one value.")
             allowed = Categorical(choices)
-            return Leaf(allowed, clip(node.default, allowed))
-        fixed = in_range(path, value, node.allowed)
-        return Fixed(fixed, type(fixed), node.allowed)
+            return Leaf(allowed, clip(node.default, allowed), only=node.only)
+        fixed = in_range(path, value, legal)
+        return Fixed(fixed, type(fixed), legal, only=node.only)
     if isinstance(node, Fixed):
         if node.allowed is not None:
             return replace(node, value=in_range(path, value, node.allowed))
@@ -215,11 +250,14 @@ def _range(old: Range, given: Mapping[str, Any], path: str) -> Range:
     for key in given:
         if key not in RANGE_KEYS:
             raise unknown_name(f"key in {path}", key, RANGE_KEYS)
-    low = in_range(f"{path}.low", given.get("low", old.low), old)
+    or_zero = isinstance(old, LogOrZero)
+    low = in_range(f"{path}.low", given.get("low", 0.0 if or_zero else old.low), old)
     high = in_range(f"{path}.high", given.get("high", old.high), old)
     log = of_type(f"{path}.log", given.get("log", old.log), bool)
     if low > high:
         raise InputError(f"{path}: low {low:g} is greater than high {high:g}.")
+    if or_zero and log and low == 0 < high:
+        return LogOrZero(min(old.low, high), high)
     if log and low <= 0:
         raise InputError(f"{path}: low {low:g} must be greater than 0 on a log scale.")
     return Int(low, high, log=log) if isinstance(old, Int) else Float(low, high, log=log)

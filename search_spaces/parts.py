@@ -13,11 +13,13 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Container, Hashable, Sequence
+from functools import cache, wraps
 from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 from search_spaces.errors import InputError, unknown_name
-from search_spaces.ranges import Range, Within, in_range
+from search_spaces.overrides import Only, Override
+from search_spaces.ranges import Legal, Range, Within, in_range, plain
 
 Config = dict[str, Any]
 P = TypeVar("P", bound="Part")
@@ -26,17 +28,43 @@ P = TypeVar("P", bound="Part")
 class Part:
     """Base of everything that a config can name.
 
+    A part with an illegal hyperparameter cannot be made, in whatever way: by its constructor, by
+    `dataclasses.replace` or from a config.
+
     Attributes:
         kind: what the family is called in messages and in configs, such as `optimizer`.
         needs_column: the column of the data without which the part cannot be used, if any.
         column_from: what gives data that column, as the end of a sentence.
         optional: whether a config may leave the part out, whose defaults it then means.
+        overrides: hyperparameters of other sections that have no effect where this part is chosen.
     """
 
     kind: ClassVar[str] = "part"
     needs_column: ClassVar[str | None] = None
     column_from: ClassVar[str] = ""
     optional: ClassVar[bool] = False
+    overrides: ClassVar[tuple[Override, ...]] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses illegal hyperparameters; whole numbers become floats where floats belong."""
+        for name, field in field_types(type(self)).items():
+            value = getattr(self, name)
+            legal = field.value(f"{type(self).__name__}.{name}", value)
+            if legal is not value:
+                object.__setattr__(self, name, legal)
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        own = vars(cls).get("__post_init__")
+        if own is None:
+            return
+
+        @wraps(own)
+        def checked(self: Part) -> None:
+            Part.__post_init__(self)
+            own(self)
+
+        cls.__post_init__ = checked  # type: ignore[method-assign]
 
     @classmethod
     def part_name(cls) -> str:
@@ -126,73 +154,77 @@ def hyperparameters(cls: type) -> list[dataclasses.Field[Any]]:
 
 
 @dataclasses.dataclass(frozen=True)
+class Formerly:
+    """The value that is meant by configs from before the field existed."""
+
+    value: Any
+
+
+@dataclasses.dataclass(frozen=True)
 class FieldType:
-    """What a field may hold: its type, its range if it has one, and whether that is searched."""
+    """What a field may hold.
+
+    Attributes:
+        hint: its type.
+        legal: what it may hold at all; None if its type says that.
+        searched: what of it is searched; None if it is fixed by hand.
+        only: where it has an effect; None if that is everywhere.
+        formerly: the value where a config lacks it; None if a config must not.
+    """
 
     hint: Any
-    allowed: Range | None = None
-    searched: bool = False
+    legal: Legal | None = None
+    searched: Range | None = None
+    only: Only | None = None
+    formerly: Formerly | None = None
+
+    @property
+    def allowed(self) -> Legal | None:
+        """The range that is searched, or where nothing is, what is legal."""
+        return self.legal if self.searched is None else self.searched
+
+    def value(self, path: str, value: Any) -> Any:
+        """A value as the field's own type.
+
+        Raises:
+            InputError: if it is not legal; the message names `path`.
+        """
+        if self.legal is not None:
+            return in_range(path, value, self.legal)
+        if is_part(self.hint) and not isinstance(value, self.hint):
+            raise InputError(f"{path}: got {value!r}, expected a {self.hint.kind}.")
+        return of_type(path, value, self.hint) if self.hint in (int, float, bool, str) else value
 
 
 def field_types(cls: type) -> dict[str, FieldType]:
     """Type and range of every field of a part or recipe that a config sets."""
+    return _field_types(cls)
+
+
+@cache
+def _field_types(cls: Hashable) -> dict[str, FieldType]:
+    assert isinstance(cls, type)
     hints = get_type_hints(cls, include_extras=True)
-    found: dict[str, FieldType] = {}
-    for field in hyperparameters(cls):
-        annotation = hints[field.name]
-        if get_origin(annotation) is not Annotated:
-            found[field.name] = FieldType(annotation)
-            continue
-        hint, *extras = get_args(annotation)
-        found[field.name] = FieldType(hint)
-        for extra in extras:
-            if isinstance(extra, Range):
-                found[field.name] = FieldType(hint, extra, searched=True)
-            elif isinstance(extra, Within):
-                found[field.name] = FieldType(hint, extra.allowed)
-    return found
+    return {field.name: _field_type(hints[field.name]) for field in hyperparameters(cls)}
+
+
+def _field_type(annotation: Any) -> FieldType:
+    if get_origin(annotation) is not Annotated:
+        return FieldType(annotation)
+    hint, *extras = get_args(annotation)
+    searched = _first(extras, Range)
+    within = _first(extras, Within)
+    legal = searched if within is None else within.allowed
+    return FieldType(hint, legal, searched, _first(extras, Only), _first(extras, Formerly))
+
+
+def _first(extras: Sequence[Any], kind: type) -> Any:
+    return next((extra for extra in extras if isinstance(extra, kind)), None)
 
 
 def is_part(hint: Any) -> bool:
     """Whether a field's type is a part of its own."""
     return isinstance(hint, type) and issubclass(hint, Part)
-
-
-def from_config(cls: type[Any], config: Any, path: str = "") -> Any:
-    """Builds a part or a recipe from its part of a config.
-
-    Raises:
-        InputError: for a key that is missing, unknown, of another type or out of range.
-    """
-    where = path or "config"
-    if not isinstance(config, dict):
-        raise InputError(f"{where}: got {config!r}, expected a mapping.")
-    given = dict(config)
-    if is_part(cls) and is_family(cls) and "name" not in given:
-        raise InputError(f"{where}.name is missing.")
-    if is_named(cls) and "name" in given:
-        cls = option(cls, given.pop("name"))
-    types = field_types(cls)
-    for key in given:
-        if key not in types:
-            raise unknown_name(f"key in {where}", key, types)
-    values = {}
-    for name, field in types.items():
-        below = f"{path}.{name}" if path else name
-        if name not in given and is_part(field.hint) and field.hint.optional:
-            continue
-        if name not in given:
-            raise InputError(f"{below} is missing.")
-        values[name] = _field_value(field, given[name], below)
-    return cls(**values)
-
-
-def _field_value(field: FieldType, value: Any, path: str) -> Any:
-    if is_part(field.hint):
-        return from_config(field.hint, value, path)
-    if field.allowed is not None:
-        return in_range(path, value, field.allowed)
-    return of_type(path, value, field.hint)
 
 
 def of_type(path: str, value: Any, hint: Any) -> Any:
@@ -201,6 +233,7 @@ def of_type(path: str, value: Any, hint: Any) -> Any:
     Raises:
         InputError: if it is of another type.
     """
+    value = plain(value)
     if hint is float and type(value) in (int, float):
         if not abs(value) <= sys.float_info.max:
             raise InputError(f"{path}: got {value!r}, expected a finite number.")
@@ -208,19 +241,3 @@ def of_type(path: str, value: Any, hint: Any) -> Any:
     if type(value) is not hint:
         raise InputError(f"{path}: got {value!r}, expected {hint.__name__}.")
     return value
-
-
-def to_config(part: Any) -> Config:
-    """The config that builds this part or recipe: the inverse of `from_config`.
-
-    An optional part at its defaults is left out.
-    """
-    config: Config = {}
-    if is_named(type(part)):
-        config["name"] = part.part_name()
-    for field in hyperparameters(type(part)):
-        value = getattr(part, field.name)
-        if isinstance(value, Part) and value.optional and value == type(value)():
-            continue
-        config[field.name] = to_config(value) if isinstance(value, Part) else value
-    return config

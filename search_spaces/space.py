@@ -13,7 +13,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from search_spaces.configs import Path, in_effect, without_effect
 from search_spaces.errors import InputError
+from search_spaces.overrides import Only, Override
 from search_spaces.parts import (
     Config,
     Part,
@@ -23,29 +25,48 @@ from search_spaces.parts import (
     is_part,
     options,
 )
-from search_spaces.ranges import Categorical, Float, Int, Range, in_range
+from search_spaces.ranges import (
+    Categorical,
+    Float,
+    Int,
+    Legal,
+    LogOrZero,
+    Range,
+    in_range,
+)
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A field with a range."""
+    """A field that is searched.
+
+    Attributes:
+        allowed: the range that is searched.
+        default: the published default.
+        legal: what it may be fixed to by hand; None for the range that is searched.
+        only: where it has an effect; None if that is everywhere.
+    """
 
     allowed: Range
     default: Any
+    legal: Legal | None = None
+    only: Only | None = None
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """A field that is not searched; a value given by hand is of its type, or in its range.
+    """A field that is not searched; a value given by hand is of its type, or legal.
 
     Attributes:
+        only: as of a `Leaf`.
         unused: why no value can be given, as the end of a sentence, where none has a meaning.
     """
 
     value: Any
     type: type
-    allowed: Range | None = None
+    allowed: Legal | None = None
     unused: str | None = None
+    only: Only | None = None
 
 
 @dataclass(frozen=True)
@@ -55,10 +76,12 @@ class Group:
     Attributes:
         implied: what is meant where a config leaves the group out; None if it may not. Configs
             are written without a group that is as implied.
+        part: the class; None for a group of none.
     """
 
     fields: Mapping[str, Node]
     implied: Config | None = None
+    part: type | None = None
 
     def written(self, value: Callable[[str, Node], Any]) -> Config:
         """The config of the group in which each field has the value that a function gives."""
@@ -110,7 +133,7 @@ class Space:
         choice = self.root.fields[section]
         assert isinstance(choice, Choice)
         single = Choice(choice.kind, {name: choice.options[name]}, name)
-        return Space(Group({**self.root.fields, section: single}))
+        return self._with(section, single)
 
     def with_option(self, section: str, name: str, wider: Space) -> Space:
         """The space with one option of a section put back from a wider space, as the default."""
@@ -119,7 +142,7 @@ class Space:
         assert isinstance(other, Choice)
         options = {name: other.options[name], **choice.options}
         with_name = Choice(choice.kind, options, name)
-        return Space(Group({**self.root.fields, section: with_name}))
+        return self._with(section, with_name)
 
     def leaving_out(self, section: str, names: Collection[str]) -> Space:
         """The space without some options of a section, of which the default is none.
@@ -131,7 +154,7 @@ class Space:
         assert isinstance(choice, Choice)
         left = _without_options(choice, choice.kind, names)
         assert left is not None
-        return Space(Group({**self.root.fields, section: left}))
+        return self._with(section, left)
 
     def without(self, section: str, name: str, field: str, why: str) -> Space:
         """The space in which a field of one option of a section has no meaning."""
@@ -140,10 +163,10 @@ class Space:
         group = choice.options[name]
         old = group.fields[field]
         assert isinstance(old, Leaf)
-        fixed = Fixed(old.default, type(old.default), old.allowed, why)
-        options = {**choice.options, name: Group({**group.fields, field: fixed})}
+        fixed = Fixed(old.default, type(old.default), old.allowed, why, old.only)
+        options = {**choice.options, name: replace(group, fields={**group.fields, field: fixed})}
         changed = Choice(choice.kind, options, choice.default)
-        return Space(Group({**self.root.fields, section: changed}))
+        return self._with(section, changed)
 
     def range_of(self, section: str, field: str) -> Range | None:
         """The range of one field of a section without options, or None where it is fixed."""
@@ -151,6 +174,9 @@ class Space:
         assert isinstance(group, Group)
         leaf = group.fields[field]
         return leaf.allowed if isinstance(leaf, Leaf) else None
+
+    def _with(self, section: str, node: Node) -> Space:
+        return Space(replace(self.root, fields={**self.root.fields, section: node}))
 
     def with_defaults(self, fixed: Callable[[tuple[str, ...]], bool]) -> Space:
         """The space with its default in place of every choice and range whose path is `fixed`.
@@ -164,11 +190,27 @@ class Space:
 
     def default(self) -> Config:
         """The config of published defaults, as near to them as the space allows."""
-        return default_of(self.root)
+        return self.in_effect(default_of(self.root))
+
+    def in_effect(self, config: Config) -> Config:
+        """A config without the hyperparameters that have no effect in it."""
+        return config if self.root.part is None else in_effect(self.root.part, config)
+
+    def unused(self) -> dict[Path, str]:
+        """Hyperparameters that have no effect in any config of the space, and why they have none.
+
+        Paths are those in configs, such as `("optimizer", "momentum")`.
+        """
+        return dict(_unused(self.root, ()))
 
     def contains(self, config: Any) -> bool:
         """Whether a config lies in the space: what is fixed included, and nothing besides."""
-        return _contains(self.root, config)
+        part, unused = self.root.part, set()
+        try:
+            unused = set() if part is None else without_effect(part, config)
+        except InputError:
+            return False
+        return _contains(self.root, config, (), unused)
 
     def describe(self, implied: bool = False) -> dict[str, Any]:
         """The space as plain values, for files and hashes.
@@ -176,7 +218,7 @@ class Space:
         Args:
             implied: whether to tell as well what configs leave out.
         """
-        described = _describe(self.root, implied)
+        described = _describe(self.root, implied, (), self.unused())
         assert isinstance(described, dict)
         return described
 
@@ -186,7 +228,7 @@ class Space:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _contains(node: Node, config: Any) -> bool:
+def _contains(node: Node, config: Any, path: Path, unused: Collection[Path]) -> bool:
     match node:
         case Leaf():
             try:
@@ -200,19 +242,70 @@ def _contains(node: Node, config: Any) -> bool:
             if not isinstance(config, dict) or config.get("name") not in node.options:
                 return False
             rest = {key: value for key, value in config.items() if key != "name"}
-            return _contains(node.options[config["name"]], rest)
+            return _contains(node.options[config["name"]], rest, path, unused)
         case Group():
-            if not isinstance(config, dict) or set(node.read(config)) != set(node.fields):
+            if not isinstance(config, dict):
                 return False
             config = node.read(config)
-            return all(_contains(field, config[name]) for name, field in node.fields.items())
+            expected = {name for name in node.fields if (*path, name) not in unused}
+            return set(config) == expected and all(
+                _contains(node.fields[name], config[name], (*path, name), unused)
+                for name in expected
+            )
+
+
+def _unused(node: Node, path: Path) -> dict[Path, str]:
+    """What has no effect whatever is chosen below a node, and why."""
+    if isinstance(node, Choice):
+        each = [_unused(group, path) for group in node.options.values()]
+        common = set.intersection(*(set(found) for found in each))
+        return {where: why for where, why in each[0].items() if where in common}
+    if not isinstance(node, Group):
+        return {}
+    found: dict[Path, str] = {}
+    for name, field in node.fields.items():
+        found |= _unused(field, (*path, name))
+        only = field.only if isinstance(field, Leaf | Fixed) else None
+        if only is not None and not _may_be(node.fields[only.sibling], only.values):
+            found[*path, name] = f"it has an effect only with {only}"
+    return found | {
+        tuple(override.path.split(".")): _why(node.part, override)
+        for override in getattr(node.part, "overrides", ())
+        if all(_must_be(node.fields[name], value) for name, value in override.when.items())
+    }
+
+
+def _may_be(node: Node, values: Collection[Any]) -> bool:
+    if isinstance(node, Leaf) and not isinstance(node.allowed, Categorical):
+        return True
+    return any(value in values for value in _choices(node))
+
+
+def _must_be(node: Node, value: Any) -> bool:
+    return set(_choices(node)) == {value}
+
+
+def _choices(node: Node) -> Collection[Any]:
+    """What a field without order may be; nothing for another."""
+    if isinstance(node, Fixed):
+        return (node.value,)
+    if isinstance(node, Leaf) and isinstance(node.allowed, Categorical):
+        return node.allowed.choices
+    return ()
+
+
+def _why(part: type | None, override: Override) -> str:
+    assert part is not None
+    assert issubclass(part, Part)
+    with_values = "".join(f" with {name} {value}" for name, value in override.when.items())
+    return f"{part.kind} '{part.part_name()}'{with_values} leaves it without effect"
 
 
 def _with_defaults(
     node: Node, path: tuple[str, ...], fixed: Callable[[tuple[str, ...]], bool]
 ) -> Node:
     if isinstance(node, Leaf) and fixed(path):
-        return Fixed(node.default, type(node.default), node.allowed)
+        return Fixed(node.default, type(node.default), node.allowed, only=node.only)
     if isinstance(node, Group):
         below = node.fields.items()
         fields = {name: _with_defaults(n, (*path, name), fixed) for name, n in below}
@@ -264,11 +357,12 @@ def _group(cls: type, instance: Any, keep: Keep) -> Group:
         kind = field_types(cls)[field.name]
         if is_part(kind.hint):
             fields[field.name] = _part(kind.hint, default, keep)
-        elif kind.allowed is not None and kind.searched:
-            fields[field.name] = Leaf(kind.allowed, default)
+        elif kind.searched is not None:
+            legal = None if kind.legal is kind.searched else kind.legal
+            fields[field.name] = Leaf(kind.searched, default, legal, kind.only)
         else:
-            fields[field.name] = Fixed(default, kind.hint, kind.allowed)
-    group = Group(fields)
+            fields[field.name] = Fixed(default, kind.hint, kind.legal, only=kind.only)
+    group = Group(fields, part=cls)
     if not (issubclass(cls, Part) and cls.optional):
         return group
     return replace(group, implied=default_of(group))
@@ -285,18 +379,25 @@ def _part(base: type[Part], default: Part, keep: Keep) -> Node:
     return Choice(base.kind, found, name if name in found else next(iter(found)))
 
 
-def _describe(node: Node, implied: bool) -> Any:
+def _describe(node: Node, implied: bool, path: Path, unused: Collection[Path]) -> Any:
+    def described(name: str, below: Node) -> Any:
+        return _describe(below, implied, (*path, name), unused)
+
     match node:
         case Leaf():
             return {**describe_leaf(node.allowed), "default": node.default}
         case Fixed():
             return node.value
         case Group():
+            fields = {n: field for n, field in node.fields.items() if (*path, n) not in unused}
             if implied:
-                return {name: _describe(field, implied) for name, field in node.fields.items()}
-            return node.written(lambda _, field: _describe(field, implied))
+                return {name: described(name, field) for name, field in fields.items()}
+            return replace(node, fields=fields).written(described)
         case Choice():
-            options = {name: _describe(group, implied) for name, group in node.options.items()}
+            options = {
+                name: _describe(group, implied, path, unused)
+                for name, group in node.options.items()
+            }
             return {"default": node.default, "options": options}
 
 
@@ -305,4 +406,5 @@ def describe_leaf(allowed: Range) -> dict[str, Any]:
     if isinstance(allowed, Categorical):
         return {"choices": list(allowed.choices)}
     assert isinstance(allowed, Float | Int)
-    return {"low": allowed.low, "high": allowed.high, "log": allowed.log}
+    low = 0.0 if isinstance(allowed, LogOrZero) else allowed.low
+    return {"low": low, "high": allowed.high, "log": allowed.log}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from search_spaces import Float, Int, Part
+from search_spaces import COUNT, Float, Int, Part
 
 
 @dataclass(frozen=True)
@@ -17,4 +17,4 @@ class Length(Part):
     """
 
     epochs: Annotated[float, Float(0.01, 10_000.0, log=True)] = 30.0
-    batch_size: Annotated[int, Int(8, 1024, log=True)] = 64
+    batch_size: Annotated[int, Int(8, 1024, log=True), COUNT] = 64

@@ -12,7 +12,7 @@ from automl_cl.history.reading import read_history
 from automl_cl.history.record import Record
 from automl_cl.preparation import Prepared
 from automl_cl.trials import CONFIRM, SEARCH
-from search_spaces import FlatSpace, Point, Space, coordinates, encode, fitted
+from search_spaces import FlatSpace, Point, Space, as_today, coordinates, encode, fitted
 from trainables.seeds import derive_seed
 from trainables.storage import Place
 
@@ -103,7 +103,8 @@ def _of_arm(
     tasks: dict[Task, PastTask] = {}
     for task in sorted({each.task for each in records}):
         mine = [each for each in records if each.task == task]
-        found = _past_task(arm, mine, distance(mine[0].features, here))
+        recipe = prepared.scenario.recipe
+        found = _past_task(arm, recipe, mine, distance(mine[0].features, here))
         if found.candidates:
             tasks[task] = found
     seed = derive_seed(prepared.spec.seed, "warm start")
@@ -111,7 +112,7 @@ def _of_arm(
     return chosen, set(tasks) if chosen else set()
 
 
-def _past_task(arm: Space, records: Sequence[Record], away: float) -> PastTask:
+def _past_task(arm: Space, recipe: type, records: Sequence[Record], away: float) -> PastTask:
     """One task's search trials; who failed to repeat in confirmation is no candidate."""
     searched = [each for each in records if each.stage == SEARCH]
     unconfirmed = {
@@ -127,10 +128,11 @@ def _past_task(arm: Space, records: Sequence[Record], away: float) -> PastTask:
     losses, candidates, moved = [], [], set()
     for number, loss in sorted(ranks(trials, records[0].mode).items()):
         record = searched[number]
-        config = fitted(arm, record.config)
+        given = as_today(recipe, record.config)
+        config = fitted(arm, given)
         if config is None:
             continue
-        if config != record.config:
+        if config != given:
             moved.add(len(points))
         if record.status == "done" and (record.search, record.number) not in unconfirmed:
             candidates.append(len(points))

@@ -69,8 +69,9 @@ def test_data_that_one_scenario_has_alone_is_listed_as_its_own() -> None:
 def test_a_part_is_described_with_all_its_hyperparameters() -> None:
     (superloss,) = described("superloss")
     assert superloss.kind == "algorithm"
+    searched = "a number from 0.1 to 10 (log)"
     assert superloss.hyperparameters == [
-        {"name": "lam", "default": "1.0", "allowed": "a number from 0.1 to 10 (log)"},
+        {"name": "lam", "default": "1.0", "allowed": f"{searched}; legal: a number above 0"},
         {"name": "threshold", "default": "average", "allowed": "one of average, log_classes"},
     ]
     (self_paced,) = described("self_paced")
@@ -81,6 +82,7 @@ def test_a_part_is_described_with_all_its_hyperparameters() -> None:
         "root, step"
     )
     assert pacing["allowed"] == f"one of {names}"
+    assert self_paced.hyperparameters[2]["allowed"].endswith("; only with weighting polynomial")
     (baby_step,) = (each for each in described("baby_step") if each.kind == "algorithm")
     pacing = baby_step.hyperparameters[0]
     assert (pacing["default"], pacing["allowed"]) == ("baby_step", "one of baby_step")

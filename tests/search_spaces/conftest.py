@@ -121,7 +121,7 @@ def write_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
 
     yield write
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] == "toy":
+        if name.partition(".")[0] in ("toy", "kit"):
             del sys.modules[name]
 
 

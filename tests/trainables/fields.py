@@ -8,7 +8,9 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from search_spaces import Categorical, Config, Int
+from search_spaces import Bounds, Categorical, Config, Int, option
+from search_spaces.configs import without_effect
+from search_spaces.parts import field_types
 from search_spaces.space import Choice, Fixed, Group, Leaf, Node
 from trainables.scenario import load_scenario
 
@@ -66,8 +68,35 @@ def wrong_values(node: Leaf | Fixed) -> list[Any]:
     """Values of another type, and outside the range, if there is one."""
     if isinstance(node, Fixed):
         return [[], None, "7" if node.type is not str else 7, 7 if node.type is bool else True]
-    if isinstance(node.allowed, Categorical):
+    legal = node.allowed if node.legal is None else node.legal
+    if isinstance(legal, Categorical):
         return [[], None, "no such choice", 17]
-    allowed = node.allowed
-    outside = [allowed.low - 1, allowed.high + 1, math.nan, math.inf, True, None, "1e-3", []]
-    return outside + ([allowed.low + 0.5] if isinstance(allowed, Int) else [])
+    odd = [math.nan, math.inf, -math.inf, True, None, "1e-3", []]
+    if isinstance(legal, Bounds):
+        beyond = [legal.at_least - 1, legal.above, legal.at_most + 1, legal.below]
+        return odd + [value for value in beyond if math.isfinite(value)]
+    return [*odd, legal.low - 1, legal.high + 1] + (
+        [legal.low + 0.5] if isinstance(legal, Int) else []
+    )
+
+
+def meant(recipe: type, config: Config, path: str) -> Any:
+    """What a config means that leaves a field out; None where it may not."""
+    kind: Any = recipe
+    above, _, last = path.rpartition(".")
+    section, steps = config, []
+    for step in above.split("."):
+        kind, section, steps = field_types(kind)[step].hint, section[step], [*steps, step]
+        if "name" in section:
+            kind = option(kind, section["name"])
+    if (*steps, last) in without_effect(recipe, config):
+        return getattr(kind(), last)
+    formerly = field_types(kind)[last].formerly
+    return None if formerly is None else formerly.value
+
+
+def built_at(recipe: Any, path: str) -> Any:
+    """The value at a path of a config, in what was built from it."""
+    for step in path.split("."):
+        recipe = getattr(recipe, step)
+    return recipe

@@ -21,6 +21,7 @@ import torch
 import yaml
 
 from search_spaces import Config, InputError, from_config, options, to_config, to_yaml
+from search_spaces.configs import in_effect
 from tests.trainables.fields import config_with, leaves, replaced, root_of, wrong_values
 from trainables.checkpoint import read_checkpoint, write_checkpoint
 from trainables.flops import FlopCounter
@@ -154,15 +155,16 @@ def test_the_config_of_an_algorithm(bench: Bench) -> None:
     section = root_of(bench.scenario).fields["algorithm"].options[bench.algorithm]
     for path, node, choices in leaves(section, "algorithm", {"algorithm": bench.algorithm}):
         config = config_with(bench.scenario, choices)
-        assert to_config(from_config(recipe, config)) == without_implied(config)
+        assert to_config(from_config(recipe, config)) == as_written(recipe, config)
         for value in wrong_values(node):
             with pytest.raises(InputError, match=rf"^{re.escape(path)}: got .+, expected "):
                 from_config(recipe, replaced(config, path, value))
 
 
-def without_implied(config: Config) -> Config:
-    """The config as it is written: without an optional section that is at its defaults."""
-    return {name: value for name, value in config.items() if name != "computing"}
+def as_written(recipe: type, config: Config) -> Config:
+    """The config without an optional section that is at its defaults, and what has no effect."""
+    written = {name: value for name, value in config.items() if name != "computing"}
+    return in_effect(recipe, written)
 
 
 def test_the_seed_decides_and_nothing_else_is_shared(bench: Bench) -> None:

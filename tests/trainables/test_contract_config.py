@@ -8,10 +8,27 @@ from typing import Any
 
 import pytest
 
-from search_spaces import InputError, from_config, options, read_yaml, to_config, to_yaml
+from search_spaces import (
+    InputError,
+    from_config,
+    options,
+    read_yaml,
+    to_config,
+    to_yaml,
+)
+from search_spaces.configs import in_effect
 from search_spaces.ranges import in_range
 from search_spaces.space import Leaf
-from tests.trainables.fields import IMAGES, config_with, leaves, replaced, root_of, wrong_values
+from tests.trainables.fields import (
+    IMAGES,
+    built_at,
+    config_with,
+    leaves,
+    meant,
+    replaced,
+    root_of,
+    wrong_values,
+)
 from trainables.computing import Computing
 from trainables.scenario import load_scenario, scenario_names
 
@@ -22,6 +39,7 @@ ALGORITHMS = [
 ]
 every_algorithm = pytest.mark.parametrize(("scenario", "algorithm"), ALGORITHMS)
 every_scenario = pytest.mark.parametrize("scenario", scenario_names())
+
 
 FIELDS = [
     pytest.param(scenario, path, node, choices, id="-".join([scenario, path, *choices.values()]))
@@ -46,12 +64,13 @@ def test_published_defaults_lie_in_their_ranges(scenario, path, node, choices) -
         assert in_range(path, node.default, node.allowed) == node.default
     else:
         assert type(node.value) is node.type
-    recipe = load_scenario(scenario).recipe
-    built = from_config(recipe, config_with(scenario, choices))
+    recipe, config = load_scenario(scenario).recipe, config_with(scenario, choices)
+    built = from_config(recipe, config)
     written = to_config(built)
     assert from_config(recipe, written) == built
-    # What is optional is not written while it is at its defaults.
-    assert {"computing": to_config(Computing()), **written} == config_with(scenario, choices)
+    # What is optional is not written while it is at its defaults, nor what has no effect.
+    whole = {"computing": to_config(Computing()), **written}
+    assert whole == in_effect(recipe, config)
 
 
 @pytest.mark.exhaustive
@@ -71,9 +90,12 @@ def test_missing_and_misspelt_fields_are_refused_by_name(scenario, path, node, c
     section: Any = config
     for step in above.split("."):
         section = section[step]
-    value = section.pop(name)
-    with pytest.raises(InputError, match=rf"^{re.escape(path)} is missing"):
-        from_config(recipe, config)
+    value, implied = section.pop(name), meant(recipe, config, path)
+    if implied is not None:
+        assert built_at(from_config(recipe, config), path) == implied
+    else:
+        with pytest.raises(InputError, match=rf"^{re.escape(path)} is missing"):
+            from_config(recipe, config)
     section |= {name: value, f"{name}_": value}
     with pytest.raises(InputError, match=f"'{name}_'.*Did you mean '{name}'"):
         from_config(recipe, config)

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from search_spaces import Categorical, Int
+from search_spaces import Categorical, Int, Within
 from trainables.augmentations._augmentation import ImageAugmentation
 from trainables.randomness import keyed_uniform
 
@@ -20,7 +20,7 @@ class Shift(ImageAugmentation):
     What moves in from outside repeats the border.
     """
 
-    pixels: Annotated[int, Int(1, 4)] = 2
+    pixels: Annotated[int, Int(1, 4), Within(Int(0, 1_000_000))] = 2
     mirror: Annotated[bool, Categorical([False, True])] = False
 
     def apply(self, inputs: Tensor, indices: Tensor, key: int) -> Tensor:

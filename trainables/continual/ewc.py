@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from search_spaces import Categorical, Float, Int
+from search_spaces import COUNT, NOT_NEGATIVE, Categorical, Float, Int
 from trainables.continual._continual import Continual, cross_entropy
 from trainables.continual._network import GrowingNetwork
 from trainables.scoring import evaluating
@@ -33,9 +33,9 @@ class EWC(Continual):
 
     stability: ClassVar[frozenset[str]] = frozenset({"strength", "labels", "samples", "logits"})
 
-    strength: Annotated[float, Float(0.1, 1e5, log=True)] = 100.0
+    strength: Annotated[float, Float(0.1, 1e5, log=True), NOT_NEGATIVE] = 100.0
     labels: Annotated[str, Categorical(["data", "model"])] = "data"
-    samples: Annotated[int, Int(16, 4096, log=True)] = 256
+    samples: Annotated[int, Int(16, 4096, log=True), COUNT] = 256
     logits: Annotated[str, Categorical(["all", "current"])] = "all"
 
     def loss(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> Tensor:

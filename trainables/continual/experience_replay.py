@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, final
 import torch
 from torch import Tensor
 
-from search_spaces import Categorical, Float
+from search_spaces import POSITIVE, Categorical, Float
 from trainables.continual._continual import Continual, cross_entropy
 from trainables.continual._network import GrowingNetwork
 from trainables.tensors import TensorExamples
@@ -28,7 +28,7 @@ class ExperienceReplay(Continual):
 
     stability: ClassVar[frozenset[str]] = frozenset({"replay", "selection"})
 
-    replay: Annotated[float, Float(0.25, 4.0, log=True)] = 1.0
+    replay: Annotated[float, Float(0.25, 4.0, log=True), POSITIVE] = 1.0
     selection: Annotated[str, Categorical(["reservoir", "balanced"])] = "reservoir"
 
     def loss(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> Tensor:

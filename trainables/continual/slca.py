@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces import Float, Int
+from search_spaces import COUNT, POSITIVE, SHARE, Float, Int, Within
 from trainables.continual._continual import Continual, cross_entropy
 from trainables.continual._network import GrowingNetwork
 from trainables.optimizers import Optimizer
@@ -40,12 +40,12 @@ class SLCA(Continual):
         {"alignment_epochs", "alignment_lr", "samples", "temperature", "shrinkage"}
     )
 
-    slow: Annotated[float, Float(1e-3, 1.0, log=True)] = 0.01
-    alignment_epochs: Annotated[int, Int(0, 20)] = 5
-    alignment_lr: Annotated[float, Float(1e-3, 0.1, log=True)] = 0.01
-    samples: Annotated[int, Int(8, 512, log=True)] = 256
-    temperature: Annotated[float, Float(0.02, 0.5, log=True)] = 0.1
-    shrinkage: Annotated[float, Float(0.8, 1.0)] = 0.9
+    slow: Annotated[float, Float(1e-3, 1.0, log=True), SHARE] = 0.01
+    alignment_epochs: Annotated[int, Int(0, 20), Within(Int(0, 1_000_000))] = 5
+    alignment_lr: Annotated[float, Float(1e-3, 0.1, log=True), POSITIVE] = 0.01
+    samples: Annotated[int, Int(8, 512, log=True), COUNT] = 256
+    temperature: Annotated[float, Float(0.02, 0.5, log=True), POSITIVE] = 0.1
+    shrinkage: Annotated[float, Float(0.8, 1.0), SHARE] = 0.9
 
     def optimizer(self, network: GrowingNetwork, chosen: Optimizer) -> torch.optim.Optimizer:
         optimizer = chosen.build(network.backbone.parameters())

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces import Float, Int
+from search_spaces import COUNT, NOT_NEGATIVE, POSITIVE_SHARE, Bounds, Float, Int, Within
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.curriculum._sampling import count_of
 from trainables.scoring import evaluating, logits_of, losses_of
@@ -33,11 +33,11 @@ class Adaptive(Curriculum):
     loss is added gamma KL(teacher || model), so that what the teacher knows is kept.
     """
 
-    start: Annotated[float, Float(0.05, 1.0)] = 0.1
-    growth: Annotated[float, Float(1.1, 5.0, log=True)] = 2.5
+    start: Annotated[float, Float(0.05, 1.0), POSITIVE_SHARE] = 0.1
+    growth: Annotated[float, Float(1.1, 5.0, log=True), Within(Bounds(at_least=1.0))] = 2.5
     alpha: Annotated[float, Float(0.0, 1.0)] = 0.7
-    gamma: Annotated[float, Float(0.0, 1.0)] = 0.1
-    teacher_epochs: Annotated[int, Int(1, 3)] = 2
+    gamma: Annotated[float, Float(0.0, 1.0), NOT_NEGATIVE] = 0.1
+    teacher_epochs: Annotated[int, Int(1, 3), COUNT] = 2
 
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int

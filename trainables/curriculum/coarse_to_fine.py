@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Int
+from search_spaces import COUNT, Int, Within
 from trainables.curriculum._affinity import affinity_levels, confusion
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.scoring import evaluating, logits_of
@@ -50,8 +50,8 @@ class CoarseToFine(Curriculum):
     than `clusters` this is the plain baseline.
     """
 
-    clusters: Annotated[int, Int(2, 10)] = 3
-    teacher_epochs: Annotated[int, Int(1, 3)] = 2
+    clusters: Annotated[int, Int(2, 10), Within(Int(2, 1_000_000))] = 3
+    teacher_epochs: Annotated[int, Int(1, 3), COUNT] = 2
 
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int

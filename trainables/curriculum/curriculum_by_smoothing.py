@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces import Float
+from search_spaces import POSITIVE, POSITIVE_SHARE, Float
 from trainables.curriculum._curriculum import Curriculum
 from trainables.tensors import TensorExamples
 
@@ -56,8 +56,8 @@ class CurriculumBySmoothing(Curriculum):
     a model from the middle of the training is evaluated as it was trained.
     """
 
-    start: Annotated[float, Float(0.3, 3.0, log=True)] = 1.0
-    decay: Annotated[float, Float(0.7, 0.97)] = 0.9
+    start: Annotated[float, Float(0.3, 3.0, log=True), POSITIVE] = 1.0
+    decay: Annotated[float, Float(0.7, 0.97), POSITIVE_SHARE] = 0.9
 
     @classmethod
     def suits(cls, input_shape: Sequence[int]) -> bool:

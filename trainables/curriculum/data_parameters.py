@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Categorical, Float
+from search_spaces import NOT_NEGATIVE, Categorical, Float, Only
 from trainables.curriculum._curriculum import Criterion, LossCurriculum
 from trainables.tensors import TensorExamples
 
@@ -31,9 +31,11 @@ class DataParameters(LossCurriculum):
     0.001 (as in the paper). A wrong label's temperature grows, which flattens its loss.
     """
 
-    lr: Annotated[float, Float(1e-3, 10.0, log=True)] = 0.1
+    lr: Annotated[float, Float(1e-3, 10.0, log=True), NOT_NEGATIVE] = 0.1
     class_parameters: Annotated[bool, Categorical([False, True])] = False
-    class_lr: Annotated[float, Float(1e-3, 10.0, log=True)] = 0.1
+    class_lr: Annotated[
+        float, Float(1e-3, 10.0, log=True), NOT_NEGATIVE, Only(class_parameters=True)
+    ] = 0.1
 
     def data_prepare(self, examples: TensorExamples, seed: int) -> None:
         device, start = examples.labels.device, JOINED if self.class_parameters else ALONE

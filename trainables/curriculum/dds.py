@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Float
+from search_spaces import POSITIVE, Float
 from trainables.curriculum._curriculum import Criterion
 from trainables.curriculum._meta import MetaCurriculum
 from trainables.curriculum._weight_network import weight_network
@@ -29,8 +29,8 @@ class DDS(MetaCurriculum):
     five of the baseline's.
     """
 
-    lr: Annotated[float, Float(1e-5, 1e-2, log=True)] = 1e-4
-    virtual_lr: Annotated[float, Float(1e-3, 1.0, log=True)] = 0.1
+    lr: Annotated[float, Float(1e-5, 1e-2, log=True), POSITIVE] = 1e-4
+    virtual_lr: Annotated[float, Float(1e-3, 1.0, log=True), POSITIVE] = 0.1
 
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
         super().model_prepare(model, examples, seed)

@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Categorical, Float
+from search_spaces import POSITIVE_SHARE, SHARE, Categorical, Float
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.curriculum._sampling import count_of, drawn, remember
 from trainables.tensors import TensorExamples
@@ -38,10 +38,10 @@ class DIHCL(Curriculum):
 
     hardness: Annotated[str, Categorical(["loss", "loss_change", "prediction_flip"])] = "loss"
     sampling: Annotated[str, Categorical(["rand", "exp"])] = "rand"
-    warm_up: Annotated[float, Float(0.02, 0.5)] = 0.25
-    discount: Annotated[float, Float(0.1, 1.0)] = 0.9
-    decay: Annotated[float, Float(0.8, 1.0)] = 0.9
-    bottom: Annotated[float, Float(0.1, 1.0)] = 0.5
+    warm_up: Annotated[float, Float(0.02, 0.5), SHARE] = 0.25
+    discount: Annotated[float, Float(0.1, 1.0), SHARE] = 0.9
+    decay: Annotated[float, Float(0.8, 1.0), POSITIVE_SHARE] = 0.9
+    bottom: Annotated[float, Float(0.1, 1.0), POSITIVE_SHARE] = 0.5
 
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
         blank = torch.zeros(len(examples), device=examples.labels.device)

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Categorical, Float
+from search_spaces import POSITIVE, POSITIVE_SHARE, Categorical, Float
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.randomness import derive_seed, permutation
 from trainables.scoring import logits_at
@@ -34,9 +34,9 @@ class LocalToGlobal(Curriculum):
     A single class would teach nothing, so the first are at least two.
     """
 
-    start: Annotated[float, Float(0.1, 1.0)] = 0.4
-    growth: Annotated[float, Float(0.05, 1.0)] = 0.3
-    interval: Annotated[float, Float(0.02, 0.3)] = 0.1
+    start: Annotated[float, Float(0.1, 1.0), POSITIVE_SHARE] = 0.4
+    growth: Annotated[float, Float(0.05, 1.0), POSITIVE] = 0.3
+    interval: Annotated[float, Float(0.02, 0.3), POSITIVE_SHARE] = 0.1
     strategy: Annotated[str, Categorical(["random", "similar", "dissimilar"])] = "random"
 
     def data_curriculum(

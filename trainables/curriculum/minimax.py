@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces import Float
+from search_spaces import BELOW_ONE, NOT_NEGATIVE, POSITIVE_SHARE, Float
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.curriculum._sampling import count_of, drawn, remember
 from trainables.scoring import evaluating, logits_of
@@ -48,9 +48,9 @@ class Minimax(Curriculum):
     the first fortieth of the training (CurML: 5 epochs) all examples take part.
     """
 
-    start: Annotated[float, Float(0.05, 1.0)] = 0.1
-    lam: Annotated[float, Float(0.2, 10.0, log=True)] = 1.0
-    gamma: Annotated[float, Float(0.0, 0.5)] = 0.1
+    start: Annotated[float, Float(0.05, 1.0), POSITIVE_SHARE] = 0.1
+    lam: Annotated[float, Float(0.2, 10.0, log=True), NOT_NEGATIVE] = 1.0
+    gamma: Annotated[float, Float(0.0, 0.5), BELOW_ONE] = 0.1
 
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
         blank = torch.zeros(len(examples), device=examples.labels.device)

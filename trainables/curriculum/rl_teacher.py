@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Categorical, Float, Int
+from search_spaces import POSITIVE_SHARE, SHARE, Categorical, Float, Int, Only, Within
 from trainables.curriculum._curriculum import DataCurriculum
 from trainables.randomness import derive_seed, keyed_uniform, permutation
 from trainables.scorers import Scorer
@@ -48,10 +48,14 @@ class RLTeacher(DataCurriculum):
 
     scorer: Scorer = SelfTaught()
     policy: Annotated[str, Categorical(["online", "naive", "window", "sampling"])] = "online"
-    bins: Annotated[int, Int(2, 20)] = 10
-    epsilon: Annotated[float, Float(0.01, 1.0, log=True)] = 0.01
-    alpha: Annotated[float, Float(0.01, 1.0, log=True)] = 0.1
-    window: Annotated[int, Int(2, 20)] = 10
+    bins: Annotated[int, Int(2, 20), Within(Int(2, 1_000_000))] = 10
+    epsilon: Annotated[float, Float(0.01, 1.0, log=True), SHARE] = 0.01
+    alpha: Annotated[
+        float, Float(0.01, 1.0, log=True), POSITIVE_SHARE, Only(policy=("online", "naive"))
+    ] = 0.1
+    window: Annotated[
+        int, Int(2, 20), Within(Int(2, 1_000_000)), Only(policy=("naive", "window", "sampling"))
+    ] = 10
 
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Float
+from search_spaces import POSITIVE, Float
 from trainables.curriculum._curriculum import Criterion, LossCurriculum
 from trainables.curriculum._weight_network import weight_network
 from trainables.randomness import derive_seed
@@ -36,8 +36,8 @@ class ScreenerNet(LossCurriculum):
 
     needs_whole_model: ClassVar[str | None] = "it trains a second network of the same size"
 
-    margin: Annotated[float, Float(0.3, 3.0, log=True)] = 1.0
-    lr: Annotated[float, Float(1e-5, 1e-2, log=True)] = 1e-3
+    margin: Annotated[float, Float(0.3, 3.0, log=True), POSITIVE] = 1.0
+    lr: Annotated[float, Float(1e-5, 1e-2, log=True), POSITIVE] = 1e-3
 
     seen: dict[str, Ranks] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Categorical, Float
+from search_spaces import Bounds, Categorical, Float, Only, Within
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.curriculum._paced import admitted
 from trainables.pacing import Pacing
@@ -57,7 +57,9 @@ class SelfPaced(Curriculum):
 
     pacing: Pacing = Linear(start=0.0, full_at=0.5)
     weighting: Annotated[str, Categorical(WEIGHTINGS)] = "hard"
-    order: Annotated[float, Float(1.1, 10.0, log=True)] = 3.0
+    order: Annotated[
+        float, Float(1.1, 10.0, log=True), Within(Bounds(above=1.0)), Only(weighting="polynomial")
+    ] = 3.0
 
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int

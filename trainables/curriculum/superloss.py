@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from search_spaces import Categorical, Float
+from search_spaces import POSITIVE, Categorical, Float
 from trainables.curriculum._curriculum import Criterion, LossCurriculum
 
 SMOOTHING = 0.9
@@ -50,7 +50,7 @@ class SuperLoss(LossCurriculum):
     tau is log(classes), or a running average of the loss with smoothing 0.9 (their section 3.2).
     """
 
-    lam: Annotated[float, Float(0.1, 10, log=True)] = 1.0
+    lam: Annotated[float, Float(0.1, 10, log=True), POSITIVE] = 1.0
     threshold: Annotated[str, Categorical(["average", "log_classes"])] = "average"
 
     def loss_curriculum(

@@ -8,7 +8,7 @@ from typing import Annotated, final
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Int
+from search_spaces import COUNT, Int
 from trainables.meta_learning._episodes import Episodes, Labelled, Tasks
 from trainables.meta_learning._meta_learner import MetaLearner, TrainingStep
 from trainables.meta_learning._networks import over_examples
@@ -35,7 +35,7 @@ class LSTMLearner(MetaLearner):
     target to the input before it is slow to learn: 56,000 tasks of Omniglot left it at chance.
     """
 
-    hidden: Annotated[int, Int(32, 512, log=True)] = 200
+    hidden: Annotated[int, Int(32, 512, log=True), COUNT] = 200
 
     def build(self, model: Model, tasks: Tasks) -> nn.Module:
         encoder = model.build(tasks.input_shape, EMBEDDING)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces import Float
+from search_spaces import POSITIVE, Float
 from trainables.meta_learning._episodes import Labelled, Tasks
 from trainables.meta_learning._meta_learner import MetaLearner, TrainingStep
 from trainables.meta_learning._networks import centroids, features, squared_distances
@@ -35,7 +35,7 @@ class SimpleShot(MetaLearner):
     least squares with the penalty `ridge` on its weights, which classification does not use.
     """
 
-    ridge: Annotated[float, Float(1e-3, 100.0, log=True)] = 1.0
+    ridge: Annotated[float, Float(1e-3, 100.0, log=True), POSITIVE] = 1.0
 
     @classmethod
     def unused(cls, problem: Problem) -> tuple[str, ...]:

@@ -9,7 +9,11 @@ from typing import ClassVar
 import torch
 from torch.nn import Parameter
 
-from search_spaces import Part
+from search_spaces import Categorical, Part
+
+SECOND_MOMENTS = Categorical([0.95, 0.98, 0.99, 0.999])
+"""Decays of Adam's second moment: of GPT-3 (Brown et al., NeurIPS 2020), of the Transformer
+(Vaswani et al., NeurIPS 2017), of fastai's 1cycle, and of Adam's own paper."""
 
 
 class Optimizer(Part, ABC):

@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch.nn import Parameter
 
-from search_spaces import Categorical, Float
+from search_spaces import BELOW_ONE, NOT_NEGATIVE, POSITIVE, Categorical, Float
 from trainables.optimizers._optimizer import Optimizer
 
 
@@ -17,9 +17,9 @@ from trainables.optimizers._optimizer import Optimizer
 class SGD(Optimizer):
     """SGD with (Nesterov) momentum (Sutskever et al., ICML 2013) and L2 regularisation."""
 
-    lr: Annotated[float, Float(1e-3, 1.0, log=True)] = 0.1
-    weight_decay: Annotated[float, Float(1e-6, 1e-2, log=True)] = 5e-4
-    momentum: Annotated[float, Float(0.5, 0.99)] = 0.9
+    lr: Annotated[float, Float(1e-3, 1.0, log=True), POSITIVE] = 0.1
+    weight_decay: Annotated[float, Float(1e-6, 1e-2, log=True), NOT_NEGATIVE] = 5e-4
+    momentum: Annotated[float, Float(0.5, 0.99), BELOW_ONE] = 0.9
     nesterov: Annotated[bool, Categorical([False, True])] = False
 
     def build(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:

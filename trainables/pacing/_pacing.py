@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, final
 
-from search_spaces import Float, Part
+from search_spaces import SHARE, Float, Part
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PacingToFull(Pacing, ABC):
     Fig. 4), whose b is `start` and whose a is `full_at`.
     """
 
-    full_at: Annotated[float, Float(0.05, 1.0)] = 0.5
+    full_at: Annotated[float, Float(0.05, 1.0), SHARE] = 0.5
 
     def jumps(self) -> list[float]:
         return [self.full_at]

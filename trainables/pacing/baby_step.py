@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from search_spaces import Float
+from search_spaces import POSITIVE_SHARE, Float
 from trainables.pacing._pacing import StagedPacing
 
 
@@ -18,8 +18,8 @@ class BabySteps(StagedPacing):
     """
 
     start: Annotated[float, Float(0.0, 1.0)] = 0.0
-    grow: Annotated[float, Float(0.02, 1.0, log=True)] = 0.1
-    interval: Annotated[float, Float(0.02, 0.5, log=True)] = 0.1
+    grow: Annotated[float, Float(0.02, 1.0, log=True), POSITIVE_SHARE] = 0.1
+    interval: Annotated[float, Float(0.02, 0.5, log=True), POSITIVE_SHARE] = 0.1
 
     @property
     def length(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from search_spaces import Float
+from search_spaces import POSITIVE_SHARE, Bounds, Float, Within
 from trainables.pacing._pacing import StagedPacing
 
 
@@ -17,9 +17,9 @@ class FixedExponential(StagedPacing):
     data is in after six; whatever is left out at the end of the training is never let in.
     """
 
-    start: Annotated[float, Float(0.01, 1.0, log=True)] = 0.04
-    increase: Annotated[float, Float(1.1, 4.0)] = 1.9
-    step: Annotated[float, Float(0.01, 0.5, log=True)] = 0.0286
+    start: Annotated[float, Float(0.01, 1.0, log=True), POSITIVE_SHARE] = 0.04
+    increase: Annotated[float, Float(1.1, 4.0), Within(Bounds(at_least=1.0))] = 1.9
+    step: Annotated[float, Float(0.01, 0.5, log=True), POSITIVE_SHARE] = 0.0286
 
     @property
     def length(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from search_spaces import Float
+from search_spaces import POSITIVE_SHARE, Float
 from trainables.pacing._pacing import PacingToFull
 
 
@@ -16,7 +16,7 @@ class Geometric(PacingToFull):
     It cannot start from nothing, so the range of b excludes 0.
     """
 
-    start: Annotated[float, Float(0.001, 1.0, log=True)] = 0.2
+    start: Annotated[float, Float(0.001, 1.0, log=True), POSITIVE_SHARE] = 0.2
 
     def _share(self, way: float) -> float:
         return float(self.start ** (1.0 - way))

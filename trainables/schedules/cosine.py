@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from search_spaces import Float
+from search_spaces import BELOW_ONE, Float
 from trainables.schedules._schedule import Schedule
 
 
@@ -17,7 +17,7 @@ class Cosine(Schedule):
     `warmup` is the share of the run in which the rate first rises linearly (Goyal et al., 2017).
     """
 
-    warmup: Annotated[float, Float(0.0, 0.3)] = 0.0
+    warmup: Annotated[float, Float(0.0, 0.3), BELOW_ONE] = 0.0
 
     def factor(self, progress: float) -> float:
         if progress < self.warmup:

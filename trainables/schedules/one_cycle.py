@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from search_spaces import Float
+from search_spaces import BELOW_ONE, Float, Override
 from trainables.schedules._schedule import Schedule
 
 
@@ -15,10 +15,15 @@ class OneCycle(Schedule):
     """1cycle (Smith and Topin, "Super-convergence", arXiv 1708.07120), with cosine annealing.
 
     The rate rises from 1/25 of its peak for a share `rise` of the run, then falls to 1/250,000 of
-    it; the momentum goes from 0.95 down to 0.85 and back.
+    it; the momentum goes from 0.95 down to 0.85 and back, whatever the optimizer's own is.
     """
 
-    rise: Annotated[float, Float(0.1, 0.5)] = 0.3
+    overrides: ClassVar[tuple[Override, ...]] = (
+        Override("optimizer.momentum"),
+        Override("optimizer.beta1"),
+    )
+
+    rise: Annotated[float, Float(0.1, 0.5), BELOW_ONE] = 0.3
 
     def factor(self, progress: float) -> float:
         return self._cycle(progress, 1 / 25, 1.0, 1 / 25 / 1e4)

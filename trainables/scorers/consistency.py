@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Int
+from search_spaces import COUNT, Int
 from trainables.randomness import derive_seed
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import logits_at
@@ -26,8 +26,8 @@ class Consistency(Scorer):
     train thousands of networks to the end. Costs repeats x epochs of training.
     """
 
-    repeats: Annotated[int, Int(1, 5)] = 2
-    epochs: Annotated[int, Int(1, 5)] = 1
+    repeats: Annotated[int, Int(1, 5), COUNT] = 2
+    epochs: Annotated[int, Int(1, 5), COUNT] = 1
 
     def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         right = torch.zeros(len(examples), device=examples.labels.device)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces import Int
+from search_spaces import COUNT, Int, Within
 from trainables.randomness import derive_seed
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import logits_at
@@ -27,8 +27,8 @@ class CrossValidated(Scorer):
     heart. Costs (folds - 1) x epochs of training and one pass.
     """
 
-    folds: Annotated[int, Int(2, 5)] = 2
-    epochs: Annotated[int, Int(1, 5)] = 2
+    folds: Annotated[int, Int(2, 5), Within(Int(2, 1_000_000))] = 2
+    epochs: Annotated[int, Int(1, 5), COUNT] = 2
 
     def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         losses = torch.empty(len(examples), device=examples.labels.device)

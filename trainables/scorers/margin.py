@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Int
+from search_spaces import COUNT, Int
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import logits_at
 from trainables.short_training import all_rows, told, trained_copy
@@ -31,7 +31,7 @@ class Margin(Scorer):
     digits where a teacher is sure.
     """
 
-    epochs: Annotated[int, Int(1, 30, log=True)] = 3
+    epochs: Annotated[int, Int(1, 30, log=True), COUNT] = 3
 
     def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         rows = all_rows(examples)

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Int
+from search_spaces import Int, Within
 from trainables.scorers._scorer import Scorer
 from trainables.short_training import all_rows, told, trained_copy
 from trainables.tensors import TensorExamples
@@ -41,7 +41,7 @@ class PredictionFlips(Scorer):
     than there can be. Costs the training alone.
     """
 
-    epochs: Annotated[int, Int(2, 10)] = 3
+    epochs: Annotated[int, Int(2, 10), Within(Int(2, 1_000_000))] = 3
 
     def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         seen = _Forgetting(examples.labels)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
-from search_spaces import Int
+from search_spaces import COUNT, Int
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import losses_of
 from trainables.short_training import all_rows, told, trained_copy
@@ -23,7 +23,7 @@ class SelfTaught(Scorer):
     what they cost is taken off the run.
     """
 
-    epochs: Annotated[int, Int(1, 3)] = 2
+    epochs: Annotated[int, Int(1, 3), COUNT] = 2
 
     def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         copied = trained_copy(model, examples, all_rows(examples), self.epochs, seed)

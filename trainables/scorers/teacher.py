@@ -7,7 +7,7 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
-from search_spaces import Int
+from search_spaces import COUNT, Int
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import losses_of
 from trainables.short_training import all_rows, told, trained_copy
@@ -23,7 +23,7 @@ class Teacher(Scorer):
     among them, and its `epochs`, in which the learning rate falls to 0, are taken off the run.
     """
 
-    epochs: Annotated[int, Int(1, 30, log=True)] = 3
+    epochs: Annotated[int, Int(1, 30, log=True), COUNT] = 3
 
     def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         rows = all_rows(examples)

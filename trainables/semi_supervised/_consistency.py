@@ -8,7 +8,7 @@ from typing import Annotated, final
 
 from torch import Tensor
 
-from search_spaces import Float, Int
+from search_spaces import COUNT, NOT_NEGATIVE, Float, Int
 from trainables.semi_supervised._batch import Batch
 from trainables.semi_supervised._networks import Networks
 from trainables.semi_supervised._semi_supervised import SemiSupervised
@@ -26,8 +26,8 @@ class Consistency(SemiSupervised):
         ratio: μ, the unlabelled examples in a step for each labelled one.
     """
 
-    weight: Annotated[float, Float(0.01, 10.0, log=True)] = 1.0
-    ratio: Annotated[int, Int(1, 8)] = 7
+    weight: Annotated[float, Float(0.01, 10.0, log=True), NOT_NEGATIVE] = 1.0
+    ratio: Annotated[int, Int(1, 8), COUNT] = 7
 
     def unlabelled_per_labelled(self) -> int:
         return self.ratio

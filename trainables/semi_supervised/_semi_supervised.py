@@ -9,7 +9,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces import Categorical
+from search_spaces import BELOW_ONE, Categorical
 from trainables.algorithm import Algorithm
 from trainables.semi_supervised._batch import Batch
 from trainables.semi_supervised._networks import Networks
@@ -28,7 +28,7 @@ class SemiSupervised(Algorithm, ABC):
             weights themselves. The baseline has it too, as it needs no unlabelled input.
     """
 
-    average: Annotated[float, Categorical([0.0, 0.9, 0.99, 0.999])] = 0.999
+    average: Annotated[float, Categorical([0.0, 0.9, 0.99, 0.999]), BELOW_ONE] = 0.999
 
     def unlabelled_per_labelled(self) -> int:
         """How many unlabelled examples a step takes for each labelled one (μ)."""

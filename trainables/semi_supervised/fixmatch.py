@@ -7,7 +7,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from search_spaces import Float
+from search_spaces import SHARE, Float
 from trainables.semi_supervised._batch import Batch
 from trainables.semi_supervised._consistency import Consistency
 from trainables.semi_supervised._networks import Networks
@@ -23,7 +23,7 @@ class FixMatch(Consistency):
     the weak view. λ = 1, μ = 7, τ = 0.95, average of weights 0.999 (TorchSSL has the same).
     """
 
-    threshold: Annotated[float, Float(0.5, 0.99)] = 0.95
+    threshold: Annotated[float, Float(0.5, 0.99), SHARE] = 0.95
 
     def unlabelled_loss(self, batch: Batch, networks: Networks) -> Tensor:
         q = networks.probabilities(batch.weak())

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from search_spaces import Categorical, Float
+from search_spaces import SHARE, Categorical, Float
 from trainables.semi_supervised._batch import Batch
 from trainables.semi_supervised._consistency import Consistency
 from trainables.semi_supervised._networks import Networks
@@ -31,7 +31,7 @@ class FlexMatch(Consistency):
     passes; in a short run a weight of 1 drowns the labels, so the range goes down to 0.01.
     """
 
-    threshold: Annotated[float, Float(0.5, 0.99)] = 0.95
+    threshold: Annotated[float, Float(0.5, 0.99), SHARE] = 0.95
     warm_up: Annotated[bool, Categorical([True, False])] = True
 
     def prepare(self, examples: TensorExamples, num_classes: int) -> None:

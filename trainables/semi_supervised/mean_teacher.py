@@ -9,7 +9,16 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces import Categorical, Float, Int
+from search_spaces import (
+    COUNT,
+    NOT_NEGATIVE,
+    POSITIVE_SHARE,
+    Bounds,
+    Categorical,
+    Float,
+    Int,
+    Within,
+)
 from trainables.semi_supervised._batch import Batch
 from trainables.semi_supervised._consistency import Consistency
 from trainables.semi_supervised._networks import Networks
@@ -31,10 +40,12 @@ class MeanTeacher(Consistency):
     ends, and a weight of 100 keeps it there, so the range goes down to 0.1.
     """
 
-    average: Annotated[float, Categorical([0.9, 0.99, 0.999])] = 0.999
-    weight: Annotated[float, Float(0.1, 1000.0, log=True)] = 100.0
-    ratio: Annotated[int, Int(1, 8)] = 1
-    ramp_length: Annotated[float, Float(0.05, 1.0)] = 0.27
+    average: Annotated[
+        float, Categorical([0.9, 0.99, 0.999]), Within(Bounds(above=0.0, below=1.0))
+    ] = 0.999
+    weight: Annotated[float, Float(0.1, 1000.0, log=True), NOT_NEGATIVE] = 100.0
+    ratio: Annotated[int, Int(1, 8), COUNT] = 1
+    ramp_length: Annotated[float, Float(0.05, 1.0), POSITIVE_SHARE] = 0.27
 
     def ramp(self, progress: float) -> float:
         way = min(progress / self.ramp_length, 1.0)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from search_spaces import Float
+from search_spaces import BELOW_ONE, NOT_NEGATIVE, Float
 from trainables.randomness import derive_seed, keyed_normal, keyed_uniform
 from trainables.views._views import Views
 
@@ -22,9 +22,9 @@ class VectorViews(Views):
     which is 0 since inputs are standardised.
     """
 
-    weak_noise: Annotated[float, Float(0.01, 0.3, log=True)] = 0.05
-    strong_noise: Annotated[float, Float(0.05, 1.0, log=True)] = 0.3
-    left_out: Annotated[float, Float(0.0, 0.5)] = 0.2
+    weak_noise: Annotated[float, Float(0.01, 0.3, log=True), NOT_NEGATIVE] = 0.05
+    strong_noise: Annotated[float, Float(0.05, 1.0, log=True), NOT_NEGATIVE] = 0.3
+    left_out: Annotated[float, Float(0.0, 0.5), BELOW_ONE] = 0.2
 
     @classmethod
     def suits(cls, input_shape: Sequence[int]) -> bool:

@@ -17,7 +17,7 @@ def same_weights(first, second) -> bool:
 
 
 WITHOUT_EFFECT = [
-    FixMatch(threshold=2.0, ratio=1),
+    FixMatch(threshold=1.0, ratio=1),
     FixMatch(weight=0.0, ratio=1),
     FlexMatch(weight=0.0, ratio=1),
     MeanTeacher(weight=0.0, ratio=1),
