@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_ROWS_AT_ONCE = 4096
+_VALUES_AT_ONCE = 2**18  # what stays in a processor's caches
 _FEWEST_VALUES = 16
 # Not a whole multiple of any step that pixels come in, so that none lies on an edge of a cell.
 _CELLS = 64 * 1.6180339887498949
@@ -34,8 +35,7 @@ def exact_hashes(inputs: NDArray[Any]) -> NDArray[np.uint64]:
     """A 64-bit number for each of the vectors [n, features], another one for other values."""
     weights = _mixed(np.arange(1, inputs.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
     hashes = np.empty(len(inputs), dtype=np.uint64)
-    for start in range(0, len(inputs), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
+    for rows in _slices(inputs):
         values = np.ascontiguousarray(inputs[rows], dtype=np.float64) + 0.0  # -0 and 0 are one
         hashes[rows] = (_mixed(values.view(np.uint64)) * weights).sum(axis=1, dtype=np.uint64)
     return hashes
@@ -53,8 +53,7 @@ def example_hashes(inputs: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np
     weights = _mixed(np.arange(1, inputs[0].size + 1, dtype=np.uint64)) | np.uint64(1)
     hashes = np.empty(len(inputs), dtype=np.uint64)
     telling = np.empty(len(inputs), dtype=np.bool_)
-    for start in range(0, len(inputs), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
+    for rows in _slices(inputs):
         hashes[rows], telling[rows] = _hashes(inputs[rows], weights)
     return hashes, telling
 
@@ -74,6 +73,12 @@ def _hashes(
     values = (values - low) / np.where(high > low, high - low, 1.0)
     cells = np.floor(values * _CELLS + 0.5).astype(np.uint64).reshape(len(values), -1)
     return _mixed((cells * weights).sum(axis=1, dtype=np.uint64)), telling
+
+
+def _slices(inputs: NDArray[Any]) -> Iterator[slice]:
+    count = max(1, _VALUES_AT_ONCE // inputs[0].size)
+    for start in range(0, len(inputs), count):
+        yield slice(start, start + count)
 
 
 def _mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
