@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from automl_cl import __version__
+from automl_cl.aftermath import Loss, replace_process
 from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.fork import Fork
 from automl_cl.history.warm_start import WarmStart, warm_start
 from automl_cl.history.writing import add_to_history, history_folder, require_history_folder
-from automl_cl.interruption import Interruption, end_at_once
+from automl_cl.interruption import Interruption
 from automl_cl.journal import Event, Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
@@ -38,6 +39,7 @@ from automl_cl.verdict import Verdict
 from cluster import (
     Capacity,
     ClusterError,
+    Gone,
     concurrency,
     connect,
     said_while_waiting,
@@ -51,7 +53,7 @@ from trainables.user_code import guarded, refuse_code
 SHIPPED = ("search_spaces", "trainables")
 PUBLISH_SECONDS = 60.0
 CLUSTER_LOST = 3
-"""The exit code where Ray's head is gone."""
+"""The exit code where Ray is gone: its head, or the raylet here."""
 VERSIONED = ("torch", "ray", "optuna", "numpy")
 
 Observer = Callable[[Event], None]
@@ -377,14 +379,12 @@ def _remember(session: Session, prepared: Prepared) -> None:
         add_to_history(history, prepared, session.journal.events, versions())
 
 
-def _head_gone(folder: RunFolder, address: str | None, trust: str, words: str) -> NoReturn:
+def _lost(folder: RunFolder, address: str | None, trust: str, gone: Gone) -> NoReturn:
     """Ends the process: much of Ray hangs without its head, and Ray would end it with less."""
     there = "" if address is None else f" --address {address}"
-    end_at_once(
-        f"Error: {words}. What was reported is safe; when Ray is up again go on with: "
-        f"automl-cl resume {folder}{there}{trust}",
-        CLUSTER_LOST,
-    )
+    when = "" if address is None else "when Ray is up again "
+    go_on = f"{when}go on with: automl-cl resume {folder}{there}{trust}"
+    replace_process(Loss(str(folder), gone.words, go_on, CLUSTER_LOST, gone.logs, gone.raylet))
 
 
 def _carry_out(
@@ -397,7 +397,7 @@ def _carry_out(
     folder, slots = session.folder, cluster.slots
     try:
         trust = trust_flag(prepared.spec)
-        with watched_head(cluster.address, partial(_head_gone, folder, cluster.address, trust)):
+        with watched_head(cluster.address, partial(_lost, folder, cluster.address, trust)):
             with interruption.answered_by(session.interrupt, session.on_interruption):
                 if not session.complete:
                     occupied, say = trial_resources(prepared.spec), interruption.announce

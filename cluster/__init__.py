@@ -4,7 +4,7 @@ from cluster.capacity import Capacity
 from cluster.connection import connect
 from cluster.deaths import Death, death_of
 from cluster.errors import ClusterError
-from cluster.head import watched_head
+from cluster.head import Gone, watched_head
 from cluster.resources import TrialResources, concurrency, most_workers, slots
 from cluster.waiting import said_while_waiting
 
@@ -12,6 +12,7 @@ __all__ = [
     "Capacity",
     "ClusterError",
     "Death",
+    "Gone",
     "TrialResources",
     "concurrency",
     "connect",
