@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from automl_cl.interruption import descendants, end_at_once
-from automl_cl.terminal import say_error, say_last_words
+from automl_cl.terminal import flush, say_error, say_last_words
 
 KEPT_LINES = 500
 OF_RAY = ("raylet.out", "raylet.err", "gcs_server.out", "gcs_server.err")
@@ -48,8 +48,7 @@ class Loss:
 
 def replace_process(loss: Loss) -> NoReturn:
     """Ends this process, whatever its threads do, and has its files made by what replaces it."""
-    with suppress(Exception):
-        sys.stdout.flush()
+    flush()
     root = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     # -P: a module of the working folder is not to be found before ours.

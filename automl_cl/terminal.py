@@ -14,6 +14,7 @@ import textwrap
 import traceback
 import unicodedata
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 if TYPE_CHECKING:
@@ -144,6 +145,12 @@ def say_last_words(words: str) -> None:
     if sys.stdout.isatty():  # a live view hides it
         os.write(1, SHOW_CURSOR)
     os.write(2, f"\n{shown(words)}\n".encode())
+
+
+def flush() -> None:
+    """Has standard output written that is still in a buffer, if it can be."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
 
 
 def cells(text: str) -> int:
