@@ -95,8 +95,8 @@ def _make_files(loss: Loss) -> None:
     front: set[int] = set()
     if (problem := table.problem) is not None:
         names = spec.objectives or WITHOUT_ANY
-        sought = objectives_of(problem["metric"], problem["secondary"], names)
-        front = {t.number for t in pareto_front(table.trials, problem["mode"], sought)}
+        sought = objectives_of(problem.metric, problem.secondary, names)
+        front = {t.number for t in pareto_front(table.trials, problem.mode, sought)}
     write_trials(folder.trials, table, front)
     write_report(folder, events)
     folder.publish()

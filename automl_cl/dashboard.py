@@ -22,7 +22,8 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl_cl.journal import Event, read_events
+from automl_cl.events import Event, OfTrial, Problem, beginning
+from automl_cl.journal import read_events
 from automl_cl.problem import distributions_of, require_problem
 from automl_cl.run_folder import RunFolder
 from automl_cl.spec import spec_of
@@ -68,9 +69,9 @@ def export_studies(run: str | Place, to: Path | None = None) -> Path:
     path = folder.studies if to is None else to
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage, times = open_storage(path), _times(events)
-    known = _studies_of_run(storage, path, folder, events[0], list(problem["arms"]))
-    for arm in problem["arms"]:
-        study = known.get(arm) or _new_study(storage, folder, events[0], problem, arm)
+    known = _studies_of_run(storage, path, folder, beginning(events), list(problem.arms))
+    for arm in problem.arms:
+        study = known.get(arm) or _new_study(storage, folder, beginning(events), problem, arm)
         _bring_up_to_date(study, table, distributions_of(problem, arm), times)
     folder.publish()
     return path
@@ -155,7 +156,7 @@ def _studies_of_run(
     found, taken = {}, set()
     for summary in optuna.get_all_study_summaries(storage):
         about = summary.user_attrs
-        if about.get("begun") == first["time"] and about.get("algorithm") in arms:
+        if about.get("begun") == first.time and about.get("algorithm") in arms:
             study = optuna.load_study(study_name=summary.study_name, storage=storage)
             found[about["algorithm"]] = study
         else:
@@ -170,19 +171,19 @@ def _studies_of_run(
 
 
 def _new_study(
-    storage: BaseStorage, folder: RunFolder, first: Event, problem: Event, arm: str
+    storage: BaseStorage, folder: RunFolder, first: Event, problem: Problem, arm: str
 ) -> optuna.Study:
     directions = optuna.study.StudyDirection
-    direction = directions.MAXIMIZE if problem["mode"] == "max" else directions.MINIMIZE
+    direction = directions.MAXIMIZE if problem.mode == "max" else directions.MINIMIZE
     name = _name(folder, arm)
     study = optuna.create_study(study_name=name, storage=storage, direction=direction)
-    study.set_user_attr("begun", first["time"])
+    study.set_user_attr("begun", first.time)
     study.set_user_attr("algorithm", arm)
-    study.set_user_attr("baseline", arm == problem["baseline"])
+    study.set_user_attr("baseline", arm == problem.baseline)
     study.set_user_attr("run", str(folder))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.set_metric_names([problem["metric"]])
+        study.set_metric_names([problem.metric])
     return study
 
 
@@ -261,11 +262,11 @@ def _update(storage: BaseStorage, before: FrozenTrial, told: FrozenTrial) -> Non
 
 def _times(events: Sequence[Event]) -> Times:
     """When each trial was asked for and last heard of; a fork's have been there from its start."""
-    begun = events[0]["time"]
-    taken_over = (events[0].get("fork") or {"trials": []})["trials"]
-    found = {trial["number"]: (begun, begun) for trial in taken_over}
+    first = beginning(events)
+    taken_over = [] if first.fork is None else first.fork["trials"]
+    found = {trial["number"]: (first.time, first.time) for trial in taken_over}
     for event in events:
-        if "number" in event:
-            begun, _ = found.get(event["number"], (event["time"], 0.0))
-            found[event["number"]] = (begun, event["time"])
+        if isinstance(event, OfTrial):
+            begun, _ = found.get(event.number, (event.time, 0.0))
+            found[event.number] = (begun, event.time)
     return found

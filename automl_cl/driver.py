@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, NoReturn
 
-from automl_cl import __version__
+from automl_cl import __version__, events
 from automl_cl.aftermath import Loss, replace_process
+from automl_cl.events import Event
 from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.fork import Fork
 from automl_cl.history.warm_start import WarmStart, warm_start
 from automl_cl.history.writing import add_to_history, history_folder, require_history_folder
 from automl_cl.interruption import Interruption
-from automl_cl.journal import Event, Journal
+from automl_cl.journal import Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
 from automl_cl.report import write_report
@@ -161,7 +163,7 @@ def start(
         spec = prepared.spec
         for note in prepared.view.notes:
             say(note)
-        taken = {} if fork is None else {"fork": fork.taken_over(prepared)}
+        taken = None if fork is None else fork.taken_over(prepared)
         require_history_folder(history_folder(prepared, RunFolder.given(output)))
         warm = _advice(prepared)
         for condition in prepared.view.conditions:
@@ -174,14 +176,7 @@ def start(
         spec.write(folder.spec)
         folder.publish()
         journal = stack.enter_context(Journal.create(folder.journal))
-        journal.append(
-            "search",
-            spec=spec.to_dict(),
-            space=prepared.space.fingerprint(),
-            data=prepared.view.fingerprint,
-            versions=versions(),
-            **taken,
-        )
+        journal.append(first_event(prepared, taken))
         _note(warm, journal)
         session = _session(prepared, folder, journal, verdict_now)
         with _saying_how_to_go_on(folder, spec):
@@ -228,7 +223,7 @@ def resume(
             refuse_code(code_of_run(spec, journal.events), str(folder))
         stack.enter_context(guarded(str(folder), trust_code))
         prepared, occupied = prepare(spec), trial_resources(spec)
-        _same_as_before(journal.events[0], prepared)
+        _same_as_before(events.beginning(journal.events), prepared)
         table = replayed(journal.events)
         extension.check(spec, table)
         if verdict_now:
@@ -240,7 +235,7 @@ def resume(
             stack.enter_context(connect(address, packages=SHIPPED, verbose=verbose))
         slots = concurrency(occupied)
         if extension.fields():
-            journal.append("extend", **extension.fields())
+            journal.append(events.Extend(**extension.fields()))  # type: ignore[arg-type]
         _note(warm, journal)
         session = _session(prepared, folder, journal, verdict_now)
         if verdict_now and session.closable:
@@ -273,7 +268,7 @@ def _advice(prepared: Prepared) -> WarmStart | None:
 
 def _note(warm: WarmStart | None, journal: Journal) -> None:
     if warm is not None:
-        journal.append("warm_start", **warm.event())
+        journal.append(events.WarmStart(**vars(warm)))
         say_error(warm.words)
 
 
@@ -284,13 +279,25 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "automl-cl": __version__, **found}
 
 
-def _same_as_before(first: Event, prepared: Prepared) -> None:
-    if first["data"] != prepared.view.fingerprint:
+def first_event(prepared: Prepared, taken: dict[str, Any] | None = None) -> events.Search:
+    """The event that a search's journal begins with; `taken` is what a fork takes over."""
+    return events.Search(
+        spec=prepared.spec.to_dict(),
+        space=prepared.space.fingerprint(),
+        data=prepared.view.fingerprint,
+        versions=versions(),
+        run=token_hex(8),
+        fork=taken,
+    )
+
+
+def _same_as_before(first: events.Search, prepared: Prepared) -> None:
+    if first.data != prepared.view.fingerprint:
         raise InputError(
             f"the data '{prepared.spec.data}' is not what it was when the search began: "
-            f"fingerprint {prepared.view.fingerprint}, then {first['data']}."
+            f"fingerprint {prepared.view.fingerprint}, then {first.data}."
         )
-    if first["space"] != prepared.space.fingerprint():
+    if first.space != prepared.space.fingerprint():
         raise InputError(
             "the search space is not what it was when the search began (an algorithm, optimizer "
             "or range has changed since): start a new search."
@@ -328,7 +335,7 @@ def _run(
 ) -> SearchResult:
     if session.table.problem is None:
         about = prepared.scenario, prepared.view, prepared.space, prepared.model
-        session.write("problem", **problem_of(*about))
+        session.write(problem_of(*about))
     folder, board = session.folder, Board(session.folder.tensorboard, session.table)
     session.observers += [board.observe, _publisher(folder)]
     if watch is not None:
@@ -425,7 +432,7 @@ def _carry_out(
     )
     if not session.complete or judged is None:
         return result
-    verdict: Verdict = judged["verdict"]
+    verdict: Verdict = judged.verdict
     write_whole(folder.verdict, json.dumps(verdict, indent=2) + "\n")
     Tuned.of_search(prepared, session.table, verdict, versions()).write(folder.tuned)
     return replace(result, verdict=verdict, lacking=None)

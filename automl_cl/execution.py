@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_cl.journal import Event
+from automl_cl import events
+from automl_cl.events import Plan
 from automl_cl.preparation import Prepared
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
@@ -164,7 +165,7 @@ def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
         prepared.data, prepared.settings, session.journal, prepared.view.fingerprint
     )
     rows = score(trained, test)
-    count = len(plan["seeds"])
+    count = len(plan.seeds)
     scores: Scores = {
         number: rows[index * count : (index + 1) * count]
         for index, number in enumerate(contestants(plan))
@@ -182,16 +183,16 @@ def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
         *_in_parts(table, contestants(plan)),
         *_ended_early(table),
     ]
-    session.write("verdict", plan=made, verdict=verdict)
+    session.write(events.Verdict(plan=made, verdict=verdict))
 
 
 def _warm_started(table: TrialTable) -> list[str]:
     """Says so if configs came from earlier searches, this data's own above all."""
-    if table.warm_start is None or not table.warm_start["tasks"]:
+    if table.warm_start is None or not table.warm_start.tasks:
         return []
-    words = table.warm_start["words"]
+    words = table.warm_start.words
     own = " The same split of this data is among them, by its validation values alone."
-    return [f"{words[0].upper()}{words[1:]}.{own if table.warm_start['same_data'] else ''}"]
+    return [f"{words[0].upper()}{words[1:]}.{own if table.warm_start.same_data else ''}"]
 
 
 def _in_parts(table: TrialTable, numbers: Sequence[int]) -> list[str]:
@@ -215,12 +216,12 @@ def _ended_early(table: TrialTable) -> list[str]:
     searched = table.of_stage(SEARCH)
     finished = sum(trial.status == "done" for trial in searched)
     return [
-        f"The user ended the search after {len(searched)} of {table.closed['asked']} trials, "
+        f"The user ended the search after {len(searched)} of {table.closed.asked} trials, "
         f"{finished} of them finished."
     ]
 
 
-def _trained(session: Session, plan: Event) -> list[Trained]:
+def _trained(session: Session, plan: Plan) -> list[Trained]:
     """The models of a plan, contestant by contestant, seed by seed."""
     table, found = session.table, []
     for number in contestants(plan):

@@ -73,8 +73,8 @@ def _require_new(file: Path) -> None:
 
 def _weights_of(folder: RunFolder, table: TrialTable) -> Place:
     last = table.verdict_of(table.plans[-1]) or table.verdicts[-1]
-    number = last["verdict"][last["verdict"]["recommended"]]["trial"]
-    trial = verdict_trials(table, last["plan"], number)[0]
+    number = last.verdict[last.verdict["recommended"]]["trial"]
+    trial = verdict_trials(table, last.plan, number)[0]
     return folder.checkpoint(trial.number, trial.weights or "")
 
 

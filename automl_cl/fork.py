@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from automl_cl.events import Status, beginning
 from automl_cl.journal import read_events
 from automl_cl.preparation import Prepared
 from automl_cl.run_folder import RunFolder
@@ -21,7 +22,8 @@ from trainables.seeds import derive_seed
 from trainables.storage import Place
 from trainables.user_code import refuse_code
 
-NO_RESULT = ("running", "failed")
+PAUSED = "it was paused in the search that this one was forked from"
+NO_RESULT = (Status.RUNNING, Status.FAILED)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Fork:
         new = replace(new, split_seed=None if new.seed == split else split)
         if not trust_code:
             refuse_code([*code_of_run(old, events), *code_of_spec(new)], str(folder))
-        return cls(folder.place, new, table, events[0]["data"], given)
+        return cls(folder.place, new, table, beginning(events).data, given)
 
     def taken_over(self, prepared: Prepared) -> dict[str, Any]:
         """What the new search's first event holds of the old one.
@@ -107,12 +109,12 @@ def _taken(trial: Trial, number: int, prepared: Prepared) -> Trial | None:
     if trial.status in NO_RESULT or not _lies_in(space, trial):
         return None
     status, reason = trial.status, trial.reason
-    if status == "paused":
-        status, reason = "stopped", "it was paused in the search that this one was forked from"
+    if status == Status.PAUSED:
+        status, reason = Status.STOPPED, PAUSED
     excess = _excess(trial, spec)
     if excess is not None:
-        status, reason = "infeasible", excess
-    elif status == "infeasible" or (spec.max_memory is not None and trial.memory is None):
+        status, reason = Status.INFEASIBLE, excess
+    elif status == Status.INFEASIBLE or (spec.max_memory is not None and trial.memory is None):
         return None  # it was stopped by another limit, or is of unknown size: to be tried again
     arm = space.only("algorithm", trial.arm)
     return replace(

@@ -4,45 +4,49 @@ On a disk it is one file that is appended to, on an object store a folder of imm
 
 Each line is one strict JSON object,
 
-    {"seq": n, "time": seconds, "event": kind, ..., "sum": crc}
+    {"seq": n, "time": seconds, "event": kind, ..., "sum": checksum}
 
-where ``sum`` is the CRC-32 of the line's bytes without the ``sum`` member. An event counts once
-its line, newline included, is there for good; bytes after the last newline are a write cut short.
+where ``sum`` covers the line and all lines before it (`journal_seal`), and the rest is one of the
+kinds in `events`. An event counts once its line, newline included, is there for good; bytes after
+the last newline are a write cut short. Reading refuses what is no event, or cannot follow on the
+events before it.
 """
 
 from __future__ import annotations
 
-import json
-import math
+import dataclasses
 import threading
 import time
-import zlib
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
+from automl_cl.codec import Misfit
+from automl_cl.events import Event, OpenTest, Plan, Search, from_json, to_json
 from automl_cl.journal_file import JournalFile
 from automl_cl.journal_medium import Medium
+from automl_cl.journal_seal import Chain
 from automl_cl.journal_segments import JournalSegments, read_segments
+from automl_cl.trials import TrialTable
 from search_spaces.errors import InputError
 from trainables.storage import Place, RemotePath, place
 
-Event = dict[str, Any]
-
-_OWN_FIELDS = ("seq", "time", "event", "sum")
+E = TypeVar("E", bound=Event)
 
 
 class Journal:
     """A journal open for appending, by this process alone.
 
-    Made by `Journal.create` or `Journal.open`. The events in memory are the parsed lines without
-    their checksum, so what a caller sees before a crash is exactly what it reads after one. Ray
-    Tune copies the searcher that holds a journal: a deep copy is the journal itself, and a pickled
-    copy can be read but not appended to.
+    Made by `Journal.create` or `Journal.open`. The events in memory are read from their lines, so
+    what a caller sees before a crash is exactly what it reads after one. Ray Tune copies the
+    searcher that holds a journal: a deep copy is the journal itself, and a pickled copy can be
+    read but not appended to.
     """
 
-    def __init__(self, path: Place, events: list[Event], medium: Medium | None = None) -> None:
+    def __init__(
+        self, path: Place, events: list[Event], chain: Chain, medium: Medium | None = None
+    ) -> None:
         self.path = path
-        self._events = events
+        self._events, self._chain = events, chain
         self._medium = medium
         # Two appends that interleave would leave a gap in `seq`, and an unreadable run.
         self._mutex = threading.RLock()
@@ -52,12 +56,12 @@ class Journal:
         """A new, empty journal at `path`, in a folder that exists; refused if there is one."""
         path = place(path)
         if isinstance(path, Path):
-            return cls(path, [], JournalFile.create(path))
+            return cls(path, [], Chain(), JournalFile.create(path))
         segments = JournalSegments(path)
         if path.exists():
             segments.close()
             raise InputError(f"{path} already exists; a new run needs a new folder")
-        return cls(path, [], segments)
+        return cls(path, [], Chain(), segments)
 
     @classmethod
     def open(cls, path: str | Place) -> Journal:
@@ -67,42 +71,46 @@ class Journal:
         medium = JournalFile.open(path) if isinstance(path, Path) else JournalSegments(path)
         try:
             content = medium.read()
-            events, length = _verify(path, content)
+            events, chain, length = _verify(path, content)
             if length < len(content):
                 medium.cut(length)
         except BaseException:
             medium.close()
             raise
-        return cls(path, events, medium)
+        return cls(path, events, chain, medium)
 
     @property
     def events(self) -> list[Event]:
         """All events so far, in order."""
         return list(self._events)
 
-    def append(self, kind: str, /, **fields: Any) -> Event:
-        """Write one event and return it once it is there for good.
+    def append(self, event: E) -> E:
+        """Writes one event and returns it, with place and time, once it is there for good.
 
         Raises:
-            ValueError: a reserved field name, a non-finite number, a key that is no string.
+            ValueError: a field is not of its type, a number is not finite, a key is no text.
             TypeError: a field holds something that JSON has no form for.
             OSError: it could not be written; the file is as it was, the next append may succeed.
             RuntimeError: this journal is closed, is an unpickled copy, or could not undo a failed
                 write, so that only opening it anew repairs it.
         """
-        _check_fields(kind, fields)
         with self._mutex:
-            event = {"seq": len(self._events), "time": time.time(), "event": kind, **fields}
-            body = json.dumps(event, allow_nan=False).encode()
+            seq = len(self._events)
+            body = to_json(dataclasses.replace(event, seq=seq, time=time.time()))
+            written = from_json(body)
+            assert isinstance(written, type(event))
             if self._medium is None:
                 raise RuntimeError(f"this Journal of {self.path} cannot append; open it anew")
-            self._medium.append(len(self._events), _seal(body) + b"\n")
-            parsed: Event = json.loads(body)
-            self._events.append(parsed)
-            return parsed
+            line, chain = self._chain.sealed(body)
+            self._medium.append(seq, line + b"\n")
+            self._events.append(written)
+            self._chain = chain
+            return written
 
     def record_opening(self, fingerprint: str) -> int:
-        """Note that the sealed test of one split is being opened.
+        """Notes that the sealed test of one split is being opened, once for each plan.
+
+        Whoever judges a plan again, after a crash or since weights were lost, opens nothing anew.
 
         Args:
             fingerprint: identifies the split.
@@ -112,17 +120,25 @@ class Journal:
             and in those that its search was forked from.
         """
         with self._mutex:
-            earlier = sum(
-                event["fork"]["openings"]
-                for event in self._events[:1]
-                if event.get("fork") and event["data"] == fingerprint
-            )
-            earlier += sum(
-                event["event"] == "open_test" and event["fingerprint"] == fingerprint
-                for event in self._events
-            )
-            self.append("open_test", fingerprint=fingerprint, opening=earlier + 1)
-            return earlier + 1
+            plans = [each for each in self._events if isinstance(each, Plan)]
+            opened = [
+                each.opening
+                for each in self._events
+                if isinstance(each, OpenTest) and each.fingerprint == fingerprint
+            ]
+            if plans and plans[-1].opening in opened:
+                return plans[-1].opening
+            opening = self._openings_before(fingerprint) + len(opened) + 1
+            self.append(OpenTest(fingerprint=fingerprint, opening=opening))
+            return opening
+
+    def _openings_before(self, fingerprint: str) -> int:
+        """How often those that this search was forked from have opened the test."""
+        first = self._events[0] if self._events else None
+        if not isinstance(first, Search) or first.fork is None or first.data != fingerprint:
+            return 0
+        before: int = first.fork["openings"]
+        return before
 
     def close(self) -> None:
         """Close it and give up the lock; closing twice does nothing."""
@@ -139,8 +155,8 @@ class Journal:
     def __deepcopy__(self, memo: dict[int, Any]) -> Journal:
         return self
 
-    def __reduce__(self) -> tuple[type[Journal], tuple[Place, list[Event]]]:
-        return Journal, (self.path, self.events)
+    def __reduce__(self) -> tuple[type[Journal], tuple[Place, list[Event], Chain]]:
+        return Journal, (self.path, self.events, self._chain)
 
 
 def read_events(path: str | Place) -> list[Event]:
@@ -151,32 +167,28 @@ def read_events(path: str | Place) -> list[Event]:
     return _verify(path, content)[0]
 
 
-def _seal(body: bytes) -> bytes:
-    """A JSON object's bytes with its checksum as the last member."""
-    return body[:-1] + b', "sum": "%08x"}' % zlib.crc32(body)
-
-
-_SEAL_LENGTH = len(_seal(b"{}")) - len(b"{")
-
-
-def _verify(path: Place, content: bytes) -> tuple[list[Event], int]:
-    """The events of the complete lines, and how many bytes those lines take."""
+def _verify(path: Place, content: bytes) -> tuple[list[Event], Chain, int]:
+    """The events of the complete lines, their chain, and how many bytes those lines take."""
     *lines, torn = content.split(b"\n")
     events: list[Event] = []
+    chain, table = Chain(), TrialTable()
     for expected, line in enumerate(lines):
-        body = line[:-_SEAL_LENGTH] + b"}"
-        if _seal(body) != line:
-            _refuse(path, expected, "is damaged: its checksum does not match")
+        opened = chain.opened(line)
+        if opened is None:
+            _refuse(path, expected, "is damaged, or of another run: its checksum does not match")
+        body, chain = opened
         try:
-            event = json.loads(body)
-        except ValueError:
-            _refuse(path, expected, "is damaged: it is not JSON")
-        if event.get("seq") != expected:
-            _refuse(path, expected, f"has seq {event.get('seq')} where {expected} is due")
+            event = from_json(body)
+            if event.seq != expected:
+                _refuse(path, expected, f"has seq {event.seq} where {expected} is due")
+            table.check(event)
+        except Misfit as misfit:
+            _refuse(path, expected, f"makes no sense: {misfit}")
+        table.apply(event)
         events.append(event)
     if not events:
         raise InputError(f"{path} is not a journal: it holds no complete event")
-    return events, len(content) - len(torn)
+    return events, chain, len(content) - len(torn)
 
 
 def _refuse(path: Place, index: int, what: str) -> NoReturn:
@@ -186,27 +198,3 @@ def _refuse(path: Place, index: int, what: str) -> NoReturn:
 def _require_journal(path: Place) -> None:
     if not (path.exists() if isinstance(path, RemotePath) else path.is_file()):
         raise InputError(f"there is no journal at {path}")
-
-
-def _check_fields(kind: str, fields: Event) -> None:
-    for name, value in fields.items():
-        if name in _OWN_FIELDS:
-            raise ValueError(f"event '{kind}': the field name '{name}' is the journal's own")
-        _check_value(kind, name, value)
-
-
-def _check_value(kind: str, where: str, value: object) -> None:
-    """Refuse what would not come back from the file as it went in, naming its place."""
-    if isinstance(value, dict):
-        for key, member in value.items():
-            if not isinstance(key, str):
-                raise ValueError(f"event '{kind}': {where} has the key {key!r}, not a string")
-            _check_value(kind, f"{where}.{key}", member)
-    elif isinstance(value, list | tuple):
-        for index, member in enumerate(value):
-            _check_value(kind, f"{where}[{index}]", member)
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"event '{kind}': {where} is {float(value)}; pass None instead")
-    elif not isinstance(value, str | int | None):
-        raise TypeError(f"event '{kind}': {where} is a {type(value).__name__}, which is not JSON")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ray.exceptions import RayActorError
 
+from automl_cl.events import Cause
 from automl_cl.session import Session
 from automl_cl.trials import CRASHED, NODE_LOST, PREEMPTED
 from cluster import Death, death_of
@@ -68,10 +69,10 @@ class Losses:
                 cause, reason = found
                 self._session.lost(lost.request.number, reason, cause)
 
-    def _cause(self, lost: _Lost) -> tuple[str, str] | None:
+    def _cause(self, lost: _Lost) -> tuple[Cause, str] | None:
         left = self._left(lost.request)
         if left is not None:
-            return left
+            return Cause(left[0]), left[1]
         if not isinstance(lost.error, RayActorError):
             return CRASHED, _in_a_line(lost.error)
         death = self._death(lost.error)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 
-from automl_cl.journal import Event
+from automl_cl.events import Problem
 from automl_cl.run_folder import RunFolder
 from automl_cl.trials import TrialTable
 from search_spaces import InputError, Space, coordinates
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from trainables.scenario import Scenario
 
 
-def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -> dict[str, Any]:
-    """The contents of the journal's `problem` event.
+def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -> Problem:
+    """The journal's `problem` event.
 
     Args:
         scenario: as it is for the data.
@@ -41,16 +41,16 @@ def problem_of(scenario: Scenario, view: DataView, space: Space, model: Model) -
             "given": scenario.was_given(arm.default(), view),
             "coordinates": coordinates_of(arm),
         }
-    return {
-        "metric": scenario.metric,
-        "mode": scenario.mode,
-        "baseline": scenario.baseline,
-        "secondary": dict(scenario.secondary),
-        "notes": [*view.conditions, *scenario.notes(view, model)],
-        "arms": arms,
-        "space": space.describe(),
-        "whole_space": scenario.space(view).describe(implied=True),
-    }
+    return Problem(
+        metric=scenario.metric,
+        mode=scenario.mode,  # type: ignore[arg-type]  # checked when it is written
+        baseline=scenario.baseline,
+        secondary=dict(scenario.secondary),
+        notes=[*view.conditions, *scenario.notes(view, model)],
+        arms=arms,
+        space=space.describe(),
+        whole_space=scenario.space(view).describe(implied=True),
+    )
 
 
 def coordinates_of(arm: Space) -> dict[str, str]:
@@ -58,7 +58,7 @@ def coordinates_of(arm: Space) -> dict[str, str]:
     return {name: distribution_to_json(allowed) for name, allowed in coordinates(arm).items()}
 
 
-def require_problem(table: TrialTable, folder: RunFolder) -> Event:
+def require_problem(table: TrialTable, folder: RunFolder) -> Problem:
     """What a run's journal says that was searched.
 
     Raises:
@@ -72,7 +72,7 @@ def require_problem(table: TrialTable, folder: RunFolder) -> Event:
     return table.problem
 
 
-def distributions_of(problem: Event, arm: str) -> Mapping[str, BaseDistribution]:
+def distributions_of(problem: Problem, arm: str) -> Mapping[str, BaseDistribution]:
     """The coordinates of an arm's study."""
-    noted = problem["arms"][arm]["coordinates"]
+    noted = problem.arms[arm]["coordinates"]
     return {name: json_to_distribution(text) for name, text in noted.items()}

@@ -12,12 +12,13 @@ from time import strftime
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from automl_cl.journal import Event
+from automl_cl import events
+from automl_cl.events import Event, Stage
 from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
 from automl_cl.stages import missing, stands, verdict_repeats
 from automl_cl.tally import ArmTally, Tally
 from automl_cl.terminal import Screen, joined, line, stacked
-from automl_cl.trials import CONFIRM, CRASHED, SEARCH, VERDICT, Trial, TrialTable
+from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 from trainables.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class Progress:
         if said is not None:
             self._events.append(f"{strftime('%H:%M:%S')}  {said}")
         changed, self._stage = stage != self._stage, stage
-        if not self.where.renews and (changed or event["event"] == "close" or self._line_is_due()):
+        worth_it = changed or isinstance(event, events.Close)
+        if not self.where.renews and (worth_it or self._line_is_due()):
             self._last_line = time.monotonic()
             self.where.say(self._summary())
 
@@ -113,24 +115,23 @@ class Progress:
                 return OPENING
         return STAGE_NAMES[self._last_stage()]
 
-    def _last_stage(self) -> str:
+    def _last_stage(self) -> Stage:
         assert self.table is not None
         return self.table.trials[-1].stage if self.table.trials else SEARCH
 
     def _words(self, event: Event) -> str | None:
         """What happened, where it is worth a line."""
         assert self.table is not None
-        kind = event["event"]
-        if kind == "close":
-            return f"the search ends here, after {event['budget']} of {event['asked']} trials"
-        if kind == "lost":
-            what = f"{event.get('cause', CRASHED)}: {event['reason']}"
-            return f"trial {event['number']} goes on in another process ({what})"
-        if kind == "out_of_memory":
-            return f"trial {event['number']}: {event['reason']}"
-        if kind not in ("rung", "end"):
+        if isinstance(event, events.Close):
+            return f"the search ends here, after {event.budget} of {event.asked} trials"
+        if isinstance(event, events.Lost):
+            what = f"{event.cause}: {event.reason}"
+            return f"trial {event.number} goes on in another process ({what})"
+        if isinstance(event, events.OutOfMemory):
+            return f"trial {event.number}: {event.reason}"
+        if not isinstance(event, events.Rung | events.End):
             return None
-        trial = self.table.trials[event["number"]]
+        trial = self.table.trials[event.number]
         return None if trial.status == "running" else _ending(trial)
 
     def _summary(self) -> str:
@@ -231,10 +232,10 @@ class Pace:
 
     def count(self, event: Event, tally: Tally) -> None:
         """Takes in an event."""
-        if event["event"] != "ask":
+        if not isinstance(event, events.Ask):
             return
-        if event["stage"] != self._stage:
-            self._stage, self._since, self._asked = event["stage"], time.monotonic(), 0
+        if event.stage != self._stage:
+            self._stage, self._since, self._asked = event.stage, time.monotonic(), 0
             self._compute = tally.searched
         self._asked += 1
 

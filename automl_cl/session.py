@@ -14,11 +14,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from automl_cl import stages
+from automl_cl import events, stages
 from automl_cl.allocator import next_arm
-from automl_cl.journal import Event, Journal
+from automl_cl.events import Cause, Event, Stage, Status
+from automl_cl.journal import Journal
 from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
 from automl_cl.proposals import Proposals
 from automl_cl.run_folder import RunFolder, name_of
@@ -46,6 +47,8 @@ from trainables.scenario import Scenario
 from trainables.seeds import derive_seed
 from trainables.storage import StorageError, names, remove_folder
 from trainables.trial_run import RungReport, TrialRequest
+
+E = TypeVar("E", bound=Event)
 
 MOST_LOST = {CRASHED: 3, HUNG: 2, NODE_LOST: 20}
 """With so many losses of a kind a trial has failed. That nodes are taken away is never its fault;
@@ -104,7 +107,7 @@ class Session:
         self._require_known_arms()
         self.proposals = {name: self._proposals(name) for name in self.arms}
         self._anything_to_choose = any(each.space.ranges for each in self.proposals.values())
-        self.write("start", pid=os.getpid())
+        self.write(events.Start(pid=os.getpid()))
         self._waiting = [trial.number for trial in self.table.running()]
         self._handed_out: set[int] = set()
 
@@ -126,12 +129,13 @@ class Session:
             sampler,
             self.spec.prior_share,
             self.objectives,
-            () if warm is None else tuple(warm["points"][name]),
+            () if warm is None else tuple(warm.points.get(name, ())),
         )
 
-    def write(self, kind: str, **fields: Any) -> Event:
+    def write(self, event: E) -> E:
         """Appends an event to the journal and takes it into the table."""
-        event = self.journal.append(kind, **fields)
+        self.table.check(event)
+        event = self.journal.append(event)
         self.table.apply(event)
         for observe in self.observers:
             observe(event)
@@ -184,7 +188,7 @@ class Session:
     def close_search(self) -> None:
         """Ends the search with the trials that there are; those under way are given up."""
         searched, asked = len(self.table.of_stage(SEARCH)), self.table.budget
-        self.write("close", budget=searched, asked=asked)
+        self.write(events.Close(budget=searched, asked=asked))
         self._waiting.clear()
         self._closing = True
 
@@ -214,7 +218,7 @@ class Session:
             return None
         for trial in self.table.trials:
             if trial.status == "paused":
-                self._end(trial, "stopped", "the search ended", trial.compute)
+                self._end(trial, Status.STOPPED, "the search ended", trial.compute)
         mode, seed = self.scenario.mode, self.spec.seed
         confirmations = stages.confirmations(self.table, mode, seed)
         for repeat in stages.missing(self.table, confirmations):
@@ -278,7 +282,7 @@ class Session:
         over = self.out_of_budget() or not self._anything_to_choose
         return searched < self.table.budget and not (whole and over)
 
-    def _running(self, stage: str) -> bool:
+    def _running(self, stage: Stage) -> bool:
         return any(trial.stage == stage for trial in self.table.running())
 
     def front(self) -> list[Trial]:
@@ -287,7 +291,7 @@ class Session:
         objectives = self.objectives or objectives_of(mine.metric, {}, WITHOUT_ANY)
         return pareto_front(self.table.trials, mine.mode, objectives)
 
-    def _make_plan(self) -> Event:
+    def _make_plan(self) -> events.Plan:
         """Writes down who is put to the test. The same again is not put to it again."""
         mode = self.scenario.mode
         informed = [
@@ -297,11 +301,11 @@ class Session:
         ]
         contest = stages.verdict_plan(self.table, self.scenario.baseline, mode, informed)
         before = self.table.opened
-        same = [each for each in before if all(each[key] == contest[key] for key in contest)]
-        opening = same[0]["opening"] if same else 1 + self.table.openings
+        same = [each for each in before if contest.items() <= events.told(each).items()]
+        opening = same[0].opening if same else 1 + self.table.openings
         seeds = stages.verdict_seeds(self.spec.seed, opening, self.spec.seeds)
         budget = self.table.budget
-        return self.write("plan", **contest, opening=opening, seeds=seeds, budget=budget)
+        return self.write(events.Plan(**contest, opening=opening, seeds=seeds, budget=budget))
 
     # New trials.
 
@@ -331,7 +335,7 @@ class Session:
         )
 
     def _promote(self, trial: Trial) -> Trial:
-        self.write("promote", number=trial.number)
+        self.write(events.Promote(number=trial.number))
         return trial
 
     def _promoted_at_the_end(self) -> Trial | None:
@@ -377,7 +381,7 @@ class Session:
 
     def _asked(
         self,
-        stage: str,
+        stage: Stage,
         arm: str,
         config: dict[str, Any],
         point: dict[str, Any],
@@ -389,17 +393,18 @@ class Session:
     ) -> Trial:
         number = len(self.table.trials)
         self.write(
-            "ask",
-            number=number,
-            stage=stage,
-            arm=arm,
-            config=config,
-            point=point,
-            origin=origin,
-            source=source,
-            seed=seed,
-            levels=levels,
-            uncompared=uncompared,
+            events.Ask(
+                number=number,
+                stage=stage,
+                arm=arm,
+                config=config,
+                point=point,
+                origin=origin,
+                source=source,
+                seed=seed,
+                levels=levels,
+                uncompared=uncompared,
+            )
         )
         return self.table.trials[number]
 
@@ -466,26 +471,28 @@ class Session:
             report = replace(report, status="stopped", reason=CLOSED)
         if report.status == "failed":
             self._require_room(report.reason or "")
-        if report.status in (*BROKEN, "stopped"):
-            self._end(trial, report.status, report.reason, report.compute, report.memory)
+        if report.status in (*BROKEN, Status.STOPPED):
+            status = Status(report.status)
+            self._end(trial, status, report.reason, report.compute, report.memory)
             return False
         value, level = report.metrics[self.scenario.metric], trial.levels[report.rung]
         running = report.status == "running"
-        decision = str(self._decide(trial, value, level)) if running else "done"
+        decision = self._decide(trial, value, level) if running else Decision.DONE
         self.write(
-            "rung",
-            number=trial.number,
-            rung=report.rung,
-            level=level,
-            value=value,
-            metrics=report.metrics,
-            compute=report.compute,
-            seconds=round(report.seconds, 3),
-            checkpoint=None if report.checkpoint is None else name_of(report.checkpoint),
-            weights=None if report.weights is None else name_of(report.weights),
-            decision=decision,
-            memory=report.memory,
-            model_size=report.model_size,
+            events.Rung(
+                number=trial.number,
+                rung=report.rung,
+                level=level,
+                value=value,
+                metrics=report.metrics,
+                compute=report.compute,
+                seconds=round(report.seconds, 3),
+                checkpoint=None if report.checkpoint is None else name_of(report.checkpoint),
+                weights=None if report.weights is None else name_of(report.weights),
+                decision=decision,
+                memory=report.memory,
+                model_size=report.model_size,
+            )
         )
         if decision == Decision.PAUSED:
             self._give_up_the_hindmost(trial.arm)
@@ -500,20 +507,21 @@ class Session:
             # What it saved inside of the rung was computed from whole batches.
             self._remove(trial, (f"-inside-{len(trial.rungs)}.pt",))
         self.write(
-            "out_of_memory",
-            number=trial.number,
-            rung=report.rung,
-            reason=report.reason,
-            memory=report.memory,
-            asked=report.asked,
-            batch_size=report.batch_size,
-            config=config,
+            events.OutOfMemory(
+                number=trial.number,
+                rung=report.rung,
+                reason=report.reason,
+                memory=report.memory,
+                asked=report.asked,
+                batch_size=report.batch_size,
+                config=config,
+            )
         )
         if why_not is None:
             self._waiting.append(trial.number)
         else:
             reason = f"{report.reason}; {why_not}"
-            self._end(trial, "infeasible", reason, trial.compute, report.memory)
+            self._end(trial, Status.INFEASIBLE, reason, trial.compute, report.memory)
         return False
 
     @staticmethod
@@ -546,7 +554,7 @@ class Session:
             return Decision.STOPPED
         return self.scheduler.decide(trial, value, level, self._arm(trial.arm))
 
-    def lost(self, number: int, reason: str, cause: str = CRASHED) -> None:
+    def lost(self, number: int, reason: str, cause: Cause = Cause.CRASHED) -> None:
         """Takes note of a trial without a process; it goes on from its newest checkpoint.
 
         Args:
@@ -563,28 +571,30 @@ class Session:
             return
         times, most = trial.losses.get(cause, 0) + 1, MOST_LOST.get(cause)
         if most is None or times < most:
-            self.write("lost", number=number, reason=reason, cause=cause)
+            self.write(events.Lost(number=number, reason=reason, cause=cause))
             self._waiting.append(number)
             return
         words = reason if cause == HUNG else f"lost its process {times} times: {reason}"
-        self._end(trial, "failed", words, trial.compute)
+        self._end(trial, Status.FAILED, words, trial.compute)
 
     def _end(
         self,
         trial: Trial,
-        status: str,
+        status: Status,
         reason: str | None,
         compute: float,
         memory: int | None = None,
     ) -> None:
+        number = trial.number
         self.write(
-            "end",
-            number=trial.number,
-            status=status,
-            reason=reason,
-            compute=compute,
-            weights=None,
-            memory=memory,
+            events.End(
+                number=number,
+                status=status,
+                reason=reason,
+                compute=compute,
+                weights=None,
+                memory=memory,
+            )
         )
         self._clear_checkpoints(trial)
 
@@ -601,7 +611,7 @@ class Session:
             paused,
             key=lambda trial: (trial.rungs[-1].level, -mine.loss(trial.rungs[-1].value)),
         )
-        self._end(last, "stopped", f"the last of {len(paused)} paused trials", last.compute)
+        self._end(last, Status.STOPPED, f"the last of {len(paused)} paused trials", last.compute)
 
     def _clear_checkpoints(self, trial: Trial) -> None:
         """Removes what no resumption can ask for any more."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from automl_cl.journal import Event
+from automl_cl.events import Event, beginning
 from automl_cl.limits import bytes_of, seconds_of, workers_of
 from automl_cl.run_folder import RunFolder
 from automl_cl.samplers import Sampler
@@ -269,12 +269,10 @@ def spec_of(events: Sequence[Event], folder: RunFolder) -> SearchSpec:
     Runs from when 2 seeds were allowed get the 3 that a verdict needs.
 
     Raises:
-        InputError: if it begins with anything else.
+        InputError: if it is none that a search may have.
     """
-    if events[0]["event"] != "search" or "spec" not in events[0]:
-        raise InputError(f"{folder.journal} does not begin with a search.")
-    given = events[0]["spec"]
-    if isinstance(given, dict) and given.get("seeds") == FEWEST_SEEDS - 1:
+    given = beginning(events).spec
+    if given.get("seeds") == FEWEST_SEEDS - 1:
         given = {**given, "seeds": FEWEST_SEEDS}
     return SearchSpec.from_dict(given, str(folder.journal))
 

@@ -6,13 +6,13 @@ Pure functions of spec and table: whoever replays the journal asks for the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from heapq import nsmallest
 from statistics import fmean
 from typing import Any
 
-from automl_cl.journal import Event
+from automl_cl.events import Plan, Stage
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 from trainables.seeds import derive_seed
 
@@ -42,7 +42,7 @@ class VerdictImpossible(RuntimeError):
 class Repeat:
     """A training of a search trial's config with a fresh seed."""
 
-    stage: str
+    stage: Stage
     source: Trial
     seed: int
 
@@ -161,26 +161,26 @@ def unreliable(table: TrialTable) -> set[int]:
     return {t.source for t in table.of_stage(VERDICT) if t.source is not None and t.is_broken}
 
 
-def stands(table: TrialTable, plan: Event) -> bool:
+def stands(table: TrialTable, plan: Plan) -> bool:
     """Whether a plan can still come to a verdict; if not, another is made before the test opens.
 
     Once the test is open, the plan is the one for which it was opened.
     """
-    needed = {plan["baseline"], plan["challenger"]}
+    needed = {plan.baseline, plan.challenger}
     return plan in table.opened or not needed & unreliable(table)
 
 
-def without_broken_secondaries(table: TrialTable, plan: Event) -> Event:
+def without_broken_secondaries(table: TrialTable, plan: Plan) -> Plan:
     """A plan without the secondaries of which a training came to nothing.
 
     That is known before the test is opened, so that nothing is chosen by what the test says.
     """
     given_up = unreliable(table)
-    kept = [number for number in plan["secondaries"] if number not in given_up]
-    return {**plan, "secondaries": kept}
+    kept = [number for number in plan.secondaries if number not in given_up]
+    return replace(plan, secondaries=kept)
 
 
-def left_out(table: TrialTable, plan: Event) -> list[tuple[str, int]]:
+def left_out(table: TrialTable, plan: Plan) -> list[tuple[str, int]]:
     """Who was to be put to the test and is not, since a training for it came to nothing.
 
     Args:
@@ -192,14 +192,14 @@ def left_out(table: TrialTable, plan: Event) -> list[tuple[str, int]]:
     """
     roles: dict[int, str] = {}
     for made in table.plans:
-        roles |= {made["baseline"]: "baseline"}
-        roles |= {} if made["challenger"] is None else {made["challenger"]: "challenger"}
-        roles |= dict.fromkeys(made["secondaries"], "secondary")
+        roles |= {made.baseline: "baseline"}
+        roles |= {} if made.challenger is None else {made.challenger: "challenger"}
+        roles |= dict.fromkeys(made.secondaries, "secondary")
     gone = unreliable(table).difference(contestants(plan))
     return [(roles[number], number) for number in sorted(gone) if number in roles]
 
 
-def came_to_nothing(trials: Sequence[Trial], stage: str) -> str:
+def came_to_nothing(trials: Sequence[Trial], stage: Stage) -> str:
     """How many of some trainings of one stage failed, diverged or were infeasible, and why."""
     by_status: dict[str, list[Trial]] = {}
     for trial in trials:
@@ -238,10 +238,10 @@ def _no_baseline(table: TrialTable, baseline: str) -> VerdictImpossible:
     )
 
 
-def contestants(plan: Mapping[str, Any]) -> list[int]:
+def contestants(plan: Plan) -> list[int]:
     """The search trials of a plan, baseline first."""
-    challenger = [] if plan["challenger"] is None else [plan["challenger"]]
-    return [plan["baseline"], *challenger, *plan["secondaries"]]
+    challenger = [] if plan.challenger is None else [plan.challenger]
+    return [plan.baseline, *challenger, *plan.secondaries]
 
 
 def verdict_seeds(seed: int, opening: int, count: int) -> list[int]:
@@ -249,19 +249,19 @@ def verdict_seeds(seed: int, opening: int, count: int) -> list[int]:
     return [derive_seed(seed, "verdict", opening, index) % 2**31 for index in range(count)]
 
 
-def verdict_repeats(table: TrialTable, plan: Mapping[str, Any]) -> list[Repeat]:
+def verdict_repeats(table: TrialTable, plan: Plan) -> list[Repeat]:
     """All trainings of a plan: each contestant with each of the seeds."""
     return [
         Repeat(VERDICT, table.trials[number], seed)
-        for seed in plan["seeds"]
+        for seed in plan.seeds
         for number in contestants(plan)
     ]
 
 
-def verdict_trials(table: TrialTable, plan: Mapping[str, Any], number: int) -> list[Trial]:
+def verdict_trials(table: TrialTable, plan: Plan, number: int) -> list[Trial]:
     """One contestant's verdict trainings, in the order of the plan's seeds."""
     by_seed = {t.seed: t for t in table.of_stage(VERDICT) if t.source == number}
-    return [by_seed[seed] for seed in plan["seeds"]]
+    return [by_seed[seed] for seed in plan.seeds]
 
 
 def missing(table: TrialTable, repeats: Sequence[Repeat]) -> list[Repeat]:

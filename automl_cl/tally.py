@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from automl_cl.journal import Event
+from automl_cl.events import Close, Event, OfTrial, Stage
 from automl_cl.stages import CONFIRMATIONS, confirmed, finalists, missing, verdict_repeats
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 from trainables.scenario import Scenario
@@ -50,24 +50,24 @@ class Tally:
     def __init__(self, table: TrialTable, scenario: Scenario) -> None:
         self.table, self.scenario = table, scenario
         self.arms: dict[str, ArmTally] = {}
-        self.by_stage: dict[str, Counter[str]] = {
+        self.by_stage: dict[Stage, Counter[str]] = {
             stage: Counter() for stage in (SEARCH, CONFIRM, VERDICT)
         }
         self.compute = self.searched = 0.0
         self._counted: dict[int, tuple[str, float]] = {}
-        self._wanted: dict[tuple[str, int, int], int] = {}
+        self._wanted: dict[tuple[Stage, int, int], int] = {}
         for trial in table.trials:
             self._count(trial)
         self._confirm()
 
     def apply(self, event: Event) -> None:
         """Takes in an event that the table has taken in."""
-        if event["event"] == "close":
+        if isinstance(event, Close):
             for number in [n for n, (status, _) in self._counted.items() if status == "running"]:
                 self._count(self.table.trials[number])
-        if "number" not in event:
+        if not isinstance(event, OfTrial):
             return
-        trial = self.table.trials[event["number"]]
+        trial = self.table.trials[event.number]
         self._count(trial)
         if trial.stage == CONFIRM and trial.status != "running":
             self._confirm()
@@ -121,7 +121,7 @@ class Tally:
         sign = -1.0 if self.scenario.mode == "max" else 1.0
         return min(found, key=lambda mine: sign * (mine.best or 0.0), default=None)
 
-    def wanted(self, stage: str) -> int:
+    def wanted(self, stage: Stage) -> int:
         """How many trainings a stage has in all; known once it has begun."""
         if stage == SEARCH:
             return self.table.budget
@@ -131,7 +131,7 @@ class Tally:
             self._wanted[key] = self.by_stage[stage].total() + self._missing(stage)
         return self._wanted[key]
 
-    def _missing(self, stage: str) -> int:
+    def _missing(self, stage: Stage) -> int:
         table, plan = self.table, self.table.plan
         if stage == VERDICT:
             return 0 if plan is None else len(missing(table, verdict_repeats(table, plan)))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from automl_cl.journal import Event
+from automl_cl.events import End, Event, Rung
 from automl_cl.trials import SEARCH, Trial, TrialTable
 
 
@@ -23,8 +23,8 @@ class Board:
 
     def observe(self, event: Event) -> None:
         """Writes the log of a trial that this event ended."""
-        if event["event"] in ("rung", "end"):
-            self._write(self.table.trials[event["number"]])
+        if isinstance(event, Rung | End):
+            self._write(self.table.trials[event.number])
 
     def write_missing(self) -> None:
         """Writes what an earlier driver did not get to."""

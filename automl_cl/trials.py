@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, TypeVar
 
-from automl_cl.journal import Event
+from automl_cl import events
+from automl_cl.codec import Misfit, reader
+from automl_cl.events import Cause, Decision, Event, Stage, Status
 from search_spaces import Config
 
-SEARCH, CONFIRM, VERDICT = "search", "confirm", "verdict"
+SEARCH, CONFIRM, VERDICT = Stage
 T = TypeVar("T")
 CLOSED = "the user ended the search"
-CRASHED, HUNG, NODE_LOST, PREEMPTED = "crashed", "hung", "node lost", "preempted"
-"""Why a trial has to start again from its newest checkpoint."""
-BROKEN = ("failed", "diverged", "infeasible")
+CRASHED, HUNG, NODE_LOST, PREEMPTED = Cause
+BROKEN = (Status.FAILED, Status.DIVERGED, Status.INFEASIBLE)
 """What is no result: the model of the search counts it as the worst there is."""
-
-# What the event that asks for a trial says of it.
-_ASKED = (
-    "number",
-    "stage",
-    "arm",
-    "config",
-    "point",
-    "origin",
-    "source",
-    "seed",
-    "levels",
-    "uncompared",
-)
 
 
 @dataclass
 class Rung:
-    """A trial's report at one rung.
+    """A trial's report at one rung, as the `rung` event tells it.
 
     Attributes:
         memory: the most bytes that the trial held up to there.
@@ -48,17 +35,17 @@ class Rung:
     compute: float
     metrics: dict[str, float]
     checkpoint: str | None
-    decision: str
+    decision: Decision
     memory: int | None = None
     model_size: int | None = None
 
 
 @dataclass
 class Trial:
-    """One trial.
+    """One trial; the fields up to `uncompared` are those of the `ask` event.
 
     Attributes:
-        stage: `search`, `confirm` or `verdict`.
+        stage: what it is for.
         arm: the algorithm.
         point: the config's coordinates for the arm's study.
         origin: where the config came from: `default`, `portfolio`, `random`, `prior`,
@@ -66,8 +53,7 @@ class Trial:
         source: the search trial whose config this repeats, in the later stages.
         levels: compute at which it reports.
         uncompared: whether it runs to its end whatever its rungs say.
-        status: `running`, then `done`, `paused`, `stopped`, `failed`, `diverged`, or `infeasible`
-            where it cost more than a trial may.
+        status: how far it has come.
         losses: how often it was lost, by why.
         memory: the most bytes that it held; None where that was not measured.
         out_of_memory: how often it was refused memory; after the first time its config says that
@@ -75,8 +61,11 @@ class Trial:
         forked: its number in the search that this one was forked from, None for one of its own.
     """
 
+    # A fork of an earlier version tells how often a trial was lost in one number.
+    passed_over: ClassVar[tuple[str, ...]] = ("lost",)
+
     number: int
-    stage: str
+    stage: Stage
     arm: str
     config: Config
     point: dict[str, Any]
@@ -85,7 +74,7 @@ class Trial:
     seed: int
     levels: list[float]
     uncompared: bool = True
-    status: str = "running"
+    status: Status = Status.RUNNING
     reason: str | None = None
     compute: float = 0.0
     seconds: float = 0.0
@@ -259,18 +248,18 @@ class TrialTable:
         self.trials: list[Trial] = []
         self.arms: dict[str, ArmTrials] = {}
         self.starts = 0
-        self.problem: Event | None = None
-        self.warm_start: Event | None = None
-        self.plans: list[Event] = []
-        self.verdicts: list[Event] = []
-        self.opened: list[Event] = []
+        self.problem: events.Problem | None = None
+        self.warm_start: events.WarmStart | None = None
+        self.plans: list[events.Plan] = []
+        self.verdicts: list[events.Verdict] = []
+        self.opened: list[events.Plan] = []
         self.budget = 0
         self.total_compute: float | None = None
         self.time_limit: float | None = None
-        self.closed: Event | None = None
+        self.closed: events.Close | None = None
         self.parent: dict[str, Any] | None = None
-        self._reopened = False
-        self._stages: dict[str, list[Trial]] = {SEARCH: [], CONFIRM: [], VERDICT: []}
+        self._begun = self._reopened = False
+        self._stages: dict[Stage, list[Trial]] = {SEARCH: [], CONFIRM: [], VERDICT: []}
         self._running: dict[int, Trial] = {}
         self._taken_over_compute = 0.0
         self._searched = 0.0
@@ -280,24 +269,77 @@ class TrialTable:
     def apply(self, event: Event) -> None:
         """Takes in the next event of the journal."""
         self._keep_time(event)
-        handler = getattr(self, f"_on_{event['event']}", None)
-        if handler is not None:
-            handler(event)
+        getattr(self, f"_on_{event.kind}")(event)
+
+    def check(self, event: Event) -> None:
+        """Refuses an event that cannot follow on those so far.
+
+        Raises:
+            Misfit: if it cannot.
+        """
+        try:
+            if isinstance(event, events.Search) == self._begun:
+                raise Misfit("a search begins with it, and once")
+            if isinstance(event, events.OfTrial):
+                self._check_trial(event)
+            elif isinstance(event, events.Plan):
+                self._check_plan(event)
+            elif isinstance(event, events.OpenTest) and not self.plans:
+                raise Misfit("nothing has been planned")
+            elif isinstance(event, events.Verdict) and event.plan not in self.plans:
+                raise Misfit("there is no such plan", (".plan",))
+            elif isinstance(event, events.Search):
+                _forked_trials(event)
+        except Misfit as misfit:
+            raise misfit.inside(f"event '{event.kind}': ") from None
+
+    def _check_trial(self, event: events.OfTrial) -> None:
+        known = len(self.trials)
+        if isinstance(event, events.Ask):
+            if event.number != known:
+                raise Misfit(f"expected {known}, the next, got {event.number}", (".number",))
+            if not event.levels or event.levels != sorted(set(event.levels)):
+                raise Misfit(f"expected rising numbers, got {event.levels}", (".levels",))
+            if (event.source is None) != (event.stage == SEARCH):
+                raise Misfit(f"got {event.source} in the stage '{event.stage}'", (".source",))
+            if event.source is not None:
+                self._check_searched(event.source, ".source")
+            return
+        if event.number >= known:
+            raise Misfit(f"there is no trial {event.number} so far", (".number",))
+        trial = self.trials[event.number]
+        over = (Status.DONE, *BROKEN)
+        if isinstance(event, events.Rung | events.End) and trial.status in over:
+            raise Misfit(f"trial {event.number} has ended, {trial.status}", (".number",))
+        if isinstance(event, events.Promote) and trial.status != Status.PAUSED:
+            raise Misfit(f"trial {event.number} is {trial.status}, not paused", (".number",))
+        if isinstance(event, events.Rung) and event.rung != len(trial.rungs):
+            raise Misfit(f"expected {len(trial.rungs)}, got {event.rung}", (".rung",))
+        if isinstance(event, events.Rung) and event.rung >= len(trial.levels):
+            raise Misfit(f"trial {event.number} has no more of them", (".rung",))
+
+    def _check_plan(self, plan: events.Plan) -> None:
+        challenger = [] if plan.challenger is None else [plan.challenger]
+        for number in (plan.baseline, *challenger, *plan.secondaries):
+            self._check_searched(number, "")
+
+    def _check_searched(self, number: int, where: str) -> None:
+        if number >= len(self.trials) or self.trials[number].stage != SEARCH:
+            raise Misfit(f"{number} is no trial of the search", (where,) if where else ())
 
     def _keep_time(self, event: Event) -> None:
         """Counts from a session's first report on: until then Ray and its actors start."""
-        kind = event["event"]
-        if kind in ("start", "extend", "verdict"):
+        if isinstance(event, events.Start | events.Extend | events.Verdict):
             self._searching = False
         if self._searching:
-            self._searched += event["time"] - self._last_at
-        if kind in ("rung", "end"):
+            self._searched += event.time - self._last_at
+        if isinstance(event, events.Rung | events.End):
             self._searching = True
-        if kind == "verdict":
+        if isinstance(event, events.Verdict):
             self._searched = 0.0  # an extension has the time limit anew
-        self._last_at = event["time"]
+        self._last_at = event.time
 
-    def of_stage(self, stage: str) -> Sequence[Trial]:
+    def of_stage(self, stage: Stage) -> Sequence[Trial]:
         """The trials of one stage, by number."""
         return self._stages[stage]
 
@@ -321,37 +363,38 @@ class TrialTable:
         """Seconds spent on this run up to now, in all its sessions."""
         return self._searched + (now - self._last_at if self._searching else 0.0)
 
-    def _on_search(self, event: Event) -> None:
-        spec = event["spec"]
+    def _on_search(self, event: events.Search) -> None:
+        spec, self._begun = event.spec, True
         self.budget = spec["trials"]
         self.total_compute, self.time_limit = spec.get("total_compute"), spec.get("time_limit")
-        self.parent = event.get("fork")
-        for fields in self.parent["trials"] if self.parent is not None else ():
-            self.add(trial_from(fields))
+        self.parent = event.fork
+        for trial in _forked_trials(event):
+            self.add(trial)
         self.budget += len(self.trials)
         self._taken_over_compute = sum(trial.compute for trial in self.trials)
 
-    def _on_extend(self, event: Event) -> None:
-        asked: int = self.budget if self.closed is None else self.closed["asked"]
-        self.budget, self.closed = event.get("trials", asked), None
-        self.total_compute = event.get("total_compute", self.total_compute)
-        self.time_limit = event.get("time_limit", self.time_limit)
+    def _on_extend(self, event: events.Extend) -> None:
+        asked = self.budget if self.closed is None else self.closed.asked
+        self.budget, self.closed = asked if event.trials is None else event.trials, None
         # More compute or time can mean more trials within the same number of them.
-        self._reopened |= bool({"total_compute", "time_limit"} & set(event))
+        if event.total_compute is not None:
+            self.total_compute, self._reopened = event.total_compute, True
+        if event.time_limit is not None:
+            self.time_limit, self._reopened = event.time_limit, True
 
-    def _on_close(self, event: Event) -> None:
-        self.budget, self.closed = event["budget"], event
+    def _on_close(self, event: events.Close) -> None:
+        self.budget, self.closed = event.budget, event
         for trial in self.running():
-            trial.status, trial.reason = "stopped", CLOSED
+            trial.status, trial.reason = Status.STOPPED, CLOSED
             self._changed(trial)
 
-    def _on_problem(self, event: Event) -> None:
+    def _on_problem(self, event: events.Problem) -> None:
         self.problem = event
 
-    def _on_warm_start(self, event: Event) -> None:
+    def _on_warm_start(self, event: events.WarmStart) -> None:
         self.warm_start = event
 
-    def _on_start(self, event: Event) -> None:
+    def _on_start(self, event: events.Start) -> None:
         self.starts += 1
 
     @property
@@ -363,14 +406,14 @@ class TrialTable:
     def openings(self) -> int:
         """How often the test of this split has been opened, by those it was forked from too."""
         before = 0 if self.parent is None else self.parent["openings"]
-        return max([before, *(each["opening"] for each in self.opened)])
+        return max([before, *(each.opening for each in self.opened)])
 
     @property
-    def plan(self) -> Event | None:
+    def plan(self) -> events.Plan | None:
         """The plan of the verdict on the present budget, if it has been made."""
         if not self.plans or self._reopened:
             return None
-        return self.plans[-1] if self.plans[-1]["budget"] == self.budget else None
+        return self.plans[-1] if self.plans[-1].budget == self.budget else None
 
     def add(self, trial: Trial) -> None:
         """Takes in a new trial, whatever has become of it."""
@@ -378,78 +421,88 @@ class TrialTable:
         self._stages[trial.stage].append(trial)
         self._changed(trial)
 
-    def _on_ask(self, event: Event) -> None:
-        self.add(Trial(**{name: event[name] for name in _ASKED}))
+    def _on_ask(self, event: events.Ask) -> None:
+        self.add(Trial(**_shared(event, _ASKED)))
 
-    def _on_rung(self, event: Event) -> None:
-        trial = self.trials[event["number"]]
-        rung = Rung(
-            level=event["level"],
-            value=event["value"],
-            compute=event["compute"],
-            metrics=event["metrics"],
-            checkpoint=event["checkpoint"],
-            decision=event["decision"],
-            memory=event.get("memory"),
-            model_size=event.get("model_size"),
-        )
-        trial.rungs.append(rung)
-        trial.memory = _most(trial.memory, rung.memory)
-        trial.compute, trial.weights = event["compute"], event["weights"]
-        trial.seconds += event["seconds"]
-        if event["decision"] != "continue":
-            trial.status = event["decision"]
-        if trial.status == "done":
+    def _on_rung(self, event: events.Rung) -> None:
+        trial = self.trials[event.number]
+        trial.rungs.append(Rung(**_shared(event, _TOLD)))
+        trial.memory = _most(trial.memory, event.memory)
+        trial.compute, trial.weights = event.compute, event.weights
+        trial.seconds += event.seconds
+        if event.decision != Decision.CONTINUE:
+            trial.status = Status(event.decision)
+        if trial.status == Status.DONE:
             trial.reason = None  # it had been given up a moment before
         self._changed(trial)
 
-    def _on_promote(self, event: Event) -> None:
-        trial = self.trials[event["number"]]
-        trial.status = "running"
+    def _on_promote(self, event: events.Promote) -> None:
+        trial = self.trials[event.number]
+        trial.status = Status.RUNNING
         self._changed(trial)
 
-    def _on_end(self, event: Event) -> None:
-        trial = self.trials[event["number"]]
-        trial.status, trial.reason = event["status"], event["reason"]
-        trial.compute, trial.weights = event["compute"], event["weights"]
-        trial.memory = _most(trial.memory, event.get("memory"))
+    def _on_end(self, event: events.End) -> None:
+        trial = self.trials[event.number]
+        trial.status, trial.reason = event.status, event.reason
+        trial.compute, trial.weights = event.compute, event.weights
+        trial.memory = _most(trial.memory, event.memory)
         self._changed(trial)
 
-    def _on_lost(self, event: Event) -> None:
-        losses, cause = self.trials[event["number"]].losses, event.get("cause", CRASHED)
-        losses[cause] = 1 + losses.get(cause, 0)
+    def _on_lost(self, event: events.Lost) -> None:
+        losses = self.trials[event.number].losses
+        losses[event.cause] = 1 + losses.get(event.cause, 0)
 
-    def _on_out_of_memory(self, event: Event) -> None:
-        trial = self.trials[event["number"]]
+    def _on_out_of_memory(self, event: events.OutOfMemory) -> None:
+        trial = self.trials[event.number]
         trial.out_of_memory += 1
-        trial.memory = _most(trial.memory, event["memory"])
-        trial.config = event["config"]
+        trial.memory = _most(trial.memory, event.memory)
+        trial.config = event.config
         self._changed(trial)
 
-    def _on_plan(self, event: Event) -> None:
+    def _on_plan(self, event: events.Plan) -> None:
         self.plans.append(event)
         self._reopened = False
 
-    def _on_open_test(self, event: Event) -> None:
+    def _on_open_test(self, event: events.OpenTest) -> None:
         self.opened.append(self.plans[-1])
 
-    def verdict_of(self, plan: Event) -> Event | None:
+    def verdict_of(self, plan: events.Plan) -> events.Verdict | None:
         """The verdict on a plan, or on one that put the same to the test before."""
-        found = [each for each in self.verdicts if each["plan"]["opening"] == plan["opening"]]
+        found = [each for each in self.verdicts if each.plan.opening == plan.opening]
         return found[-1] if found else None
 
-    def _on_verdict(self, event: Event) -> None:
+    def _on_verdict(self, event: events.Verdict) -> None:
         self.verdicts.append(event)
+
+
+_ASKED = {each.name for each in fields(Trial)} & {each.name for each in fields(events.Ask)}
+_TOLD = {each.name for each in fields(Rung)}
+
+
+def _shared(event: Event, names: Collection[str]) -> dict[str, Any]:
+    """The fields that an event has under the same names as what is made of it."""
+    return {name: getattr(event, name) for name in names}
 
 
 def _most(one: int | None, other: int | None) -> int | None:
     return max((each for each in (one, other) if each is not None), default=None)
 
 
-def trial_from(fields: dict[str, Any]) -> Trial:
-    """A trial from the plain values that `dataclasses.asdict` gives of it."""
-    known = {name: value for name, value in fields.items() if name != "lost"}  # before `losses`
-    return Trial(**{**known, "rungs": [Rung(**rung) for rung in fields["rungs"]]})
+def _forked_trials(event: events.Search) -> list[Trial]:
+    """The trials that a search has taken over from the one that it was forked from."""
+    told = [] if event.fork is None else event.fork["trials"]
+    found: list[Trial] = []
+    for number, values in enumerate(told):
+        path = (".fork", ".trials", f"[{number}]")
+        try:
+            trial: Trial = reader(Trial)(values)
+        except Misfit as misfit:
+            raise Misfit(misfit.what, (*path, *misfit.path)) from None
+        whole = trial.levels and (trial.rungs or trial.status not in (Status.DONE, Status.PAUSED))
+        if trial.number != number or trial.stage != SEARCH or not whole:
+            raise Misfit(f"it is no trial {number} of a search", path)
+        found.append(trial)
+    return found
 
 
 def replayed(events: Sequence[Event]) -> TrialTable:

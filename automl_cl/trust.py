@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from automl_cl.journal import Event
+from automl_cl.events import Event, plain
 from automl_cl.spec import SearchSpec
 from trainables.user_code import Code, code_in, is_address, refuse_code
 
@@ -37,7 +37,8 @@ def code_of_spec(spec: SearchSpec) -> list[Code]:
 
 def code_of_run(spec: SearchSpec, events: Sequence[Event]) -> list[Code]:
     """All code that a run folder names: its search's, and that of each trial's config."""
-    told = ({k: v for k, v in each.items() if k not in ("spec", "problem")} for each in events)
+    values = map(plain, events)
+    told = ({k: v for k, v in each.items() if k not in ("spec", "problem")} for each in values)
     return list(dict.fromkeys([*code_of_spec(spec), *code_in(list(told))]))
 
 

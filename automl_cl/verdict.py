@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_cl.journal import Event
+from automl_cl.events import Plan
 from automl_cl.paired_test import (
     Comparison,
     compare,
@@ -30,7 +30,7 @@ Scores = dict[int, NDArray[np.float64]]
 
 
 def judge(
-    plan: Event,
+    plan: Plan,
     scores: Scores,
     table: TrialTable,
     scenario: Scenario,
@@ -50,44 +50,46 @@ def judge(
     Returns:
         The contents of `verdict.json`.
     """
-    baseline = scores[plan["baseline"]]
+    baseline = scores[plan.baseline]
     sign = 1.0 if scenario.mode == "max" else -1.0
     entries = {n: _entry(n, scores[n], plan, table, scenario) for n in scores}
     comparisons = {
         number: compare(sign * (scores[number] - baseline))
         for number in scores
-        if number != plan["baseline"]
+        if number != plan.baseline
     }
     for number, comparison in comparisons.items():
         entries[number] |= _as_dict(comparison, sign)
-    adjusted = holm([comparisons[n].p_value for n in plan["secondaries"]])
-    for number, p_value in zip(plan["secondaries"], adjusted, strict=True):
+    adjusted = holm([comparisons[n].p_value for n in plan.secondaries])
+    for number, p_value in zip(plan.secondaries, adjusted, strict=True):
         entries[number]["p_value"] = p_value
     parts = {what: mask for what, mask in (parts or {}).items() if mask.any()}
     for number, entry in entries.items():
         entry["parts"] = {what: float(scores[number][:, m].mean()) for what, m in parts.items()}
         entry["was_given"] = (given or {}).get(number)
-    level = level_of_opening(plan["opening"])
-    challenger = plan["challenger"]
+    level = level_of_opening(plan.opening)
+    challenger = plan.challenger
     verdict: Verdict = {
         "metric": scenario.metric,
         "mode": scenario.mode,
-        "seeds": plan["seeds"],
+        "seeds": plan.seeds,
         "items": int(baseline.shape[1]),
         "parts": {what: int(mask.sum()) for what, mask in parts.items()},
-        "openings": plan["opening"],
+        "openings": plan.opening,
         "level": level,
-        "exploratory": plan["opening"] > 1,
+        "exploratory": plan.opening > 1,
         "smallest_detectable_effect_in_sd": round(
-            smallest_detectable_effect(len(plan["seeds"]), alpha=level), 3
+            smallest_detectable_effect(len(plan.seeds), alpha=level), 3
         ),
-        "baseline": entries[plan["baseline"]],
+        "baseline": entries[plan.baseline],
         "challenger": None if challenger is None else entries[challenger],
-        "secondaries": [entries[number] for number in plan["secondaries"]],
+        "secondaries": [entries[number] for number in plan.secondaries],
         "left_out": [_left_out(role, number, table) for role, number in left_out(table, plan)],
     }
     wins = challenger is not None and comparisons[challenger].wins(level)
-    informed = wins and entries[challenger]["extra_information"] is not None
+    informed = (
+        challenger is not None and wins and entries[challenger]["extra_information"] is not None
+    )
     verdict["recommended"] = "challenger" if wins and not informed else "baseline"
     verdict["reason"] = _reason(verdict, wins)
     return verdict
@@ -96,7 +98,7 @@ def judge(
 def _entry(
     number: int,
     scores: NDArray[np.float64],
-    plan: Event,
+    plan: Plan,
     table: TrialTable,
     scenario: Scenario,
 ) -> dict[str, Any]:

@@ -32,8 +32,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from automl_cl.events import Ask, Event
 from automl_cl.interruption import descendants
-from automl_cl.journal import Event, read_events
+from automl_cl.journal import read_events
 from automl_cl.spec import SearchSpec
 from automl_cl.trials import CRASHED, replayed
 from benchmarks.measure import Measured, run
@@ -250,17 +251,16 @@ class Chaos:
 
 def violations(folder: Path, kept: list[bytes]) -> list[str]:
     """What is not as it must be in the run folder of a search that has ended."""
-    whole, events = (folder / "journal.jsonl").read_bytes(), read_events(folder / "journal.jsonl")
-    found = []
+    whole, found = (folder / "journal.jsonl").read_bytes(), []
+    try:
+        events = read_events(folder / "journal.jsonl")
+    except InputError as error:  # such as a rung that was passed twice
+        return [str(error)]
     for journal in kept:
         # A line that was torn when its driver was killed was never reported.
         if not whole.startswith(journal[: journal.rfind(b"\n") + 1]):
             found.append("something that was in the journal is gone")
-    told = Counter((e["number"], e["rung"]) for e in events if e["event"] == "rung")
-    found += [
-        f"rung {rung} of trial {n} was passed twice" for (n, rung), k in told.items() if k > 1
-    ]
-    asked = [event["number"] for event in events if event["event"] == "ask"]
+    asked = [event.number for event in events if isinstance(event, Ask)]
     if asked != list(range(len(asked))):
         found.append("the numbers of trials are not those of a list")
     table = replayed(events)

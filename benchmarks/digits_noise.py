@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from automl_cl.driver import first_event
 from automl_cl.journal import Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.run_folder import RunFolder
@@ -98,7 +99,7 @@ def _ours(prepared: Prepared, folder: Path) -> Iterator[Found]:
     data, spent = prepared.scenario.on_device(prepared.view, CPU), 0.0
     run_folder = RunFolder.create(folder / "run", "run")
     with Journal.create(run_folder.journal) as journal:
-        journal.append("search", spec=prepared.spec.to_dict())
+        journal.append(first_event(prepared))
         session = Session(prepared.spec, run_folder, journal, prepared.scenario, prepared.space)
         while (request := session.ask()) is not None:
             trial = session.table.trials[request.number]

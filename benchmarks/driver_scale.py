@@ -26,8 +26,10 @@ from unittest import mock
 import numpy as np
 from rich.console import Console
 
+from automl_cl.driver import first_event
+from automl_cl.events import Ask, Event, Rung
 from automl_cl.execution import train, trial_resources
-from automl_cl.journal import Event, Journal
+from automl_cl.journal import Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.progress import Progress
 from automl_cl.run_folder import RunFolder
@@ -91,7 +93,7 @@ def session_of(prepared: Prepared, board: bool) -> Any:
     with tempfile.TemporaryDirectory(prefix="driver-scale-") as name, ExitStack() as stack:
         folder = RunFolder.create(Path(name) / "run", "run")
         journal = stack.enter_context(Journal.create(folder.journal))
-        journal.append("search", spec=prepared.spec.to_dict())
+        journal.append(first_event(prepared))
         session = Session(prepared.spec, folder, journal, prepared.scenario, prepared.space)
         view = Progress(Screen(Console(file=io.StringIO())), prepared.scenario)
         session.observers.append(view.watch(session.table, prepared.scenario))
@@ -131,14 +133,14 @@ def through_tune(prepared: Prepared, board: bool) -> list[Clock]:
 
     def watch(event: Event) -> None:
         nonlocal results
-        if event["event"] == "rung":
+        if isinstance(event, Rung):
             results += 1
-        if event["event"] == "ask":
-            if event["stage"] != SEARCH:
+        if isinstance(event, Ask):
+            if event.stage != SEARCH:
                 session.stopping = True
                 return
             clocks.append(
-                Clock(event["number"] + 1, time.process_time(), time.perf_counter(), results,
+                Clock(event.number + 1, time.process_time(), time.perf_counter(), results,
                       megabytes())
             )  # fmt: skip
 

@@ -174,8 +174,8 @@ def search_in(folder: Path, spec: SearchSpec, copies: int = 0, device: str = "cp
     shutil.rmtree(run_folder, ignore_errors=True)  # one that was broken off
     found = search(spec, run_folder, device=torch.device(device))
     pair = Pair(
-        found.scores[found.plan["baseline"]],
-        found.scores[found.plan["challenger"]],
+        found.scores[found.plan.baseline],
+        found.scores[found.plan.challenger],
         found.verdict["challenger"]["algorithm"],
         found.verdict["recommended"] == "challenger",
     )

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from automl_cl.driver import first_event
+from automl_cl.events import Plan
 from automl_cl.execution import judge_plan
 from automl_cl.journal import Journal
 from automl_cl.preparation import Prepared, prepare
@@ -48,7 +50,7 @@ class Searched:
 
     table: TrialTable
     verdict: Verdict
-    plan: dict[str, Any]
+    plan: Plan
     scores: Scores
 
 
@@ -76,7 +78,7 @@ def search(
         return scored[-1]
 
     with Journal.create(run_folder.journal) as journal:
-        journal.append("search", spec=spec.to_dict())
+        journal.append(first_event(prepared))
         session = Session(spec, run_folder, journal, prepared.scenario, prepared.space)
         train(session, prepared.scenario.on_device(prepared.view, device), device)
         judge_plan(session, prepared, score)
@@ -84,7 +86,7 @@ def search(
     assert plan is not None
     judged = session.table.verdict_of(plan)
     assert judged is not None
-    return Searched(session.table, judged["verdict"], plan, _by_trial(plan, scored[0]))
+    return Searched(session.table, judged.verdict, plan, _by_trial(plan, scored[0]))
 
 
 def train(session: Session, data: DeviceData, device: torch.device = CPU) -> None:
@@ -97,8 +99,8 @@ def train(session: Session, data: DeviceData, device: torch.device = CPU) -> Non
         raise RuntimeError("the session has nothing more to begin and is not complete")
 
 
-def _by_trial(plan: dict[str, Any], rows: NDArray[np.float64]) -> Scores:
+def _by_trial(plan: Plan, rows: NDArray[np.float64]) -> Scores:
     from automl_cl.stages import contestants
 
-    numbers, seeds = contestants(plan), len(plan["seeds"])
+    numbers, seeds = contestants(plan), len(plan.seeds)
     return {n: rows[i * seeds : (i + 1) * seeds] for i, n in enumerate(numbers)}

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from automl_cl.driver import first_event
+from automl_cl.events import Ask, End, Event, Rung
 from automl_cl.execution import train, trial_resources
-from automl_cl.journal import Event, Journal
+from automl_cl.journal import Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.run_folder import RunFolder
 from automl_cl.schedulers import Scheduler
@@ -60,7 +62,7 @@ def session_on(prepared: Prepared) -> Iterator[Session]:
     with tempfile.TemporaryDirectory(prefix="ray-search-") as name:
         folder = RunFolder.create(Path(name) / "run", "run")
         with Journal.create(folder.journal) as journal:
-            journal.append("search", spec=prepared.spec.to_dict())
+            journal.append(first_event(prepared))
             yield Session(prepared.spec, folder, journal, prepared.scenario, prepared.space)
 
 
@@ -85,16 +87,16 @@ def timed_search(
         session.scheduler = scheduler or session.scheduler
 
         def watch(event: Event) -> None:
-            if event["event"] == "ask" and event["stage"] != SEARCH:
+            if isinstance(event, Ask) and event.stage != SEARCH:
                 session.stopping = True
-            if event["event"] in ("rung", "end") and "number" in event:
-                if session.table.trials[event["number"]].stage == SEARCH:
+            if isinstance(event, Rung | End):
+                if session.table.trials[event.number].stage == SEARCH:
                     moments.append(
                         Moment(
                             time.monotonic() - began,
-                            event["number"],
-                            event.get("seconds", 0.0),
-                            event.get("decision") != "continue",
+                            event.number,
+                            event.seconds if isinstance(event, Rung) else 0.0,
+                            not (isinstance(event, Rung) and event.decision == "continue"),
                             cpu_of_all() if cpu_seconds else 0.0,
                         )
                     )

@@ -26,6 +26,7 @@ from unittest import mock
 
 import numpy as np
 
+from automl_cl.events import Ask, Event
 from automl_cl.execution import train
 from automl_cl.losses import Losses
 from automl_cl.preparation import Prepared, prepare
@@ -154,14 +155,14 @@ def simulated(nodes: int, trials: int, tune_seconds: float) -> Simulated:
     return Simulated(world.clock / 60, searched, len(world.costs), busy, world.costs)
 
 
-def _note_last_begun(world: SimulatedNodes, event: dict[str, Any]) -> None:
-    if event["event"] == "ask" and event["stage"] == SEARCH:
+def _note_last_begun(world: SimulatedNodes, event: Event) -> None:
+    if isinstance(event, Ask) and event.stage == SEARCH:
         world.last_begun = world.clock
 
 
 def _stop_after_the_search(session: Session) -> None:
-    def watch(event: dict[str, Any]) -> None:
-        if event["event"] == "ask" and event["stage"] != SEARCH:
+    def watch(event: Event) -> None:
+        if isinstance(event, Ask) and event.stage != SEARCH:
             session.stopping = True
 
     session.observers.append(watch)
@@ -229,7 +230,7 @@ def real(nodes: int, trials: int) -> Real:
         session.observers.append(
             lambda event: (
                 moments.append((time.monotonic(), time.process_time()))
-                if event["event"] == "rung"
+                if event.kind == "rung"
                 else None
             )
         )

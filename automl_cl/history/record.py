@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from automl_cl.events import Decision, Stage, Status
 from automl_cl.history.schema import SCHEMA_VERSION
 from automl_cl.trials import Rung, Trial
 from search_spaces import Config, Point
@@ -85,10 +86,10 @@ class Record:
 
     def trial(self, point: Point) -> Trial:
         """The record as a trial of a table, at a point of the present space."""
-        rungs = [Rung(*rung, {}, None, "continue") for rung in self.rungs]
+        rungs = [Rung(*rung, {}, None, Decision.CONTINUE) for rung in self.rungs]
         return Trial(
             number=self.number,
-            stage=self.stage,
+            stage=Stage(self.stage),
             arm=self.algorithm,
             config=self.config,
             point=point,
@@ -96,7 +97,7 @@ class Record:
             source=self.source,
             seed=self.seed,
             levels=[rung.level for rung in rungs] or [self.cap],
-            status=self.status,
+            status=Status(self.status),
             compute=self.compute,
             rungs=rungs,
         )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from automl_cl.history.meta_features import distance, meta_features
 from automl_cl.history.portfolio import PastTask, portfolio, ranks
@@ -34,10 +33,6 @@ class WarmStart:
     tasks: int
     same_data: bool
     words: str
-
-    def event(self) -> dict[str, Any]:
-        """Its fields, as plain values."""
-        return asdict(self)
 
 
 def warm_start(folder: Place, prepared: Prepared, warn: Callable[[str], None]) -> WarmStart:

@@ -12,11 +12,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from automl_cl.events import End, Event, Rung, beginning, plain
 from automl_cl.history.meta_features import meta_features
 from automl_cl.history.reading import numbers_of
 from automl_cl.history.record import FINISHED, Record, space_hash
 from automl_cl.history.schema import arrow_schema
-from automl_cl.journal import Event
 from automl_cl.preparation import Prepared
 from automl_cl.problem import coordinates_of
 from automl_cl.trials import CONFIRM, SEARCH, Trial, replayed
@@ -112,7 +112,8 @@ def _clear_left_overs(folder: Path) -> None:
 
 def search_id(events: Sequence[Event]) -> str:
     """16 hex digits that tell a search from all others, also from the same begun again."""
-    return hashlib.sha256(json.dumps(events[0], sort_keys=True).encode()).hexdigest()[:16]
+    first = json.dumps(plain(beginning(events)), sort_keys=True)
+    return hashlib.sha256(first.encode()).hexdigest()[:16]
 
 
 def _records(
@@ -128,7 +129,7 @@ def _records(
         for name in {trial.arm for trial in trials}
     }
     numbers = scenario.examples_of(prepared.data, prepared.settings, sealed=False)
-    ended, latest = _ended(events), float(events[-1]["time"])
+    ended, latest = _ended(events), events[-1].time
     return [
         Record(
             search=search,
@@ -165,4 +166,4 @@ def _records(
 
 def _ended(events: Sequence[Event]) -> dict[int, float]:
     """When each trial last said something."""
-    return {each["number"]: each["time"] for each in events if each["event"] in ("rung", "end")}
+    return {each.number: each.time for each in events if isinstance(each, Rung | End)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from automl_cl.journal import Event, read_events
+from automl_cl.events import Event
+from automl_cl.journal import read_events
 from automl_cl.run_folder import RunFolder, write_whole
 from search_spaces import InputError
 from trainables.storage import Place

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from automl_cl.journal import Event
+from automl_cl.events import Problem, Status
 from automl_cl.stages import FINALISTS, confirmed
 from automl_cl.tensorboard_log import flat
 from automl_cl.trials import BROKEN, CONFIRM, SEARCH, VERDICT, Trial, TrialTable
@@ -69,15 +69,13 @@ class Arm:
         return list(dict.fromkeys(name for each in self.candidates for name in each.config))
 
 
-def arms_of(table: TrialTable, problem: Event, verdict: Mapping[str, Any] | None) -> list[Arm]:
+def arms_of(table: TrialTable, problem: Problem, verdict: Mapping[str, Any] | None) -> list[Arm]:
     """All arms of the search, the best first: as the verdict ranks them, then by the search."""
     sign = sign_of(problem)
-    means = {each.source.arm: each.mean for each in confirmed(table, problem["mode"])}
+    means = {each.source.arm: each.mean for each in confirmed(table, problem.mode)}
     places = {arm: place for place, arm in enumerate(means)}
     judged = {} if verdict is None else roles_of(verdict)
-    rows = [
-        _arm(name, table, problem, means.get(name), judged.get(name)) for name in problem["arms"]
-    ]
+    rows = [_arm(name, table, problem, means.get(name), judged.get(name)) for name in problem.arms]
 
     def merit(arm: Arm) -> tuple[int, bool, float]:
         return (places.get(arm.name, len(places)), arm.best is None, sign * (arm.best or 0.0))
@@ -85,9 +83,9 @@ def arms_of(table: TrialTable, problem: Event, verdict: Mapping[str, Any] | None
     return sorted(rows, key=merit)
 
 
-def sign_of(problem: Event) -> float:
+def sign_of(problem: Problem) -> float:
     """What a value is multiplied with so that less is better."""
-    return -1.0 if problem["mode"] == "max" else 1.0
+    return -1.0 if problem.mode == "max" else 1.0
 
 
 def ended(trials: list[Trial], sign: float) -> list[tuple[float, Trial]]:
@@ -107,7 +105,7 @@ def roles_of(verdict: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
 def _arm(
     name: str,
     table: TrialTable,
-    problem: Event,
+    problem: Problem,
     mean: float | None,
     judged: tuple[str, float] | None,
 ) -> Arm:
@@ -118,13 +116,13 @@ def _arm(
     role, test = judged if judged is not None else ("", None)
     return Arm(
         name=name,
-        is_baseline=name == problem["baseline"],
-        information=problem["arms"][name]["information"],
+        is_baseline=name == problem.baseline,
+        information=problem.arms[name]["information"],
         role=role,
         trials=len(searched),
-        done=count["done"],
-        stopped=count["stopped"] + count["paused"],
-        running=count["running"],
+        done=count[Status.DONE],
+        stopped=count[Status.STOPPED] + count[Status.PAUSED],
+        running=count[Status.RUNNING],
         failed=sum(count[status] for status in BROKEN),
         compute={stage: sum(t.compute for t in mine if t.stage == stage) for stage in STAGES},
         best=ranked[0][0] if ranked else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
 
-from automl_cl.journal import Event
+from automl_cl.events import Problem
 from automl_cl.report.arms import Arm, ended, sign_of
 from automl_cl.trials import SEARCH, Trial, TrialTable
 from search_spaces import from_config
@@ -80,7 +80,7 @@ class PacingCurve:
 
 
 def learning_curves(
-    table: TrialTable, problem: Event, rungs: Sequence[float], best: int | None
+    table: TrialTable, problem: Problem, rungs: Sequence[float], best: int | None
 ) -> LearningCurves:
     """All trials' curves, or of many the best of the baseline and the 8 best arms, and a band.
 
@@ -99,13 +99,13 @@ def learning_curves(
     return LearningCurves(len(told), curves, band, _window(curves, band, sign))
 
 
-def _best_of_arms(told: Sequence[Trial], problem: Event, best: int | None) -> list[Trial]:
+def _best_of_arms(told: Sequence[Trial], problem: Problem, best: int | None) -> list[Trial]:
     """The three best trials of the baseline and of the eight best other arms, and the best one."""
     sign = sign_of(problem)
     ranked = {
-        arm: ended([trial for trial in told if trial.arm == arm], sign) for arm in problem["arms"]
+        arm: ended([trial for trial in told if trial.arm == arm], sign) for arm in problem.arms
     }
-    baseline = ranked.pop(problem["baseline"])
+    baseline = ranked.pop(problem.baseline)
     others = sorted(filter(None, ranked.values()), key=lambda each: sign * each[0][0])
     shown = [t for each in (baseline, *others[:ARMS_SHOWN]) for _, t in each[:BEST_SHOWN]]
     left_out = [trial for trial in told if trial.number == best and trial not in shown]

@@ -48,7 +48,7 @@ class Look:
 
 def figures_of(found: Findings) -> dict[str, go.Figure]:
     """All figures that there is something to show in, by the name of their section."""
-    look = Look(found.problem["arms"], found.problem["baseline"])
+    look = Look(found.problem.arms, found.problem.baseline)
     drawn: dict[str, go.Figure] = {}
     if found.contrasts:
         drawn["differences"] = forest(found, look)
@@ -87,7 +87,7 @@ def forest(found: Findings, look: Look) -> go.Figure:
             hovertemplate=f"{label}: {each.difference:+.4g} [{each.low:+.4g}, {each.high:+.4g}], "
             f"p = {each.p_value:.3g}<extra></extra>",
         )
-    label = f"{found.problem['baseline']} (baseline)"
+    label = f"{found.problem.baseline} (baseline)"
     figure.add_scatter(
         x=[0.0],
         y=[label],
@@ -103,7 +103,7 @@ def forest(found: Findings, look: Look) -> go.Figure:
 
 def learning(found: Findings, look: Look) -> go.Figure:
     """Validation metric by compute: a line a trial, the best one thick."""
-    figure, metric = _figure(440), found.problem["metric"]
+    figure, metric = _figure(440), found.problem.metric
     band = found.learning.band
     if band is not None:
         figure.add_scatter(
@@ -236,7 +236,7 @@ def rungs(found: Findings) -> go.Figure:
 
 def trade_off(found: Findings, axis: Axis, look: Look) -> go.Figure:
     """The metric against one objective: a dot a finished trial, and the front of the two."""
-    figure, metric = _figure(360), found.problem["metric"]
+    figure, metric = _figure(360), found.problem.metric
     for arm in [each.name for each in reversed(found.arms)]:
         dots = [dot for dot in axis.dots if dot.arm == arm]
         if dots:

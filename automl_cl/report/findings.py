@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_cl import stages
-from automl_cl.journal import Event
+from automl_cl.events import Event, Problem, Verdict, beginning
 from automl_cl.problem import distributions_of, require_problem
 from automl_cl.ranking import Ranking, rank_correlation
 from automl_cl.report.arms import Arm, arms_of
@@ -89,7 +89,7 @@ class Findings:
     title: str
     run: Place
     spec: SearchSpec
-    problem: Event
+    problem: Problem
     state: str | None
     verdict: Mapping[str, Any] | None
     sentences: list[str]
@@ -127,7 +127,7 @@ def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:
     spec, table = spec_of(events, folder), replayed(events)
     problem = require_problem(table, folder)
     judged = _judged(table)
-    verdict = None if judged is None else judged["verdict"]
+    verdict = None if judged is None else judged.verdict
     arms = arms_of(table, problem, verdict)
     best = _best(arms, verdict)
     searched = table.of_stage(SEARCH)
@@ -140,7 +140,7 @@ def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:
         state=state_of(table, spec, problem),
         verdict=verdict,
         sentences=[] if verdict is None else words(verdict),
-        earlier=[e["verdict"]["reason"] for e in table.verdicts if e is not judged],
+        earlier=[e.verdict["reason"] for e in table.verdicts if e is not judged],
         contrasts=[] if verdict is None else _contrasts(verdict),
         arms=arms,
         best=best,
@@ -158,10 +158,10 @@ def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:
         rungs=_rungs(table, spec),
         trade_offs=trade_offs_of(searched, problem, spec),
         forked=None if table.parent is None else (table.taken_over, table.parent["run"]),
-        space=space_rows(problem["space"], problem["whole_space"]),
+        space=space_rows(problem.space, problem.whole_space),
         notes=_notes(problem, arms),
         seeds=_seeds(table, spec),
-        versions=events[0].get("versions", {}),
+        versions=beginning(events).versions,
         commands=commands(spec, events),
         space_file=space_file(spec),
         failures=failures[:FAILURES_SHOWN],
@@ -173,7 +173,7 @@ def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:
     )
 
 
-def state_of(table: TrialTable, spec: SearchSpec, problem: Event) -> str | None:
+def state_of(table: TrialTable, spec: SearchSpec, problem: Problem) -> str | None:
     """How far a run has come, in words, or None once its verdict is there."""
     plan = table.plan
     if plan is not None:
@@ -185,7 +185,7 @@ def state_of(table: TrialTable, spec: SearchSpec, problem: Event) -> str | None:
         return (
             impossible or f"training for the verdict: {len(ended)} trainings ended, {due} are due"
         )
-    searched, mode = table.of_stage(SEARCH), problem["mode"]
+    searched, mode = table.of_stage(SEARCH), problem.mode
     if not searched:
         return f"searching: none of {table.budget} trials has begun"
     # Confirmations from before an extension do not say that its search is over.
@@ -203,16 +203,16 @@ def state_of(table: TrialTable, spec: SearchSpec, problem: Event) -> str | None:
     return _impossible(table, problem) or "confirmed; the verdict's trainings have not begun"
 
 
-def _impossible(table: TrialTable, problem: Event) -> str | None:
+def _impossible(table: TrialTable, problem: Problem) -> str | None:
     """Why no verdict can come of the trainings so far, or None if one can."""
     try:
-        stages.verdict_plan(table, problem["baseline"], problem["mode"])
+        stages.verdict_plan(table, problem.baseline, problem.mode)
     except stages.VerdictImpossible as impossible:
         return f"no verdict can come of it: {impossible}"
     return None
 
 
-def _judged(table: TrialTable) -> Event | None:
+def _judged(table: TrialTable) -> Verdict | None:
     """The verdict on the present budget, or else the last there was."""
     judged = None if table.plan is None else table.verdict_of(table.plan)
     return judged or (table.verdicts[-1] if table.verdicts else None)
@@ -271,7 +271,7 @@ def _failures(table: TrialTable) -> list[Failure]:
     ]
 
 
-def _notes(problem: Event, arms: Sequence[Arm]) -> list[str]:
+def _notes(problem: Problem, arms: Sequence[Arm]) -> list[str]:
     told = [
         f"{arm.name} has extra information ({arm.information}): it is never recommended."
         for arm in arms
@@ -279,10 +279,10 @@ def _notes(problem: Event, arms: Sequence[Arm]) -> list[str]:
     ]
     told += [
         f"{name} was given, with its published defaults: {arm['given']}."
-        for name, arm in problem["arms"].items()
+        for name, arm in problem.arms.items()
         if arm.get("given") is not None
     ]
-    return [*problem["notes"], *told]
+    return [*problem.notes, *told]
 
 
 def _seeds(table: TrialTable, spec: SearchSpec) -> list[tuple[str, str]]:
@@ -295,4 +295,4 @@ def _seeds(table: TrialTable, spec: SearchSpec) -> list[tuple[str, str]]:
 
 
 def _time(event: Event) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["time"]))
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event.time))

@@ -37,7 +37,7 @@ def page(found: Findings, figures: Mapping[str, go.Figure]) -> str:
         drawn=Markup(_embedded(drawn)),
         known=known,
         importance_rows=importance_rows(known),
-        look=Look(found.problem["arms"], found.problem["baseline"]),
+        look=Look(found.problem.arms, found.problem.baseline),
         stage_words=STAGE_WORDS,
         settings=settings_of(found),
         notes=[note for note in found.notes if note not in found.sentences],

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from automl_cl.journal import Event
+from automl_cl.events import Event, Extend, beginning, told
 from automl_cl.spec import SearchSpec
 from search_spaces import InputError, parse_yaml, to_yaml
 from trainables.data import flag_of
@@ -25,7 +25,7 @@ def commands(spec: SearchSpec, events: Sequence[Event]) -> list[str]:
         spec: the search.
         events: of its journal.
     """
-    forked = events[0].get("fork")
+    forked = beginning(events).fork
     if forked is None:
         words = ["automl-cl", "search", spec.scenario, "--data", spec.data]
         chosen = {
@@ -40,9 +40,14 @@ def commands(spec: SearchSpec, events: Sequence[Event]) -> list[str]:
         words += _option(name, value)
     found = [words]
     for event in events:
-        if event["event"] == "extend":
-            budgets = [name for name in BUDGETS if name in event]
-            options = [part for name in budgets for part in _option(name, event[name])]
+        if isinstance(event, Extend):
+            budgets = told(event)
+            options = [
+                part
+                for name in BUDGETS
+                if name in budgets
+                for part in _option(name, budgets[name])
+            ]
             found.append(["automl-cl", "resume", "RUN", *options])
     return [shlex.join(each) for each in found]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl_cl.journal import Event
+from automl_cl.events import Problem
 from automl_cl.objectives import (
     COSTS,
     WITHOUT_ANY,
@@ -81,10 +81,10 @@ class TradeOffs:
     axes: list[Axis]
 
 
-def trade_offs_of(trials: Sequence[Trial], problem: Event, spec: SearchSpec) -> TradeOffs:
+def trade_offs_of(trials: Sequence[Trial], problem: Problem, spec: SearchSpec) -> TradeOffs:
     """The trade-offs among search trials."""
-    metric, secondary = problem["metric"], problem.get("secondary", {})
-    mode = problem["mode"]
+    metric, secondary = problem.metric, problem.secondary
+    mode = problem.mode
     chosen = objectives_of(metric, secondary, spec.objectives or WITHOUT_ANY)
     front = pareto_front(trials, mode, chosen)
     shown = objectives_of(metric, secondary, spec.objectives or COSTS)

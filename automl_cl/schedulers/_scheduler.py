@@ -5,24 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import ClassVar
 
+from automl_cl.events import Decision
 from automl_cl.ranking import Ranking, agreement, pooled
 from automl_cl.trials import ArmTrials, Trial
 from search_spaces import Part, option
-
-
-class Decision(StrEnum):
-    """What becomes of a trial at a rung below its last.
-
-    A paused trial may be taken up again where it is; a stopped one may not.
-    """
-
-    CONTINUE = "continue"
-    PAUSED = "paused"
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True)

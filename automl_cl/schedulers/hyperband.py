@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from automl_cl.schedulers._scheduler import Arm, Decision, Scheduler, geometric
+from automl_cl.events import Decision
+from automl_cl.schedulers._scheduler import Arm, Scheduler, geometric
 from automl_cl.schedulers.asha import among_best
 from automl_cl.trials import Trial
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import final
 
-from automl_cl.schedulers._scheduler import Arm, Decision, Scheduler, geometric
+from automl_cl.events import Decision
+from automl_cl.schedulers._scheduler import Arm, Scheduler, geometric
 from automl_cl.trials import Trial
 
 

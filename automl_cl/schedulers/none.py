@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from automl_cl.schedulers._scheduler import Arm, Decision, Scheduler
+from automl_cl.events import Decision
+from automl_cl.schedulers._scheduler import Arm, Scheduler
 from automl_cl.trials import Trial
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-from automl_cl.schedulers._scheduler import Arm, Decision, Scheduler, geometric
+from automl_cl.events import Decision
+from automl_cl.schedulers._scheduler import Arm, Scheduler, geometric
 from automl_cl.trials import Trial
 from trainables.seeds import derive_seed
 

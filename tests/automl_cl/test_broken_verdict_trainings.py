@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from automl_cl import driver
-from automl_cl.journal import Event, read_events
+from automl_cl.events import Plan
+from automl_cl.journal import read_events
 from automl_cl.preparation import Prepared
 from automl_cl.report.findings import gather
 from automl_cl.run_folder import RunFolder
@@ -60,9 +61,9 @@ def confirmed_run(run_folder: Path) -> Path:
 
 
 @pytest.fixture
-def first_plan(finished_run: Path) -> Event:
+def first_plan(finished_run: Path) -> Plan:
     """The plan of the finished run, which the confirmed one begins with."""
-    (plan,) = (e for e in read_events(finished_run / "journal.jsonl") if e["event"] == "plan")
+    (plan,) = (e for e in read_events(finished_run / "journal.jsonl") if isinstance(e, Plan))
     return plan
 
 
@@ -78,10 +79,10 @@ def conclude(run: Path, doomed: Doomed, status: str = "diverged") -> dict[str, A
 
 @pytest.mark.parametrize("status", ["diverged", "failed", "infeasible"])
 def test_a_broken_secondary_is_left_out_and_costs_nothing_else(
-    confirmed_run: Path, finished_run: Path, first_plan: Event, status: str
+    confirmed_run: Path, finished_run: Path, first_plan: Plan, status: str
 ) -> None:
-    (secondary,) = first_plan["secondaries"]
-    last = first_plan["seeds"][-1]
+    (secondary,) = first_plan.secondaries
+    last = first_plan.seeds[-1]
     verdict = conclude(
         confirmed_run, lambda r, source: (source, r.seed) == (secondary, last), status
     )
@@ -96,22 +97,22 @@ def test_a_broken_secondary_is_left_out_and_costs_nothing_else(
     name = left_out["algorithm"]
     assert f"1 of 3 verdict trainings of {name} {ended}: {REASON}" in said
     events = read_events(confirmed_run / "journal.jsonl")
-    assert [e["event"] for e in events].count("plan") == 1
+    assert [e.kind for e in events].count("plan") == 1
     assert said in (confirmed_run / "report.html").read_text()
 
 
 @pytest.mark.parametrize("role", ["challenger", "baseline"])
 def test_the_next_best_takes_a_broken_ones_place_before_the_test_is_opened(
-    confirmed_run: Path, first_plan: Event, role: str
+    confirmed_run: Path, first_plan: Plan, role: str
 ) -> None:
-    number, seed = first_plan[role], first_plan["seeds"][1]
+    number, seed = getattr(first_plan, role), first_plan.seeds[1]
     verdict = conclude(confirmed_run, lambda r, source: (source, r.seed) == (number, seed))
     assert verdict[role]["trial"] != number
     assert len(verdict[role]["values"]) == 3
     assert (verdict["openings"], verdict["exploratory"]) == (1, False)
-    assert verdict["seeds"] == first_plan["seeds"]
+    assert verdict["seeds"] == first_plan.seeds
     events = read_events(confirmed_run / "journal.jsonl")
-    kinds = [event["event"] for event in events]
+    kinds = [event.kind for event in events]
     assert kinds.count("plan") == 2 and kinds.count("open_test") == 1
     assert kinds.index("open_test") > max(i for i, k in enumerate(kinds) if k in ("plan", "ask"))
     (said,) = (line for line in words(verdict) if "was to be the" in line)
@@ -120,23 +121,23 @@ def test_the_next_best_takes_a_broken_ones_place_before_the_test_is_opened(
     assert f"{instead['algorithm']} (trial {instead['trial']}) took its place" in said
     # The same again: nothing is trained or opened.
     conclude(confirmed_run, lambda r, source: True)
-    again = [event["event"] for event in read_events(confirmed_run / "journal.jsonl")]
+    again = [event.kind for event in read_events(confirmed_run / "journal.jsonl")]
     assert [kind for kind in again if kind != "start"] == [k for k in kinds if k != "start"]
 
 
 def test_a_broken_one_asks_for_no_more_of_its_trainings(
-    confirmed_run: Path, first_plan: Event
+    confirmed_run: Path, first_plan: Plan
 ) -> None:
-    number = first_plan["challenger"]
+    number = first_plan.challenger
     conclude(confirmed_run, lambda r, source: source == number)
     table = replayed(read_events(confirmed_run / "journal.jsonl"))
     assert len([t for t in table.of_stage(VERDICT) if t.source == number]) == 1
 
 
 def test_with_no_challenger_left_the_baseline_stands(
-    confirmed_run: Path, first_plan: Event
+    confirmed_run: Path, first_plan: Plan
 ) -> None:
-    verdict = conclude(confirmed_run, lambda r, source: source != first_plan["baseline"])
+    verdict = conclude(confirmed_run, lambda r, source: source != first_plan.baseline)
     assert (verdict["challenger"], verdict["secondaries"]) == (None, [])
     assert verdict["recommended"] == "baseline"
     assert (
@@ -153,7 +154,7 @@ def test_with_no_baseline_left_it_is_said_what_became_of_it_and_the_test_stays_s
         driver.resume(confirmed_run)
     assert "verdict trainings of plain diverged: " + REASON in str(told.value)
     events = read_events(confirmed_run / "journal.jsonl")
-    assert "open_test" not in [event["event"] for event in events]
+    assert "open_test" not in [event.kind for event in events]
     assert not (confirmed_run / "verdict.json").exists()
     assert (confirmed_run / "trials.parquet").exists()
     found = gather(RunFolder(confirmed_run), events)
@@ -161,10 +162,10 @@ def test_with_no_baseline_left_it_is_said_what_became_of_it_and_the_test_stays_s
 
 
 def test_a_driver_that_dies_with_a_broken_challenger_plans_alike_when_it_comes_back(
-    confirmed_run: Path, first_plan: Event
+    confirmed_run: Path, first_plan: Plan
 ) -> None:
     def doomed(request: TrialRequest, source: int) -> bool:
-        return source == first_plan["challenger"]
+        return source == first_plan.challenger
 
     def die(session: Session, prepared: Prepared, slots: int) -> None:
         trained: dict[str, int] = {"left": 2}
@@ -179,5 +180,5 @@ def test_a_driver_that_dies_with_a_broken_challenger_plans_alike_when_it_comes_b
     with without_ray(die), suppress(VerdictImpossible):
         assert driver.resume(confirmed_run).verdict is None
     verdict = conclude(confirmed_run, doomed)
-    assert verdict["challenger"]["trial"] != first_plan["challenger"]
+    assert verdict["challenger"]["trial"] != first_plan.challenger
     assert math.isfinite(verdict["challenger"]["p_value"])

@@ -15,9 +15,12 @@ import pytest
 import ray
 
 from automl_cl import driver
-from automl_cl.journal import Event, read_events
+from automl_cl.events import Event
+from automl_cl.journal import read_events
 from automl_cl.spec import SearchSpec
 from automl_cl.trials import TrialTable, replayed
+
+from .happened import happened
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -122,15 +125,14 @@ class Search:
 
     @property
     def rungs(self) -> int:
-        return sum(event["event"] == "rung" for event in list(self.events))
+        return sum(event.kind == "rung" for event in list(self.events))
 
     @property
     def table(self) -> TrialTable:
-        return replayed([{"event": "search", "time": 0, "spec": self.spec.to_dict()},
-                         *self.events])  # fmt: skip
+        return replayed([happened("search", spec=self.spec.to_dict()), *self.events])
 
     def lost(self, cause: str) -> int:
-        return sum(e["event"] == "lost" and e["cause"] == cause for e in list(self.events))
+        return sum(e.kind == "lost" and e.cause == cause for e in list(self.events))
 
     def until(self, condition: Callable[[], bool]) -> None:
         patience = time.monotonic() + PATIENCE
@@ -143,7 +145,7 @@ class Search:
 def require_whole(folder: Path) -> TrialTable:
     """Everything ended, and nothing was done twice."""
     events = read_events(folder / "journal.jsonl")
-    told = Counter((e["number"], e["rung"]) for e in events if e["event"] == "rung")
+    told = Counter((e.number, e.rung) for e in events if e.kind == "rung")
     assert set(told.values()) == {1}
     table = replayed(events)
     assert not table.running()

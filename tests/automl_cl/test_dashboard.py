@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ import pytest
 from optuna.trial import TrialState
 
 from automl_cl.dashboard import open_storage, serve
+from automl_cl.events import Ask, Decision, Rung
 from automl_cl.journal import Journal, read_events
 from automl_cl.tensorboard_log import flat
 from automl_cl.trials import SEARCH, TrialTable, replayed
+
+from .happened import happened
 
 Command = Callable[..., Any]
 Refused = Callable[..., None]
@@ -34,11 +38,6 @@ def studies_in(path: Path) -> dict[str, optuna.Study]:
 
 def table_of_run(path: Path) -> TrialTable:
     return replayed(read_events(path / "journal.jsonl"))
-
-
-def without_frame(event: dict[str, Any]) -> dict[str, Any]:
-    """An event's own fields."""
-    return {k: v for k, v in event.items() if k not in ("seq", "time", "event")}
 
 
 def cut(journal: Path, last: int) -> None:
@@ -101,7 +100,7 @@ def test_exporting_again_adds_only_what_is_new(
     to, journal = tmp_path / name, run_folder / "journal.jsonl"
     whole = journal.read_bytes().splitlines(keepends=True)
     events = read_events(journal)
-    rungs = [e["seq"] for e in events if e["event"] == "rung" and e["decision"] == "continue"]
+    rungs = [e.seq for e in events if isinstance(e, Rung) and e.decision == "continue"]
     for end in (rungs[2] + 1, rungs[-1] + 1, len(whole), len(whole)):
         journal.write_bytes(b"".join(whole[:end]))
         assert command("dashboard", run_folder, "--to", to, "--export-only").code == 0
@@ -116,24 +115,14 @@ def test_stopped_and_failed_trials_keep_their_states(
 ) -> None:
     journal = run_folder / "journal.jsonl"
     events = read_events(journal)
-    ends = [e for e in events if e["event"] == "ask" and e["stage"] == SEARCH]
-    cut(journal, ends[-1]["seq"])
+    ends = [e for e in events if isinstance(e, Ask) and e.stage == SEARCH]
+    cut(journal, ends[-1].seq)
     with Journal.open(journal) as opened:
-        rung = next(e for e in events if e["event"] == "rung" and e["decision"] == "continue")
-        own = without_frame(rung)
-        last = without_frame(ends[-1]) | {"number": ends[-1]["number"] + 1}
-        opened.append("rung", **own | {"number": ends[-1]["number"], "decision": "stopped"})
-        opened.append(
-            "ask", **{k: v for k, v in last.items() if k not in ("seq", "time", "event")}
-        )
-        opened.append(
-            "end",
-            number=last["number"],
-            status="diverged",
-            reason="not finite",
-            compute=0.5,
-            weights=None,
-        )
+        rung = next(e for e in events if isinstance(e, Rung) and e.decision == "continue")
+        number = ends[-1].number
+        opened.append(replace(rung, number=number, decision=Decision.STOPPED))
+        opened.append(replace(ends[-1], number=number + 1))
+        opened.append(happened("end", number=number + 1, status="diverged", compute=0.5))
     assert command("dashboard", run_folder, "--export-only").code == 0
     require_equal(run_folder / "optuna.jsonl", run_folder)
     states = states_in(run_folder / "optuna.jsonl").values()
@@ -146,16 +135,16 @@ def test_a_paused_trial_is_running_until_it_is_stopped_or_has_gone_on(
 ) -> None:
     to, journal = tmp_path / name, run_folder / "journal.jsonl"
     events = read_events(journal)
-    rungs = [e for e in events if e["event"] == "rung" and e["decision"] == "continue"]
-    first, second = rungs[0], next(e for e in rungs if e["number"] != rungs[0]["number"])
-    cut(journal, first["seq"] - 1)
+    rungs = [e for e in events if isinstance(e, Rung) and e.decision == "continue"]
+    first, second = rungs[0], next(e for e in rungs if e.number != rungs[0].number)
+    cut(journal, first.seq - 1)
     with Journal.open(journal) as opened:
-        opened.append("rung", **without_frame(first) | {"decision": "paused"})
-        for event in events[first["seq"] + 1 : second["seq"]]:
-            if event.get("number") != first["number"]:
-                opened.append(event["event"], **without_frame(event))
-        opened.append("rung", **without_frame(second) | {"decision": "paused"})
-    paused = {first["number"], second["number"]}
+        opened.append(replace(first, decision=Decision.PAUSED))
+        for event in events[first.seq + 1 : second.seq]:
+            if getattr(event, "number", None) != first.number:
+                opened.append(event)
+        opened.append(replace(second, decision=Decision.PAUSED))
+    paused = {first.number, second.number}
 
     def exported() -> set[str]:
         assert command("dashboard", run_folder, "--to", to, "--export-only").code == 0
@@ -164,11 +153,10 @@ def test_a_paused_trial_is_running_until_it_is_stopped_or_has_gone_on(
 
     assert exported() == {"RUNNING"}
     with Journal.open(journal) as opened:
-        opened.append("promote", number=first["number"])
-        done = {"rung": 1, "level": 2.0, "decision": "done", "value": 0.5}
-        opened.append("rung", **without_frame(first) | done)
-        end = {"status": "stopped", "reason": "the search ended", "compute": 1.0, "weights": None}
-        opened.append("end", number=second["number"], **end)
+        opened.append(happened("promote", number=first.number))
+        done = {"rung": 1, "level": 2.0, "decision": Decision.DONE, "value": 0.5}
+        opened.append(replace(first, **done))
+        opened.append(happened("end", number=second.number, status="stopped", compute=1.0))
     assert exported() == {"COMPLETE", "PRUNED"}
 
 
@@ -186,7 +174,7 @@ def test_two_runs_share_a_storage_unless_they_share_a_name(
     journal.unlink()
     with Journal.create(journal) as opened:  # begun at another time
         for event in [first, *read_events(begun_run / "journal.jsonl")[1:]]:
-            opened.append(event["event"], **without_frame(event))
+            opened.append(event)
     words = ["--to", "holds a study 'begun/plain' of another run"]
     refused("dashboard", same, "--to", to, "--export-only", words=words)
 

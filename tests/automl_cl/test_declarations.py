@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from automl_cl.events import Plan
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
 from automl_cl.spec import SearchSpec
@@ -208,8 +209,8 @@ def test_what_it_was_given_is_in_notes_and_verdict(
     prepared = searched(scenario)
     said = f"a teacher of {len(prepared.view.train)} examples"
     problem = problem_of(prepared.scenario, prepared.view, prepared.space, prepared.model)
-    assert problem["arms"]["toy"]["given"] == said
-    assert problem["arms"][prepared.scenario.baseline]["given"] is None
+    assert problem.arms["toy"]["given"] == said
+    assert problem.arms[prepared.scenario.baseline]["given"] is None
     verdict = _verdict(prepared, make_trial, table_of)
     assert verdict["challenger"]["was_given"] == said
     assert any(f"toy was given: {said}." in line for line in words(verdict))
@@ -357,9 +358,7 @@ def _verdict(
     """The verdict on the toy, which does better than the baseline by far."""
     kind, seeds = prepared.scenario, list(range(100, 110))
     trials = _search_trials(prepared, make_trial, [kind.baseline, "toy"])
-    plan: dict[str, Any] = {
-        "baseline": 0, "challenger": 1, "secondaries": [], "seeds": seeds, "opening": 1
-    }  # fmt: skip
+    plan = Plan(baseline=0, challenger=1, secondaries=[], seeds=seeds, opening=1, budget=2)
     for source in range(2):
         for seed in seeds:
             trials.append(

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import automl_cl
+from automl_cl.events import Ask
 from automl_cl.journal import read_events
 from automl_cl.trials import replayed
 from automl_cl.tuned import Tuned
@@ -58,13 +59,13 @@ def test_the_weights_are_those_of_the_first_seed_of_the_verdict(
 ) -> None:
     command("export", run_folder, "--to", "mine.yaml", "--weights")
     last = replayed(read_events(run_folder / "journal.jsonl")).verdicts[-1]
-    winner = last["verdict"][last["verdict"]["recommended"]]["trial"]
+    winner = last.verdict[last.verdict["recommended"]]["trial"]
     (number,) = (
-        event["number"]
+        event.number
         for event in read_events(run_folder / "journal.jsonl")
-        if event["event"] == "ask"
-        and (event["stage"], event["source"]) == ("verdict", winner)
-        and event["seed"] == last["plan"]["seeds"][0]
+        if isinstance(event, Ask)
+        and (event.stage, event.source) == ("verdict", winner)
+        and event.seed == last.plan.seeds[0]
     )
     (kept,) = (run_folder / "checkpoints" / f"{number:06d}").glob("*.safetensors")
     expected, exported = load_file(kept), load_file(tmp_path / "mine.safetensors")

@@ -55,7 +55,7 @@ def test_the_openings_of_the_test_go_on_being_counted(forked_run: Path) -> None:
     assert (verdict["openings"], verdict["exploratory"]) == (2, True)
     assert verdict["level"] == pytest.approx(0.05 / 4)
     events = read_events(forked_run / "journal.jsonl")
-    assert [e["opening"] for e in events if e["event"] == "open_test"] == [2]
+    assert [e.opening for e in events if e.kind == "open_test"] == [2]
     fork = Fork.of(forked_run, {})
     assert fork.taken_over(prepare(fork.spec))["openings"] == 2
 

@@ -21,6 +21,7 @@ from trainables.tensors import TensorView
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 
 from .conftest import CPU, SMALL, Command, search_here, toy, train_here, without_ray
+from .happened import happened
 
 
 @pytest.fixture
@@ -53,17 +54,17 @@ def test_what_a_full_disk_refused_is_not_in_the_journal_and_can_be_appended_agai
     disk: Path,
 ) -> None:
     with Journal.create(disk / "journal.jsonl") as journal:
-        journal.append("noted", text="first")
+        journal.append(happened("search"))
         filler, kept = fill(disk), 1
         with pytest.raises(OSError, match="No space left") as raised:
             while True:  # the last page of the file takes a few more
-                journal.append("noted", text="x" * 100)
+                journal.append(happened("lost", reason="x" * 100))
                 kept += 1
         assert raised.value.filename == str(disk / "journal.jsonl")
-        assert len(read_events(disk / "journal.jsonl")) == kept
+        assert (disk / "journal.jsonl").read_bytes().count(b"\n") == kept
         filler.unlink()
-        journal.append("noted", text="again")
-    assert len(read_events(disk / "journal.jsonl")) == kept + 1
+        journal.append(happened("start"))
+    assert (disk / "journal.jsonl").read_bytes().count(b"\n") == kept + 1
 
 
 def train_and_fill(disk: Path, when: Callable[[TrialRequest], bool]) -> Callable[..., None]:
@@ -104,7 +105,7 @@ def test_a_search_on_a_disk_that_fills_up_is_resumed_and_has_lost_nothing(
     assert last.startswith(f"Error: {disk}") and "No space left on device" in last
     assert f"automl-cl resume {run}" in last
     before = read_events(run / "journal.jsonl")
-    assert "end" not in {event["event"] for event in before}, "no trial is to blame"
+    assert "end" not in {event.kind for event in before}, "no trial is to blame"
     (disk / "filler").unlink()
     with without_ray(train_here):
         driver.resume(run)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automl_cl.events import Ask, OpenTest, Search
 from automl_cl.journal import Journal, read_events
 from search_spaces.errors import InputError
 
+from .happened import happened
+
+ASK, START, END = happened("ask", number=1), happened("start"), happened("end")
 REPOSITORY = Path(__file__).parents[2]
 HOLDER = """
 import sys, time
+from automl_cl.events import Start
 from automl_cl.journal import Journal
 journal = Journal.open(sys.argv[1])
-journal.append("held")
+journal.append(Start(pid=1))
 print("ready", flush=True)
 time.sleep(60)
 """
@@ -38,9 +44,9 @@ def path(tmp_path: Path) -> Path:
     """A closed journal of three events."""
     path = tmp_path / "journal.jsonl"
     with Journal.create(path) as journal:
-        journal.append("ask", number=0, params={"lr": 0.1, "algorithm": "superloss"})
-        journal.append("rung", number=0, value=None, checkpoint="trials/0/übung")
-        journal.append("end", number=0, state="COMPLETE")
+        journal.append(happened("search", spec={"trials": 5, "algorithm": "superloss"}))
+        journal.append(happened("ask", number=0, origin="übung"))
+        journal.append(END)
     return path
 
 
@@ -83,17 +89,20 @@ def readers() -> list[Callable[[Path], Any]]:
 
 
 def test_events_come_back_as_they_went_in(path: Path) -> None:
+    config = {"curve": (0.5, np.float64(0.25)), "stop": True, "note": "a\nb\0"}
     with Journal.open(path) as journal:
-        last = journal.append("rung", curve=(0.5, np.float64(0.25)), stop=True, note="a\nb\0")
+        last = journal.append(replace(ASK, number=1, config=config))
         in_memory = journal.events
     assert read_events(path) == in_memory
-    assert [event["event"] for event in in_memory] == ["ask", "rung", "end", "rung"]
-    assert [event["seq"] for event in in_memory] == [0, 1, 2, 3]
-    assert in_memory[0]["params"] == {"lr": 0.1, "algorithm": "superloss"}
-    assert in_memory[1]["checkpoint"] == "trials/0/übung"
+    assert [event.kind for event in in_memory] == ["search", "ask", "end", "ask"]
+    assert [event.seq for event in in_memory] == [0, 1, 2, 3]
+    first, second, *_ = in_memory
+    assert isinstance(first, Search) and isinstance(second, Ask)
+    assert first.spec == {"trials": 5, "algorithm": "superloss"}
+    assert second.origin == "übung"
     assert in_memory[3] == last
-    assert (last["curve"], last["stop"], last["note"]) == ([0.5, 0.25], True, "a\nb\0")
-    assert all(abs(event["time"] - path.stat().st_mtime) < 60 for event in in_memory)
+    assert last.config == {"curve": [0.5, 0.25], "stop": True, "note": "a\nb\0"}
+    assert all(abs(event.time - path.stat().st_mtime) < 60 for event in in_memory)
 
 
 json_values = st.recursive(
@@ -115,8 +124,9 @@ def test_every_json_value_round_trips(
 ) -> None:
     path = tmp_path_factory.mktemp("run") / "journal.jsonl"
     with Journal.create(path) as journal:
-        written = journal.append("any", value=value)
-    assert written["value"] == value
+        written = journal.append(happened("search", spec={"trials": 1, "any": value}))
+    assert isinstance(written, Search)
+    assert written.spec["any"] == value
     assert read_events(path) == [written]
 
 
@@ -138,7 +148,7 @@ def test_an_event_is_synced_to_disk_before_append_returns(
     with Journal.open(path) as journal:
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", lambda descriptor: synced.append(path.read_bytes()))
-            journal.append("verdict")
+            journal.append(END)
         assert synced == [path.read_bytes()]
 
 
@@ -153,8 +163,8 @@ def test_a_torn_last_line_is_cut_off_wherever_it_tore(path: Path) -> None:
         with Journal.open(path) as journal:
             assert journal.events == events[:2]
             assert path.read_bytes() == whole[:start]
-            assert journal.append("end")["seq"] == 2
-        assert [event["event"] for event in read_events(path)] == ["ask", "rung", "end"]
+            assert journal.append(END).seq == 2
+        assert [event.kind for event in read_events(path)] == ["search", "ask", "end"]
 
 
 @pytest.mark.parametrize("read", readers())
@@ -195,7 +205,7 @@ def test_lines_missing_or_repeated_are_found(
     lines = path.read_bytes().splitlines(keepends=True)
     content = b"".join(lines[index] for index in kept)
     path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"line {line} of .* has seq {kept[line - 1]} where"):
+    with pytest.raises(InputError, match=rf"line {line} of .* its checksum does not match"):
         read(path)
     assert path.read_bytes() == content
 
@@ -233,11 +243,11 @@ def test_the_lock_keeps_others_out_until_its_holder_is_killed(path: Path) -> Non
     with holding_process(path) as holder:
         with pytest.raises(InputError, match=rf"in use by process {holder.pid} "):
             Journal.open(path)
-        assert read_events(path)[-1]["event"] == "held", "a running journal can be read"
+        assert read_events(path)[-1].kind == "start", "a running journal can be read"
         holder.send_signal(signal.SIGKILL)
         holder.wait()
         with Journal.open(path) as journal:
-            assert journal.append("resumed")["seq"] == 4
+            assert journal.append(START).seq == 4
             with pytest.raises(InputError, match=rf"in use by process {os.getpid()} "):
                 Journal.open(path)
     Journal.open(path).close()
@@ -257,12 +267,12 @@ def test_a_partial_write_is_undone_and_the_next_append_succeeds(path: Path, room
     before = path.read_bytes()
     with Journal.open(path) as journal:
         with files_at_most(len(before) + room), pytest.raises(OSError, match="File too large"):
-            journal.append("end", reason="x" * 50)
+            journal.append(replace(END, reason="x" * 50))
         assert path.read_bytes() == before
         assert len(journal.events) == 3
-        journal.append("end", reason="y")
+        journal.append(START)
         assert read_events(path) == journal.events
-        assert [event["seq"] for event in journal.events] == [0, 1, 2, 3]
+        assert [event.seq for event in journal.events] == [0, 1, 2, 3]
 
 
 def test_an_event_that_could_not_be_synced_did_not_happen(
@@ -273,9 +283,9 @@ def test_an_event_that_could_not_be_synced_did_not_happen(
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", failing)
             with pytest.raises(OSError, match="No space left"):
-                journal.append("end")
+                journal.append(START)
         assert path.read_bytes() == before
-        assert journal.append("end")["seq"] == 3
+        assert journal.append(START).seq == 3
     assert len(read_events(path)) == 4
 
 
@@ -287,9 +297,9 @@ def test_a_journal_that_cannot_undo_a_failed_write_takes_no_more(
         room = files_at_most(path.stat().st_size + 10)
         with monkeypatch.context() as patch, room, pytest.raises(OSError, match="No space left"):
             patch.setattr(os, "ftruncate", failing)
-            journal.append("end")
+            journal.append(START)
         with pytest.raises(RuntimeError, match="cannot append"):
-            journal.append("end")
+            journal.append(START)
     with Journal.open(path) as journal:
         assert journal.events == events
 
@@ -297,45 +307,69 @@ def test_a_journal_that_cannot_undo_a_failed_write_takes_no_more(
 @pytest.mark.parametrize(
     ("value", "place"),
     [
-        (float("nan"), "value is nan"),
-        (np.float64("inf"), "value is inf"),
-        ({"loss": [0.5, float("-inf")]}, r"value\.loss\[1\] is -inf"),
-        ({"loss": {3: 0.5}}, r"value\.loss has the key 3"),
+        (float("nan"), r"config\.lr is nan"),
+        (np.float64("inf"), r"config\.lr is inf"),
+        ({"loss": [0.5, float("-inf")]}, r"config\.lr\.loss\[1\] is -inf"),
+        ({"loss": {3: 0.5}}, r"config\.lr\.loss has the key 3"),
     ],
 )
 def test_what_would_not_come_back_is_refused_with_its_place(
     path: Path, value: object, place: str
 ) -> None:
     before = path.read_bytes()
-    with Journal.open(path) as journal, pytest.raises(ValueError, match=rf"'rung': {place}"):
-        journal.append("rung", value=value)
+    with Journal.open(path) as journal, pytest.raises(ValueError, match=rf"'ask': {place}"):
+        journal.append(replace(ASK, config={"lr": value}))
     assert path.read_bytes() == before
 
 
 def test_values_without_a_json_form_are_refused_with_their_place(path: Path) -> None:
     with Journal.open(path) as journal:
-        with pytest.raises(TypeError, match=r"params\.n is a int64"):
-            journal.append("ask", params={"n": np.int64(3)})
+        with pytest.raises(TypeError, match=r"config\.n is a int64"):
+            journal.append(replace(ASK, config={"n": np.int64(3)}))
         assert len(journal.events) == 3
 
 
-@pytest.mark.parametrize("name", ["seq", "time", "event", "sum"])
-def test_the_journals_own_fields_cannot_be_overwritten(path: Path, name: str) -> None:
-    with Journal.open(path) as journal, pytest.raises(ValueError, match=f"'{name}'"):
-        journal.append("ask", **{name: 7})
+def test_a_field_of_another_type_is_refused_before_it_is_written(path: Path) -> None:
+    before = path.read_bytes()
+    with Journal.open(path) as journal:
+        with pytest.raises(ValueError, match=r"'end'.*status: expected one of stopped, failed"):
+            journal.append(replace(END, status="done"))
+        assert len(journal.events) == 3
+    assert path.read_bytes() == before
+
+
+def test_place_and_time_are_the_journals_to_give(path: Path) -> None:
+    with Journal.open(path) as journal:
+        written = journal.append(replace(START, seq=7, time=7.0))
+    assert written.seq == 3
+    assert written.time > 1e9
 
 
 def test_openings_are_counted_for_each_split_also_after_a_restart(path: Path) -> None:
     with Journal.open(path) as journal:
-        assert [journal.record_opening(split) for split in "aba"] == [1, 1, 2]
+        journal.append(happened("plan"))
+        assert [journal.record_opening(split) for split in "ab"] == [1, 1]
+        journal.append(happened("plan", opening=2))
+        assert journal.record_opening("a") == 2
     with Journal.open(path) as journal:
+        journal.append(happened("plan", opening=3))
         assert [journal.record_opening(split) for split in "abc"] == [3, 2, 1]
-        journal.append("other", fingerprint="c")
-        assert journal.record_opening("c") == 2
-    opened = [event for event in read_events(path) if event["event"] == "open_test"]
-    assert [(event["fingerprint"], event["opening"]) for event in opened] == [
-        ("a", 1), ("b", 1), ("a", 2), ("a", 3), ("b", 2), ("c", 1), ("c", 2),
+    opened = [event for event in read_events(path) if isinstance(event, OpenTest)]
+    assert [(event.fingerprint, event.opening) for event in opened] == [
+        ("a", 1), ("b", 1), ("a", 2), ("a", 3), ("b", 2), ("c", 1),
     ]  # fmt: skip
+
+
+def test_a_plan_that_is_judged_again_is_not_opened_again(path: Path) -> None:
+    with Journal.open(path) as journal:
+        journal.append(happened("plan"))
+        assert [journal.record_opening("a"), journal.record_opening("a")] == [1, 1]
+    with Journal.open(path) as journal:
+        assert journal.record_opening("a") == 1
+        journal.append(happened("plan", opening=2, budget=9))
+        assert [journal.record_opening("a"), journal.record_opening("a")] == [2, 2]
+    opened = [event for event in read_events(path) if isinstance(event, OpenTest)]
+    assert [event.opening for event in opened] == [1, 2]
 
 
 def test_copies_share_the_journal_or_can_only_read(path: Path) -> None:
@@ -345,11 +379,11 @@ def test_copies_share_the_journal_or_can_only_read(path: Path) -> None:
         pickled = pickle.loads(pickle.dumps(searcher))["journal"]
         assert pickled.events == journal.events
         with pytest.raises(RuntimeError, match="cannot append"):
-            pickled.append("end")
+            pickled.append(START)
         pickled.close()
         with pytest.raises(InputError, match="in use"):
             Journal.open(path)
-        assert journal.append("end")["seq"] == 3
+        assert journal.append(START).seq == 3
 
 
 def test_a_closed_journal_takes_no_more(path: Path) -> None:
@@ -357,5 +391,5 @@ def test_a_closed_journal_takes_no_more(path: Path) -> None:
     journal.close()
     journal.close()
     with pytest.raises(RuntimeError, match="cannot append"):
-        journal.append("end")
+        journal.append(START)
     assert len(read_events(path)) == 3

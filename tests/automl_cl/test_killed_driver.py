@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from automl_cl import driver, execution
-from automl_cl.journal import Event, read_events
+from automl_cl.events import Event
+from automl_cl.journal import read_events
 from automl_cl.spec import SearchSpec
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, replayed
 from automl_cl.tuned import Tuned
@@ -78,10 +79,10 @@ def dying_in(stage: str) -> Watch:
     reported: list[int] = []
 
     def watch(event: Event) -> None:
-        if event["event"] == "ask" and event["stage"] == stage:
-            numbers.add(event["number"])
-        if event["event"] in ("rung", "end") and event["number"] in numbers:
-            reported.append(event["number"])
+        if event.kind == "ask" and event.stage == stage:
+            numbers.add(event.number)
+        if event.kind in ("rung", "end") and event.number in numbers:
+            reported.append(event.number)
             if len(reported) == 2:
                 die()
 
@@ -89,7 +90,7 @@ def dying_in(stage: str) -> Watch:
 
 
 def dying_at(kind: str) -> Watch:
-    return lambda event: die() if event["event"] == kind else None
+    return lambda event: die() if event.kind == kind else None
 
 
 def idly(event: Event) -> None:

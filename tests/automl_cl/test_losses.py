@@ -16,6 +16,8 @@ from automl_cl.session import Session
 from cluster import Death
 from trainables.trial_run import RungReport, TrialRequest
 
+from .happened import happened
+
 REQUEST = TrialRequest(4, "curriculum", {}, 0, [1.0], "prefix", "checkpoints/000004", 1000)
 BROKEN = ActorUnavailableError("socket closed", bytes(16))
 PROCESS = Death(of_node=False, announced=False, words="its worker process has died")
@@ -124,7 +126,7 @@ def test_a_journal_from_before_causes_were_told_counts_as_it_did(
     fake_session: Session, tmp_path: Path
 ) -> None:
     fake_session.ask()
-    fake_session.write("lost", number=0, reason="its actor died")
+    fake_session.write(happened("lost"))
     assert fake_session.table.trials[0].losses == {"crashed": 1}
 
 
@@ -166,7 +168,7 @@ def fake_session(tmp_path: Path) -> Any:
     space = narrowed(Space.of(scenario.recipe), {"model": "mlp", "algorithm": ["plain"]})
     spec, folder = SearchSpec("curriculum", "digits", trials=5), RunFolder(tmp_path)
     with Journal.create(folder.journal) as journal:
-        journal.append("search", spec=spec.to_dict())
+        journal.append(happened("search", spec=spec.to_dict()))
         yield Session(spec, folder, journal, scenario, space)
 
 

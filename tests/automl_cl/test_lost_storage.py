@@ -19,6 +19,7 @@ from automl_cl.spec import SearchSpec
 from trainables.trial_run import RungReport
 
 from .conftest import NARROW, search_here
+from .happened import happened
 
 
 @pytest.fixture
@@ -47,22 +48,22 @@ def test_a_trial_that_failed_on_a_full_disk_is_not_taken_down(
     with pytest.raises(OSError, match=r"make room \(then go on with: automl-cl resume") as raised:
         search_here(spec, tmp_path / "run", train)
     assert raised.value.filename == str(tmp_path / "run")
-    kinds = [event["event"] for event in read_events(tmp_path / "run" / "journal.jsonl")]
+    kinds = [event.kind for event in read_events(tmp_path / "run" / "journal.jsonl")]
     assert kinds[-1] == "ask" and "end" not in kinds, "it is asked again when the run is resumed"
 
 
 def test_a_trial_that_failed_for_another_reason_is(spec: SearchSpec, tmp_path: Path) -> None:
     run = search_here(spec, tmp_path / "run", lambda session, *_: session.report(failed(session)))
     last = read_events(run / "journal.jsonl")[-1]
-    assert (last["event"], last["status"]) == ("end", "failed")
+    assert (last.kind, last.status) == ("end", "failed")
 
 
 def test_a_journal_that_was_deleted_takes_nothing_more(tmp_path: Path) -> None:
     with Journal.create(tmp_path / "journal.jsonl") as journal:
-        journal.append("first")
+        journal.append(happened("search"))
         (tmp_path / "journal.jsonl").unlink()
         with pytest.raises(FileNotFoundError, match="deleted while in use") as raised:
-            journal.append("second")
+            journal.append(happened("start"))
     assert raised.value.filename == str(tmp_path / "journal.jsonl")
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from automl_cl import driver
-from automl_cl.journal import read_events
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
 from search_spaces import InputError
 from trainables.checkpoint import write_checkpoint
 
 from .conftest import SMALL, search_here, toy, train_here, train_until, without_ray
+from .happened import rewrite
 
 
 @pytest.fixture(scope="module")
@@ -79,16 +77,6 @@ def test_a_run_that_was_cut_is_copied_and_goes_on_elsewhere(
     assert str(cut) not in (moved / "report.html").read_text()
 
 
-def rewrite(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Changes a journal's events as somebody would who knows its checksums."""
-    lines = []
-    for event in read_events(run / "journal.jsonl"):
-        change(event)
-        body = json.dumps(event).encode()
-        lines.append(body[:-1] + b', "sum": "%08x"}\n' % zlib.crc32(body))
-    (run / "journal.jsonl").write_bytes(b"".join(lines))
-
-
 @pytest.mark.parametrize("named", ["../../../outside.pt", "{outside}", "..", "s3://b/x.pt"])
 def test_a_checkpoint_is_read_in_the_run_folder_whatever_the_journal_names(
     cut: Path, tmp_path: Path, named: str
@@ -97,7 +85,8 @@ def test_a_checkpoint_is_read_in_the_run_folder_whatever_the_journal_names(
     write_checkpoint(outside, {})
     given = named.format(outside=outside)
     renamed = {"checkpoint": given}
-    rewrite(cut, lambda event: event.update(renamed if event["event"] == "rung" else {}))
+    told = cut / "journal.jsonl"
+    rewrite(told, lambda event: event.update(renamed if event["event"] == "rung" else {}))
     requests: list[Any] = []
     resume(cut, seen(requests))
     asked = Path(requests[0].checkpoint).resolve()
@@ -120,7 +109,8 @@ def test_a_link_that_leads_out_of_the_run_folder_is_refused(cut: Path, tmp_path:
 
 def test_an_arm_that_would_name_another_folder_is_refused(cut: Path) -> None:
     name = "../../../../outside"
-    rewrite(cut, lambda event: event.update({"arm": name} if "arm" in event else {}))
+    told = cut / "journal.jsonl"
+    rewrite(told, lambda event: event.update({"arm": name} if "arm" in event else {}))
     with pytest.raises(InputError, match=r"algorithm '\.\./.*not in the search space"):
         resume(cut)
     assert not (cut.parents[2] / "outside").exists()

@@ -13,13 +13,16 @@ import pytest
 from rich.console import Console
 
 from automl_cl import progress
-from automl_cl.journal import Event, read_events
+from automl_cl.events import Ask, Event
+from automl_cl.journal import read_events
 from automl_cl.progress import Progress, arms_table, front_table
 from automl_cl.tally import Tally
 from automl_cl.terminal import Screen
 from automl_cl.trials import Trial, TrialTable
 from search_spaces import options
 from trainables.scenario import load_scenario
+
+from .happened import happened
 
 SCENARIO = load_scenario("curriculum")
 STAGES = ["searching", "confirming", "training for the verdict", "opening the sealed test"]
@@ -89,8 +92,8 @@ def test_and_a_line_now_and_then_within_a_stage(events: list[Event], clock: Cloc
 
 
 def test_the_counts(events: list[Event], clock: Clock) -> None:
-    asked = [e["number"] for e in events if e["event"] == "ask" and e["stage"] == "search"]
-    mine = [e for e in events if e.get("number") in asked]
+    asked = [e.number for e in events if e.kind == "ask" and e.stage == "search"]
+    mine = [e for e in events if getattr(e, "number", None) in asked]
     last = shown([events[0], *mine], clock, seconds=6.0)[-1]
     table = TrialTable()
     for event in [events[0], *mine]:
@@ -122,12 +125,11 @@ def test_the_time_that_is_left_and_what_ends_the_search(
     clock: Clock, events: list[Event], limits: dict[str, float], left: str
 ) -> None:
     # Eight trials, each begun 15 s after the one before it; six more are wanted.
-    ask = next(event for event in events if event["event"] == "ask")
-    asks = [{**ask, "number": number} for number in range(8)]
-    search = {"event": "search", "spec": {"trials": 14, **limits}}
-    ended = {"number": 0, "status": "failed", "reason": "any", "compute": 2.0, "weights": None}
-    happened = [search, {"event": "start"}, asks[0], {"event": "end", **ended}, *asks[1:]]
-    timed = [{**e, "time": clock.now + 15.0 * i} for i, e in enumerate(happened)]
+    ask = next(event for event in events if isinstance(event, Ask))
+    asks = [replace(ask, number=number) for number in range(8)]
+    search = happened("search", spec={"trials": 14, **limits})
+    told = [search, happened("start"), asks[0], happened("end"), *asks[1:]]
+    timed = [replace(e, time=clock.now + 15.0 * i) for i, e in enumerate(told)]
     line = shown(timed, clock, 15.0)[-1]
     # 120 s since the first of eight trials make 15 s each, and 60 s for each of two epochs; 105 s
     # of them count, since its report.
@@ -196,24 +198,20 @@ def test_the_best_arm_comes_first(make_trial: MakeTrial, table_of: TableOf) -> N
 def many(arms: int, trials: int, view: Progress) -> TrialTable:
     """A table of so many trials, told to the view event by event; every tenth has failed."""
     table = TrialTable()
-    table.apply({"event": "search", "time": 0.0, "spec": {"trials": trials}})
+    table.apply(happened("search", spec={"trials": trials}))
     watch = view.watch(table)
-    shared = {"config": {}, "point": {}, "origin": "random", "source": None, "seed": 0}
-    shared["uncompared"] = True
     names = ["plain", *(f"an_algorithm_of_some_length_{i}" for i in range(arms - 1))]
     for number in range(trials):
-        mine = {"number": number, "arm": names[number % arms], "stage": "search"}
-        events = [{"event": "ask", **mine, **shared, "levels": [1.0]}]
-        end = {"number": number, "compute": 1.0, "weights": None}
+        of = {"number": number, "time": 1.0}
+        told = [happened("ask", arm=names[number % arms], levels=[1.0], config={}, **of)]
         if number % 10 == 9:
-            events.append({"event": "end", **end, "status": "failed", "reason": "any " * 50})
+            told.append(happened("end", compute=1.0, reason="any " * 50, **of))
         elif number < trials - 2:
-            rung = {"rung": 0, "level": 1.0, "metrics": {}, "checkpoint": None}
-            value = {"value": number / trials, "seconds": 1.0, "decision": "done"}
-            events.append({"event": "rung", **end, **rung, **value})
-        for event in events:
-            table.apply({**event, "time": 1.0})
-            watch({**event, "time": 1.0})
+            value = {"value": number / trials, "compute": 1.0, "decision": "done"}
+            told.append(happened("rung", **value, **of))
+        for event in told:
+            table.apply(event)
+            watch(event)
     return table
 
 
@@ -298,7 +296,7 @@ def test_the_end_of_a_search_by_the_user_is_told(clock: Clock) -> None:
     out = io.StringIO()
     view = Progress(Screen(Console(file=out, width=80)), SCENARIO)
     table = many(3, 40, view)
-    event = {"event": "close", "time": 2.0, "budget": 40, "asked": 100}
+    event = happened("close", time=2.0, budget=40, asked=100)
     table.apply(event)
     view(event)
     assert view.tally is not None

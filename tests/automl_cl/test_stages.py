@@ -9,6 +9,8 @@ from automl_cl import stages
 from automl_cl.trials import Trial, TrialTable
 from trainables.randomness import derive_seed
 
+from .happened import happened
+
 MakeTrial = Callable[..., Trial]
 SEED = 11
 
@@ -142,7 +144,7 @@ def test_the_challenger_is_the_best_arm_but_the_baseline(run: Callable[..., Tria
     table = run({"e": [3], "plain": [9, 8], "b": [4], "c": [6], "d": [5], "f": [1]})
     plan = stages.verdict_plan(table, "plain", "max")
     assert plan == {"baseline": 1, "challenger": 4, "secondaries": [5, 3]}
-    assert stages.contestants(plan) == [1, 4, 5, 3]
+    assert stages.contestants(happened("plan", **plan)) == [1, 4, 5, 3]
     plan = stages.verdict_plan(run({"plain": [3], "b": [4], "c": [2]}, mode="min"), "plain", "min")
     assert plan == {"baseline": 0, "challenger": 2, "secondaries": [1]}
 
@@ -166,7 +168,7 @@ def test_without_another_arm_there_is_no_challenger(run: Callable[..., TrialTabl
     table = run({"plain": [3, 2], "b": [9]}, {2: [9, 9, None]})
     plan = stages.verdict_plan(table, "plain", "max")
     assert plan == {"baseline": 0, "challenger": None, "secondaries": []}
-    assert stages.contestants(plan) == [0]
+    assert stages.contestants(happened("plan", **plan)) == [0]
 
 
 def test_without_the_baseline_there_is_no_verdict(run: Callable[..., TrialTable]) -> None:
@@ -178,7 +180,7 @@ def test_without_the_baseline_there_is_no_verdict(run: Callable[..., TrialTable]
 def test_verdict_seeds_are_paired_and_fresh(run: Callable[..., TrialTable]) -> None:
     table = run({"plain": [3], "b": [9], "c": [4], "d": [2]})
     seeds = stages.verdict_seeds(SEED, 1, 10)
-    plan = {**stages.verdict_plan(table, "plain", "max"), "seeds": seeds}
+    plan = happened("plan", **stages.verdict_plan(table, "plain", "max"), seeds=seeds)
     repeats = stages.verdict_repeats(table, plan)
     assert len(repeats) == 4 * 10
     for number in stages.contestants(plan):
@@ -197,7 +199,7 @@ def test_verdict_trials_come_in_the_order_of_the_seeds(
     run: Callable[..., TrialTable], make_trial: MakeTrial
 ) -> None:
     table = run({"plain": [3], "b": [9]})
-    plan: dict[str, Any] = {"seeds": [30, 10, 20]}
+    plan = happened("plan", seeds=[30, 10, 20])
     for source, seed in [(0, 10), (1, 20), (0, 20), (0, 30), (1, 10), (0, 99)]:
         number = len(table.trials)
         table.add(make_trial(number, stage="verdict", source=source, seed=seed))

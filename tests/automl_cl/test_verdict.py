@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from automl_cl.events import Plan
 from automl_cl.paired_test import compare, smallest_detectable_effect
 from automl_cl.trials import Trial, TrialTable
 from automl_cl.verdict import Verdict, judge, words
@@ -59,15 +60,16 @@ def judged(
             make_trial(n, arm, [0, 0, 0.5], config={"algorithm": {"name": arm}, "number": n})
             for n, arm in enumerate(arms)
         ]
-        plan: dict[str, Any] = {
-            "baseline": 0,
-            "challenger": 1 if len(means) > 1 else None,
-            "secondaries": list(range(2, len(means))),
-            "seeds": [100 + n for n in range(seeds)],
-            "opening": opening,
-        }
+        plan = Plan(
+            baseline=0,
+            challenger=1 if len(means) > 1 else None,
+            secondaries=list(range(2, len(means))),
+            seeds=[100 + n for n in range(seeds)],
+            opening=opening,
+            budget=5,
+        )
         for source in range(len(means)):
-            for place, seed in enumerate(plan["seeds"]):
+            for place, seed in enumerate(plan.seeds):
                 number, spent = len(trials), 9.0 + source + place % 2
                 trials.append(
                     make_trial(

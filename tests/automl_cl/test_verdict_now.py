@@ -100,7 +100,7 @@ def test_an_interruption_ends_the_search_and_the_verdict_follows(
 def test_without_it_an_interruption_stops(spec: SearchSpec, tmp_path: Path) -> None:
     run = search_here(spec, tmp_path / "run", interrupted_after(8, verdict_now=False))
     assert not (run / "verdict.json").exists()
-    assert not any(event["event"] == "close" for event in read_events(run / "journal.jsonl"))
+    assert not any(event.kind == "close" for event in read_events(run / "journal.jsonl"))
 
 
 def test_a_stopped_search_is_ended_when_it_is_resumed(spec: SearchSpec, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_too_little_for_a_verdict_stops_and_says_what_is_lacking(
     spec: SearchSpec, tmp_path: Path
 ) -> None:
     run = search_here(spec, tmp_path / "run", interrupted_after(1, verdict_now=True))
-    assert not any(event["event"] == "close" for event in read_events(run / "journal.jsonl"))
+    assert not any(event.kind == "close" for event in read_events(run / "journal.jsonl"))
     before = (run / "journal.jsonl").read_bytes()
     with pytest.raises(InputError, match="no trial of the baseline 'plain' has finished"):
         resumed(run, verdict_now=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from automl_cl.events import Ask, End, Rung, Status
 from automl_cl.journal import Journal, read_events
 from automl_cl.spec import SearchSpec
 from automl_cl.trials import replayed
@@ -26,7 +28,7 @@ def put_files(folder: Path) -> None:
     table = replayed(read_events(folder / "journal.jsonl"))
     write_trials(folder / "trials.parquet", table, set())
     (folder / "tuned.yaml").touch()
-    (folder / "verdict.json").write_text(json.dumps(table.verdicts[-1]["verdict"]))
+    (folder / "verdict.json").write_text(json.dumps(table.verdicts[-1].verdict))
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +54,28 @@ def test_a_run_that_is_as_it_must_be_violates_nothing(run: Path, calm: Path) -> 
 
 def test_whatever_is_wrong_is_found(run: Path, calm: Path) -> None:
     before = (run / "journal.jsonl").read_bytes()
-    rungs = [e for e in read_events(run / "journal.jsonl") if e["event"] == "rung"]
-    again = {k: v for k, v in rungs[0].items() if k not in ("seq", "time", "event")}
+    table = replayed(read_events(run / "journal.jsonl"))
+    number = len(table.trials)
+    again = next(e for e in read_events(run / "journal.jsonl") if isinstance(e, Ask))
     with Journal.open(run / "journal.jsonl") as journal:
-        journal.append("rung", **again)
-        journal.append("end", number=1, status="failed", reason="boom", compute=0.0,
-                       weights=None, memory=None)  # fmt: skip
+        journal.append(replace(again, number=number))
+        journal.append(End(number=number, status=Status.FAILED, reason="boom", compute=1.0,
+                           weights=None))  # fmt: skip
     (run / "tuned.yaml").unlink()
     found = " | ".join(violations(run, [before + b"more\n"]))
-    for words in ("is gone", "was passed twice", "trial 1 has failed: boom", "do not agree",
+    for words in ("is gone", f"trial {number} has failed: boom", "do not agree",
                   "no tuned config"):  # fmt: skip
         assert words in found
     put_files(run)
     assert differences(run, calm) == ["the trial table is another than undisturbed"]
+
+
+def test_a_rung_that_was_passed_twice_is_found(run: Path) -> None:
+    rung = next(e for e in read_events(run / "journal.jsonl") if isinstance(e, Rung))
+    with Journal.open(run / "journal.jsonl") as journal:
+        journal.append(rung)
+    (found,) = violations(run, [])
+    assert "event 'rung'" in found
 
 
 def test_a_run_that_is_not_over_is_found(run: Path) -> None:

@@ -37,8 +37,8 @@ def alone() -> Iterator[None]:
 def test_a_search_comes_to_its_verdict_and_again_to_the_same(tmp_path: Path) -> None:
     one, other = (search(SPEC, tmp_path / name) for name in ("one", "other"))
     assert {trial.stage for trial in one.table.trials} == {"search", "confirm", "verdict"}
-    challenger = one.scores[one.plan["challenger"]]
-    baseline = one.scores[one.plan["baseline"]]
+    challenger = one.scores[one.plan.challenger]
+    baseline = one.scores[one.plan.baseline]
     assert challenger.shape == baseline.shape == (3, one.verdict["items"])
     gap = float((challenger - baseline).mean())
     assert one.verdict["challenger"]["difference"] == pytest.approx(gap)

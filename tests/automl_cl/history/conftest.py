@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from automl_cl.events import Event
 from automl_cl.history.writing import add_to_history
-from automl_cl.journal import Event, read_events
+from automl_cl.journal import read_events
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.run_folder import RunFolder
 from automl_cl.spec import spec_of
@@ -41,7 +42,7 @@ def remember(history: Path, prepared: Prepared, events: list[Event]) -> Remember
     """Adds the run's first `until` events to the history, or those of another search like it."""
 
     def add(until: int | None = None, search: int = 0, **view: Any) -> Path | None:
-        first = {**events[0], "time": events[0]["time"] + search}
+        first = replace(events[0], time=events[0].time + search)
         mine = replace(prepared, view=replace(prepared.view, **view)) if view else prepared
         return add_to_history(history, mine, [first, *events[1:until]], {"torch": "2.13.0"})
 

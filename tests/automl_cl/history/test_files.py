@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from automl_cl import driver, execution
+from automl_cl.events import Event, plain
 from automl_cl.history.reading import read_history
 from automl_cl.history.record import Record
 from automl_cl.history.schema import VERSION_KEY, arrow_schema
-from automl_cl.journal import Event
 from automl_cl.preparation import Prepared
 from automl_cl.trials import replayed
 from search_spaces import InputError
@@ -88,7 +88,7 @@ def test_arms_whose_spaces_are_alike_have_the_same_hash(remember: Remember, hist
 def test_a_run_that_goes_on_adds_what_is_new(
     remember: Remember, history: Path, events: list[Event]
 ) -> None:
-    ends = [i for i, e in enumerate(events) if e["event"] == "rung" and e["decision"] == "done"]
+    ends = [i for i, e in enumerate(events) if e.kind == "rung" and e.decision == "done"]
     for until in (ends[2] + 1, ends[4] + 1, ends[4] + 1, None, None):
         remember(until)
     assert len(list(history.iterdir())) == 3
@@ -138,6 +138,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from automl_cl.history.writing import add_to_history
+from dataclasses import replace
 from automl_cl.journal import read_events
 from automl_cl.preparation import prepare
 from automl_cl.run_folder import RunFolder
@@ -146,7 +147,7 @@ from automl_cl.spec import spec_of
 events = read_events(Path(sys.argv[1]) / "journal.jsonl")
 prepared = prepare(spec_of(events, RunFolder(Path(sys.argv[1]))))
 for search in map(int, sys.argv[3:]):
-    first = {**events[0], "time": search}
+    first = replace(events[0], time=search)
     add_to_history(Path(sys.argv[2]), prepared, [first, *events[1:]], {})
 """
 
@@ -271,7 +272,7 @@ def test_no_test_value_is_in_it(run_folder: Path, monkeypatch: pytest.MonkeyPatc
         f for row in rows for n in ("config", "point") for f in floats(json.loads(row[n]))
     }
     assert len(told) > 50
-    known_before = floats(events_of(run_folder)[:at])
+    known_before = floats([plain(event) for event in events_of(run_folder)[:at]])
     assert tested <= floats(verdict) - known_before
     assert told.isdisjoint(floats(verdict) - known_before)
     seeds = {t.seed for t in replayed(events_of(run_folder)).of_stage("verdict")}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from automl_cl.journal import Event
+from automl_cl.events import Event
 from automl_cl.trials import replayed
 
 

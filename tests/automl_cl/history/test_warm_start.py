@@ -151,7 +151,7 @@ def test_a_resumed_search_tries_the_same_though_the_history_has_changed(
     driver.start(spec, run)
     assert "from 3 tasks in" in capsys.readouterr().err
     noted = replayed(read_events(run / "journal.jsonl")).warm_start
-    assert noted is not None and any(noted["points"].values())
+    assert noted is not None and any(noted.points.values())
     shutil.rmtree(history)
     asked: list[Any] = []
 
@@ -169,20 +169,20 @@ def test_a_resumed_search_tries_the_same_though_the_history_has_changed(
             tried.setdefault(trial.arm, []).append(trial.point)
     assert tried
     for name, points in tried.items():
-        assert points == noted["points"][name][: len(points)]
+        assert points == noted.points[name][: len(points)]
     assert not (tmp_path / "own").exists()  # nothing has finished
 
 
 def prepare_spec(first: Any) -> Any:
     from automl_cl.spec import SearchSpec
 
-    return SearchSpec.from_dict(first["spec"], "the run")
+    return SearchSpec.from_dict(first.spec, "the run")
 
 
 def test_the_verdict_says_where_configs_came_from() -> None:
     table = replayed([])
     assert execution._warm_started(table) == []
-    table.warm_start = {"tasks": 2, "same_data": True, "words": "warm start: so many"}
+    table.warm_start = WarmStart(points={}, tasks=2, same_data=True, words="warm start: so many")
     (note,) = execution._warm_started(table)
     assert note.startswith("Warm start: so many. The same split")
 

@@ -10,18 +10,26 @@ from pathlib import Path
 import pytest
 
 from automl_cl import remote_lock
+from automl_cl.events import Event, Start
 from automl_cl.journal import Journal, read_events
 from automl_cl.remote_lock import RemoteLock
 from search_spaces import InputError
 from trainables.storage import RemotePath, StorageError
 
+from ..happened import happened
+
 IN_USE = "in use by process"
+
+
+def pid_of(event: Event) -> int | None:
+    return event.pid if isinstance(event, Start) else None
 
 
 def written(journal: RemotePath, count: int) -> None:
     with Journal.create(journal) as opened:
-        for number in range(count):
-            opened.append("noted", number=number)
+        opened.append(happened("search"))
+        for number in range(1, count):
+            opened.append(happened("start", pid=number))
 
 
 def segments(journal: RemotePath) -> dict[str, bytes]:
@@ -36,12 +44,12 @@ def test_what_was_appended_is_read_in_order_and_never_written_over(bucket: Remot
     before = segments(journal)
     assert len(before) == 12
     with Journal.open(journal) as opened:
-        opened.append("more")
-        assert [event["event"] for event in read_events(journal)] == ["noted"] * 12 + ["more"]
+        opened.append(happened("start", pid=99))
+        assert [pid_of(event) for event in read_events(journal)] == [None, *range(1, 12), 99]
     after = segments(journal)
     assert len(after) == 13 and before.items() <= after.items()
     with pytest.raises(RuntimeError, match="open it anew"):
-        opened.append("after the end")
+        opened.append(happened("start"))
 
 
 def test_a_journal_is_made_once(bucket: RemotePath) -> None:
@@ -59,14 +67,14 @@ def test_damage_and_gaps_are_told_and_nothing_is_changed(bucket: RemotePath) -> 
     (place,) = (journal / "00000001").entries()
     segment = journal / "00000001" / place.base_name
     content = segment.read_bytes()
-    segment.write_bytes(content.replace(b'"number": 1', b'"number": 7'))
+    segment.write_bytes(content.replace(b'"pid": 1', b'"pid": 7'))
     with pytest.raises(InputError, match=r"line 2 of s3://.* is damaged"):
         Journal.open(journal)
     segment.write_bytes(content[:-1])
     with pytest.raises(InputError, match=r"line 2 of .* is damaged"):
         read_events(journal)
     segment.unlink()
-    with pytest.raises(InputError, match="has seq 2 where 1 is due"):
+    with pytest.raises(InputError, match=r"line 2 of .* its checksum does not match"):
         Journal.open(journal)
     segment.write_bytes(content)
     assert segments(journal) == whole
@@ -76,22 +84,23 @@ def test_damage_and_gaps_are_told_and_nothing_is_changed(bucket: RemotePath) -> 
 def test_a_second_driver_is_refused_while_the_first_is_alive(bucket: RemotePath) -> None:
     journal = bucket / "journal"
     with Journal.create(journal) as first:
-        first.append("one")
+        first.append(happened("search"))
         with pytest.raises(InputError, match=f"{IN_USE} .*try again in") as refused:
             Journal.open(journal)
         assert "\n" not in str(refused.value)
-        first.append("two")  # the one that was refused has left no trace
+        first.append(happened("start"))  # the one that was refused has left no trace
     Journal.open(journal).close()
 
 
 def test_a_driver_of_this_machine_that_is_dead_holds_nothing(bucket: RemotePath) -> None:
     script = (
-        "import os, sys; from automl_cl.journal import Journal; "
-        "Journal.create(sys.argv[1]).append('one'); os._exit(9)"
+        "import os, sys; from automl_cl.events import Search; "
+        "from automl_cl.journal import Journal; Journal.create(sys.argv[1]).append("
+        "Search(spec={'trials': 1}, space='', data='', versions={})); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", script, str(bucket / "journal")], timeout=120)
     with Journal.open(bucket / "journal") as journal:
-        journal.append("two")
+        journal.append(happened("start"))
 
 
 def on_another_machine(lock: RemotePath) -> RemotePath:
@@ -124,23 +133,22 @@ def test_two_drivers_in_spite_of_the_lock_lose_nothing(
 ) -> None:
     journal = bucket / "journal"
     first = Journal.create(journal)
-    first.append("one")
+    first.append(happened("search"))
     monkeypatch.setattr(remote_lock, "STALE_SECONDS", -1.0)
     on_another_machine(bucket / "journal.lock")
     monkeypatch.setattr(RemoteLock, "require", lambda lock: None)
     second = Journal.open(journal)
-    second.append("two of the second")
+    second.append(happened("start", pid=2))
     with pytest.raises(StorageError, match="another driver writes"):
-        first.append("two of the first")
+        first.append(happened("start", pid=1))
     with pytest.raises(RuntimeError, match="open it anew"):
-        first.append("three of the first")
-    second.append("three of the second")
+        first.append(happened("start", pid=1))
+    second.append(happened("start", pid=3))
     second.close()
-    kinds = [event["event"] for event in read_events(journal)]
-    assert kinds == ["one", "two of the second", "three of the second"]
+    assert [pid_of(event) for event in read_events(journal)] == [None, 2, 3]
 
 
 def test_a_local_path_and_its_uri_are_the_same_place(tmp_path: Path) -> None:
     with Journal.create(f"file://{tmp_path}/journal.jsonl") as journal:
-        journal.append("one")
+        journal.append(happened("search"))
     assert len(read_events(tmp_path / "journal.jsonl")) == 1

@@ -54,7 +54,7 @@ def run(s3: Server, spec: SearchSpec, tmp_path_factory: pytest.TempPathFactory) 
     found = place(RUN)
     assert isinstance(found, RemotePath)
     assert any(each.path.endswith("-rung-1.pt") for each in found.entries(recursive=True))
-    before = [event for event in read_events(found / "journal") if event["event"] != "end"]
+    before = [event for event in read_events(found / "journal") if event.kind != "end"]
     with pytest.MonkeyPatch.context() as patch, without_ray(train_here):
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         driver.resume(RUN)
@@ -87,15 +87,15 @@ def test_it_is_what_it_would_be_on_a_disk(
 def test_its_history_is_beside_it_and_warms_up_others(
     run: RemotePath, spec: SearchSpec, command: Command
 ) -> None:
-    searched = [event for event in read_events(run / "journal") if event["event"] == "ask"]
-    kept = [event for event in searched if event["stage"] != "verdict"]
+    searched = [event for event in read_events(run / "journal") if event.kind == "ask"]
+    kept = [event for event in searched if event.stage != "verdict"]
     assert len(read_history(place(HISTORY), pytest.fail)) == len(kept)
     outcome = command("history", HISTORY)
     assert outcome.code == 0 and "1 search, 1 task" in outcome.out
     warm = replace(spec, warm_start=HISTORY, history=f"s3://{BUCKET}/warm/history")
     start(warm, f"s3://{BUCKET}/warm/run", lambda *args: None)
     events = read_events(place(f"s3://{BUCKET}/warm/run/journal"))
-    (told,) = (event for event in events if event["event"] == "warm_start")
+    (told,) = (event for event in events if event.kind == "warm_start")
     assert told["tasks"] == 1 and HISTORY in told["words"]
 
 
@@ -201,7 +201,7 @@ def test_a_bucket_that_vanishes_ends_the_search_with_a_line(s3: Server, spec: Se
             start(spec, address, train)
     finally:
         s3.make_bucket()
-    assert written[-1]["event"] == "rung"
+    assert written[-1].kind == "rung"
 
 
 def test_a_trial_that_could_not_write_is_not_taken_down(s3: Server, spec: SearchSpec) -> None:
@@ -218,7 +218,7 @@ def test_a_trial_that_could_not_write_is_not_taken_down(s3: Server, spec: Search
     ) as said:
         start(spec, address, train)
     assert said.value.filename == address
-    assert read_events(place(f"{address}/journal"))[-1]["event"] == "ask"
+    assert read_events(place(f"{address}/journal"))[-1].kind == "ask"
 
 
 def raised(error: StorageError) -> StorageError:

@@ -13,6 +13,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from automl_cl import journal_file
+from automl_cl.events import Ask, Decision, Rung, Verdict
 from automl_cl.journal import Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
@@ -24,6 +25,8 @@ from automl_cl.trials import SEARCH
 from automl_cl.verdict import judge
 from search_spaces import coordinates, decode
 from trainables.trial_run import RungReport
+
+from ..happened import happened
 
 WriteRun = Callable[..., Path]
 ITEMS = 40
@@ -59,14 +62,14 @@ class Writer:
         plan = session.table.plan
         assert plan is not None
         session.journal.record_opening(self.prepared.view.fingerprint)
-        shape, rng = (len(plan["seeds"]), ITEMS), np.random.default_rng(0)
+        shape, rng = (len(plan.seeds), ITEMS), np.random.default_rng(0)
         scores = {
             number: rng.normal(1.0 + self.sign * 0.1 * place, 0.05, shape)
             for place, number in enumerate(contestants(plan))
         }
         verdict = judge(plan, scores, session.table, scenario)
         verdict["notes"] = scenario.notes(self.prepared.view, self.prepared.model)
-        session.write("verdict", plan=plan, verdict=verdict)
+        session.write(Verdict(plan=plan, verdict=verdict))
 
     def _ask(self, number: int) -> None:
         arms = list(self.session.arms)
@@ -76,41 +79,42 @@ class Writer:
         cap = self.prepared.spec.max_epochs
         levels = self.session.scheduler.levels(config["training"]["epochs"], cap, number)
         self.session.write(
-            "ask",
-            number=number,
-            stage=SEARCH,
-            arm=arm,
-            config=config,
-            point=point,
-            origin="random",
-            source=None,
-            seed=number,
-            levels=levels,
-            uncompared=number % 3 == 0,
+            Ask(
+                number=number,
+                stage=SEARCH,
+                arm=arm,
+                config=config,
+                point=point,
+                origin="random",
+                source=None,
+                seed=number,
+                levels=levels,
+                uncompared=number % 3 == 0,
+            )
         )
 
     def _train(self, number: int, reason: str) -> None:
         trial = self.session.table.trials[number]
         for rung, level in enumerate(trial.levels):
             if number % 30 == 17:
-                end = {"status": "failed", "reason": reason, "compute": 0.1, "weights": None}
-                self.session.write("end", number=number, **end)
+                self.session.write(happened("end", number=number, reason=reason, compute=0.1))
                 return
             value = self._value(trial.config, level, number)
             last = rung == len(trial.levels) - 1
             stopped = not last and not trial.uncompared and self.random.random() < 0.3
             self.session.write(
-                "rung",
-                number=number,
-                rung=rung,
-                level=level,
-                value=value,
-                metrics={self.prepared.scenario.metric: value},
-                compute=1.1 * level,
-                seconds=1.5,
-                checkpoint=None,
-                weights=None,
-                decision="done" if last else "stopped" if stopped else "continue",
+                Rung(
+                    number=number,
+                    rung=rung,
+                    level=level,
+                    value=value,
+                    metrics={self.prepared.scenario.metric: value},
+                    compute=1.1 * level,
+                    seconds=1.5,
+                    checkpoint=None,
+                    weights=None,
+                    decision=Decision("done" if last else "stopped" if stopped else "continue"),
+                )
             )
             if stopped:
                 return
@@ -145,11 +149,12 @@ def write_run_at(
     with Journal.create(folder.journal) as journal:
         versions = {"automl-cl": "0.1.0", "torch": "2.13.0"}
         fingerprint = prepared.view.fingerprint
-        journal.append("search", spec=spec.to_dict(), data=fingerprint, versions=versions)
+        journal.append(
+            happened("search", spec=spec.to_dict(), data=fingerprint, versions=versions)
+        )
         session = Session(spec, folder, journal, prepared.scenario, prepared.space)
         about = prepared.scenario, prepared.view, prepared.space, prepared.model
-        problem = problem_of(*about)
-        session.write("problem", **problem)
+        session.write(problem_of(*about))
         writer = Writer(session, prepared)
         if until != "begun":
             writer.search(reason)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from automl_cl.events import plain
 from automl_cl.journal import Journal, read_events
 from automl_cl.ranking import rank_correlation
 from automl_cl.report.figures import figures_of
@@ -17,6 +18,8 @@ from automl_cl.run_folder import RunFolder
 from automl_cl.stages import confirmed
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable, replayed
 from search_spaces import InputError
+
+from ..happened import happened
 
 WriteRun = Callable[..., Path]
 
@@ -34,9 +37,9 @@ def cut(path: Path, kind: str, which: int = 0, **fields: Any) -> None:
     """Ends a run's journal before the event of this kind."""
     journal = path / "journal.jsonl"
     found = [
-        event["seq"]
+        event.seq
         for event in read_events(journal)
-        if event["event"] == kind and fields.items() <= event.items()
+        if event.kind == kind and fields.items() <= plain(event).items()
     ]
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[: found[which]]))
@@ -184,7 +187,7 @@ def test_every_scenario_has_a_report(
 def test_of_an_error_less_is_better(write_run: WriteRun) -> None:
     path = write_run("meta_learning", "sinusoid", max_epochs=4.0, trials=30)
     found, table = findings_of(path), table_of_run(path)
-    assert found.problem["mode"] == "min"
+    assert found.problem.mode == "min"
     for arm in found.arms:
         mine = [t.value for t in table.of_stage(SEARCH) if t.arm == arm.name]
         assert arm.best == min(value for value in mine if value is not None)
@@ -258,7 +261,7 @@ def test_each_stage_is_told(run_folder: Path) -> None:
 
 def test_an_extended_search_keeps_its_verdict_until_the_next(run_folder: Path) -> None:
     with Journal.open(run_folder / "journal.jsonl") as journal:
-        journal.append("extend", trials=20)
+        journal.append(happened("extend", trials=20))
     found = findings_of(run_folder)
     assert found.verdict is not None
     assert found.state == "searching: 7 of 20 trials have ended"
@@ -277,8 +280,7 @@ def test_a_search_of_which_all_trials_failed_has_no_verdict(write_run: WriteRun)
     path = write_run(until="search", trials=1)
     cut(path, "rung")
     with Journal.open(path / "journal.jsonl") as journal:
-        end = {"status": "failed", "reason": "boom", "compute": 0.1, "weights": None}
-        journal.append("end", number=0, **end)
+        journal.append(happened("end", compute=0.1))
     found = findings_of(path)
     assert str(found.state).startswith("no verdict can come of it: no config of the baseline")
     assert found.failed == 1
@@ -296,7 +298,7 @@ def test_seeds_of_all_stages_are_told(finished_run: Path) -> None:
     told = dict(found.seeds)
     assert told["split, noise and proposals"] == "0"
     assert table.plan is not None
-    assert told["verdict"] == ", ".join(map(str, table.plan["seeds"]))
+    assert told["verdict"] == ", ".join(map(str, table.plan.seeds))
     assert found.versions["torch"]
 
 

@@ -18,6 +18,8 @@ from automl_cl.trials import Trial
 from search_spaces import Space, narrowed
 from trainables.curriculum._recipe import Recipe
 
+from ..happened import happened
+
 MakeTrial = Callable[..., Trial]
 RANGES = {"x": FloatDistribution(0.0, 1.0), "y": FloatDistribution(0.0, 1.0)}
 
@@ -156,7 +158,7 @@ def test_the_command_makes_the_same_search(
     monkeypatch.setattr(driver, "start", lambda made, *rest: given.append(made))
     monkeypatch.setattr("automl_cl.cli._report", lambda result: None)
     (tmp_path / "space.yaml").write_text(space_file(spec))
-    program, *words = shlex.split(commands(spec, [{"event": "search"}])[0])
+    program, *words = shlex.split(commands(spec, [happened("search")])[0])
     assert program == "automl-cl"
     assert command(*words).code == 0
     assert given == [spec]
@@ -164,9 +166,9 @@ def test_the_command_makes_the_same_search(
 
 def test_each_extension_is_a_command_more() -> None:
     events = [
-        {"event": "search"},
-        {"event": "extend", "trials": 200},
-        {"event": "extend", "total_compute": 50.0, "time_limit": 60.0},
+        happened("search"),
+        happened("extend", trials=200),
+        happened("extend", total_compute=50.0, time_limit=60.0),
     ]
     assert commands(SPECS[0], events)[1:] == [
         "automl-cl resume RUN --trials 200",
@@ -176,7 +178,7 @@ def test_each_extension_is_a_command_more() -> None:
 
 def test_the_command_of_a_fork_names_what_is_other_than_in_the_run_it_came_from() -> None:
     given = {"trials": 5, "objectives": ["compute"], "max_memory": 1000}
-    events = [{"event": "search", "fork": {"run": "runs/a b", "given": given}}]
-    assert commands(SPECS[1], events) == [
+    fork = {"run": "runs/a b", "given": given, "openings": 1, "trials": []}
+    assert commands(SPECS[1], [happened("search", fork=fork)]) == [
         "automl-cl fork 'runs/a b' --trials 5 --objective compute --max-memory 1000"
     ]

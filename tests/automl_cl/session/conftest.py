@@ -23,6 +23,8 @@ from trainables.randomness import derive_seed
 from trainables.scenario import load_scenario
 from trainables.trial_run import RungReport, TrialRequest
 
+from ..happened import happened
+
 Value = Callable[[TrialRequest, float], float]
 SCENARIO = load_scenario("curriculum")
 SPACE = narrowed(
@@ -95,10 +97,10 @@ def session_on(
     else:
         path.mkdir(exist_ok=True)
         journal = Journal.create(folder.journal)
-        journal.append("search", spec=spec.to_dict())
+        journal.append(happened("search", spec=spec.to_dict()))
     with journal:
         if trials is not None:
-            journal.append("extend", trials=trials)
+            journal.append(happened("extend", trials=trials))
         yield Session(spec, folder, journal, SCENARIO, space)
 
 
@@ -134,13 +136,13 @@ def require_whole(session: Session, budget: int) -> None:
     assert set(asked) >= {(r.stage, r.source.number, r.seed) for r in repeats}
     assert set(asked.values()) == {1}
     events = read_events(session.folder.journal)
-    told = Counter((e["number"], e["rung"]) for e in events if e["event"] == "rung")
+    told = Counter((e.number, e.rung) for e in events if e.kind == "rung")
     assert set(told.values()) == {1}
     replayed = TrialTable()
     for event in events:
-        if event["event"] == "plan" or event.get("stage") in ("confirm", "verdict"):
+        if event.kind == "plan" or getattr(event, "stage", None) in ("confirm", "verdict"):
             over = {"verdict": {"search", "confirm"}, "confirm": {"search"}}
-            before = over.get(event.get("stage"), {"search", "confirm", "verdict"})
+            before = over.get(getattr(event, "stage", None), {"search", "confirm", "verdict"})
             assert not any(trial.stage in before for trial in replayed.running())
         replayed.apply(event)
     assert content(replayed) == content(table)

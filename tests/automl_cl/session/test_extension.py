@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from automl_cl import stages
+from automl_cl.events import Verdict, plain
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec
 from trainables.trial_run import TrialRequest
+
+from ..happened import VERDICT
 
 LIMIT = 25.0
 
@@ -67,7 +70,7 @@ def conclude(session: Session) -> None:
     plan = session.table.plan
     assert plan is not None
     session.journal.record_opening("0123456789abcdef")
-    session.write("verdict", plan=plan, verdict={})
+    session.write(Verdict(plan=plan, verdict=VERDICT))
 
 
 def searched(session: Session) -> int:
@@ -81,11 +84,11 @@ def test_the_time_limit_ends_the_search_and_there_is_a_plan(
     with fake.session_on(tmp_path / "run", limited) as session:
         fake.work(session, slow)
         fake.require_whole(session, searched(session))
-        asked = [e for e in session.journal.events if e["event"] == "ask"]
+        asked = [e for e in session.journal.events if e.kind == "ask"]
     assert 5 < searched(session) < LIMIT
     # The limit counts from the first report, which takes a second.
-    in_time = [event["time"] - began <= LIMIT + 1 for event in asked]
-    assert in_time == [event["stage"] == "search" for event in asked]
+    in_time = [event.time - began <= LIMIT + 1 for event in asked]
+    assert in_time == [event.stage == "search" for event in asked]
 
 
 def test_trials_that_run_when_time_is_up_end_at_their_next_rung(
@@ -135,8 +138,8 @@ def test_time_between_sessions_is_not_searched(
     with fake.session_on(tmp_path / "run", limited, 2000 if extended else None) as session:
         assert not session.out_of_budget()
         fake.work(session, slow)
-        first = session.journal.events[0]["time"]
-        seconds = session.journal.events[-1]["time"] - first - 1e6
+        first = session.journal.events[0].time
+        seconds = session.journal.events[-1].time - first - 1e6
         assert 5 < searched(session) < LIMIT
         assert session.complete
         assert seconds > LIMIT
@@ -172,8 +175,8 @@ def test_an_extension_that_changes_nothing_keeps_its_opening(fake: Any, judged: 
         fake.require_whole(session, fake.SPEC.trials + 9)
         table = session.table
     assert len(table.plans) == 2
-    changed = {k for k in table.plans[0] if table.plans[0][k] != table.plans[1][k]}
-    assert changed == {"seq", "time", "budget"}
+    first, second = map(plain, table.plans)
+    assert {k for k in first if first[k] != second[k]} == {"seq", "time", "budget"}
     assert table.of_stage("verdict") == before.of_stage("verdict")
     assert fake.content(table)[: len(before.trials)] == fake.content(before)
 
@@ -190,14 +193,14 @@ def test_an_extension_with_a_better_config_opens_the_test_anew(fake: Any, judged
         fake.require_whole(session, fake.SPEC.trials + 30)
         table = session.table
     first, second = table.plans
-    assert (first["opening"], second["opening"]) == (1, 2)
-    assert second["challenger"] >= len(before.trials)
-    assert table.trials[second["challenger"]].arm == "superloss"
-    assert second["baseline"] == first["baseline"]
-    assert set(first["seeds"]).isdisjoint(second["seeds"])
+    assert (first.opening, second.opening) == (1, 2)
+    assert second.challenger >= len(before.trials)
+    assert table.trials[second.challenger].arm == "superloss"
+    assert second.baseline == first.baseline
+    assert set(first.seeds).isdisjoint(second.seeds)
     for number in stages.contestants(second):
         mine = stages.verdict_trials(table, second, number)
-        assert [trial.seed for trial in mine] == second["seeds"]
+        assert [trial.seed for trial in mine] == second.seeds
 
 
 def test_an_extension_before_any_verdict_is_still_the_first_opening(
@@ -206,4 +209,4 @@ def test_an_extension_before_any_verdict_is_still_the_first_opening(
     shutil.copy(undisturbed / "journal.jsonl", tmp_path)
     with fake.session_on(tmp_path, trials=fake.SPEC.trials + 3) as session:
         fake.work(session)
-        assert [plan["opening"] for plan in session.table.plans] == [1, 1]
+        assert [plan.opening for plan in session.table.plans] == [1, 1]

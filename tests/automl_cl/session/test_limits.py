@@ -13,6 +13,8 @@ from automl_cl import stages
 from automl_cl.session import Session
 from trainables.trial_run import RungReport, TrialRequest
 
+from ..happened import happened
+
 
 def work_within(fake: Any, session: Session) -> None:
     """Wide batches take more memory than they may; the session is told of it."""
@@ -128,7 +130,7 @@ def spent(fake: Any, tmp_path: Path) -> Callable[..., Session]:
         path = tmp_path / "run"
         if more:
             with fake.session_on(path, spec) as session:
-                session.write("extend", **more)
+                session.write(happened("extend", **more))
         with fake.session_on(path, spec) as session:
             fake.work(session)
             return session.table
@@ -146,4 +148,4 @@ def test_a_search_that_has_spent_its_compute_can_be_given_more(spent: Any) -> No
     assert 120 < after < 140
     assert len(table.of_stage("search")) > count
     assert len(table.plans) == 2
-    assert table.plans[-1]["budget"] == table.budget == 500
+    assert table.plans[-1].budget == table.budget == 500

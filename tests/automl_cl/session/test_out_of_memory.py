@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from automl_cl import events
 from automl_cl.journal import read_events
 from automl_cl.session import PARTS, Session
 from automl_cl.trials import Trial
@@ -80,9 +81,10 @@ def test_a_trial_without_memory_begins_again_once_in_parts(fake: Any, tmp_path: 
             assert trial.status in ("done", "stopped", "failed", "diverged")
             mine = [each for each in asked if each.number == trial.number]
             assert [Computing.of(each.config).micro_batches for each in mine][:2] == [1, PARTS]
-    (told, *_) = [e for e in read_events(tmp_path / "run/journal.jsonl") if "asked" in e]
-    assert (told["memory"], told["asked"], told["batch_size"]) == (5 * 2**20, 2**30, 512)
-    assert "out of memory" in told["reason"]
+    happened = read_events(tmp_path / "run/journal.jsonl")
+    (told, *_) = [each for each in happened if isinstance(each, events.OutOfMemory)]
+    assert (told.memory, told.asked, told.batch_size) == (5 * 2**20, 2**30, 512)
+    assert told.reason is not None and "out of memory" in told.reason
     assert fake.content(fake.table_at(tmp_path / "run")) == fake.content(session.table)
 
 

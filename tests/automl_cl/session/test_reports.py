@@ -30,7 +30,7 @@ def test_telling_twice_does_nothing(fake: Any, session: Session) -> None:
     told = fake.content(session.table)
     assert not any(session.report(report) for report in [last, *first])
     assert fake.content(session.table) == told
-    assert [event["event"] for event in session.journal.events].count("rung") == 4
+    assert [event.kind for event in session.journal.events].count("rung") == 4
 
 
 def test_an_earlier_attempt_is_ignored(fake: Any, session: Session) -> None:

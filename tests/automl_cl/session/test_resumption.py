@@ -39,14 +39,14 @@ def test_later_stages_repeat_configs_with_seeds_of_their_own(fake: Any, undistur
 
 def test_the_plan_stands_before_any_verdict_training(fake: Any, undisturbed: Path) -> None:
     events = read_events(undisturbed / "journal.jsonl")
-    kinds = [event["event"] for event in events]
-    stages_asked = [event.get("stage") for event in events]
+    kinds = [event.kind for event in events]
+    stages_asked = [getattr(event, "stage", None) for event in events]
     assert kinds.count("plan") == 1
     at = kinds.index("plan")
     assert "verdict" not in stages_asked[:at]
     assert set(stages_asked[at:]) == {None, "verdict"}
     plan = events[at]
-    assert (plan["opening"], len(plan["seeds"]), plan["budget"]) == (1, 3, fake.SPEC.trials)
+    assert (plan.opening, len(plan.seeds), plan.budget) == (1, 3, fake.SPEC.trials)
     table = fake.table_at(undisturbed)
     arms = [table.trials[number].arm for number in stages.contestants(plan)]
     assert arms == ["plain", "superloss", "self_paced"]
@@ -70,8 +70,8 @@ def test_cut_off_after_any_event_and_resumed_the_table_is_the_same(
         path.mkdir()
         (path / "journal.jsonl").write_bytes(b"".join(lines[:cut]))
         for event in read_events(path / "journal.jsonl"):
-            if event.get("checkpoint"):
-                checkpoint = Path(RunFolder(path).checkpoint(event["number"], event["checkpoint"]))
+            if getattr(event, "checkpoint", None):
+                checkpoint = Path(RunFolder(path).checkpoint(event.number, event.checkpoint))
                 checkpoint.parent.mkdir(parents=True, exist_ok=True)
                 checkpoint.touch()
         with fake.session_on(path) as session:

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from automl_cl.events import WarmStart
 from automl_cl.journal import Journal, read_events
 from automl_cl.run_folder import RunFolder
 from search_spaces import coordinates, decode, encode
+
+from ..happened import happened
 
 
 def points(fake: Any) -> dict[str, list[dict[str, Any]]]:
@@ -27,8 +30,8 @@ def warm(fake: Any, tmp_path: Path) -> Path:
     path = tmp_path / "warm"
     path.mkdir()
     with Journal.create(path / "journal.jsonl") as journal:
-        journal.append("search", spec=fake.SPEC.to_dict())
-        journal.append("warm_start", points=points(fake), tasks=3, same_data=False, words="w")
+        journal.append(happened("search", spec=fake.SPEC.to_dict()))
+        journal.append(WarmStart(points=points(fake), tasks=3, same_data=False, words="w"))
     return path
 
 
@@ -61,8 +64,8 @@ def test_cut_off_anywhere_and_resumed_the_table_is_the_same(
         path.mkdir()
         (path / "journal.jsonl").write_bytes(b"".join(lines[:cut]))
         for event in read_events(path / "journal.jsonl"):
-            if event.get("checkpoint"):
-                checkpoint = Path(RunFolder(path).checkpoint(event["number"], event["checkpoint"]))
+            if getattr(event, "checkpoint", None):
+                checkpoint = Path(RunFolder(path).checkpoint(event.number, event.checkpoint))
                 checkpoint.parent.mkdir(parents=True, exist_ok=True)
                 checkpoint.touch()
         with fake.session_on(path) as session:
