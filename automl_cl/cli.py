@@ -458,18 +458,23 @@ def _progress(scenario: str) -> Progress:
 
 def _report(result: SearchResult) -> None:
     """Prints the leaderboard, the verdict and where the results are."""
-    from automl_cl.progress import arms_table, front_table
+    from automl_cl.progress import arms_table, failures, front_table
     from automl_cl.verdict import words
 
+    folder = result.folder
     say()
     say_block(arms_table(result.table, result.scenario))
-    say()
-    say_block(front_table(result.table, result.scenario, result.objectives))
-    folder = result.folder
+    if result.objectives:
+        say()
+        say_block(front_table(result.table, result.scenario, result.objectives))
+    for words_of_failures in failures(result.table, folder.shown(folder.failures)):
+        say()
+        say(words_of_failures)
     say()
     say(f"report: {folder.shown(folder.report)}")
     say()
     if result.verdict is None:
+        _raise_fault(result)
         why = "" if result.lacking is None else f" ({result.lacking})"
         fail(
             f"stopped before the verdict{why}; go on with: automl-cl resume "
@@ -482,6 +487,13 @@ def _report(result: SearchResult) -> None:
     say()
     say(f"tuned config: {tuned}")
     say(f"use it with:  automl-cl train {tuned}{result.trust}")
+    _raise_fault(result)
+
+
+def _raise_fault(result: SearchResult) -> None:
+    """Ends with what kept a file from being written, now that all else is told."""
+    if result.fault is not None:
+        raise result.fault
 
 
 @contextmanager

@@ -21,20 +21,19 @@ from automl_cl.events import Event
 from automl_cl.execution import conclude, train, trial_resources
 from automl_cl.fork import Fork
 from automl_cl.history.warm_start import WarmStart, warm_start
-from automl_cl.history.writing import add_to_history, history_folder, require_history_folder
+from automl_cl.history.writing import history_folder, require_history_folder
 from automl_cl.interruption import Interruption
 from automl_cl.journal import Journal
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
-from automl_cl.report import write_report
+from automl_cl.run_files import RunFiles
 from automl_cl.run_folder import RunFolder, write_whole
 from automl_cl.session import Session
 from automl_cl.spec import SearchSpec, spec_of
-from automl_cl.stages import shortfall
+from automl_cl.stages import VerdictImpossible, shortfall
 from automl_cl.tensorboard_log import Board
 from automl_cl.terminal import say, say_error
 from automl_cl.trials import TrialTable, replayed
-from automl_cl.trials_file import write_trials
 from automl_cl.trust import code_of_run, trust_flag
 from automl_cl.tuned import Tuned
 from automl_cl.verdict import Verdict
@@ -74,6 +73,8 @@ class SearchResult:
         lacking: what there was too little of, if a verdict was asked for before its time.
         objectives: what the Pareto front is about besides the metric, if the search named any.
         trust: the flag without which nothing goes on with it, where it has code of its own.
+        fault: what kept a file about the run from being written, if something did; to be raised
+            once the verdict is told.
     """
 
     folder: RunFolder
@@ -83,6 +84,7 @@ class SearchResult:
     lacking: str | None = None
     objectives: Sequence[str] = ()
     trust: str = ""
+    fault: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -340,30 +342,42 @@ def _run(
     session.observers += [board.observe, _publisher(folder)]
     if watch is not None:
         session.observers.append(watch(session.table, prepared.scenario))
+    files = RunFiles(session, prepared, board, versions())
     try:
-        return _carry_out(session, prepared, cluster, board, interruption)
-    finally:
+        result = _carry_out(session, prepared, cluster, interruption)
+    except BaseException as error:
         with interruption.answered_by(lambda: None, lambda: "stopping"):
-            if session.error is None:
-                write_report(folder, session.journal.events)
-                folder.publish()
-                _remember(session, prepared)
+            files.write_what_can_be()
+        if isinstance(error, VerdictImpossible):
+            raise files.told_with_them(error) from error
+        raise
+    with interruption.answered_by(lambda: None, lambda: "stopping"):
+        fault = files.write()
+    if fault is None:
+        return result
+    return replace(result, fault=_with_the_way_on(fault, session.folder, prepared.spec))
 
 
 @contextmanager
 def _saying_how_to_go_on(folder: RunFolder, spec: SearchSpec) -> Iterator[None]:
-    how = f"(then go on with: automl-cl resume {folder}{trust_flag(spec)})"
     try:
         yield
-    except FileNotFoundError:
-        raise  # the folder is gone
-    except ClusterError as error:
-        raise ClusterError(f"{error} {how}") from error
-    except OSError as error:
-        if error.strerror is None:
+    except (ClusterError, OSError) as error:
+        told = _with_the_way_on(error, folder, spec)
+        if told is error:
             raise
-        what = f"{error.strerror} {how}"
-        raise type(error)(error.errno, what, error.filename or str(folder)) from error
+        raise told from error
+
+
+def _with_the_way_on(error: Exception, folder: RunFolder, spec: SearchSpec) -> Exception:
+    """The error with how to go on once its cause is mended, where that can be done."""
+    how = f"(then go on with: automl-cl resume {folder}{trust_flag(spec)})"
+    if isinstance(error, ClusterError):
+        return type(error)(f"{error} {how}")
+    gone = isinstance(error, FileNotFoundError)  # the folder is
+    if not isinstance(error, OSError) or error.strerror is None or gone:
+        return error
+    return type(error)(error.errno, f"{error.strerror} {how}", error.filename or str(folder))
 
 
 def _publisher(folder: RunFolder) -> Observer:
@@ -379,13 +393,6 @@ def _publisher(folder: RunFolder) -> Observer:
     return observe
 
 
-def _remember(session: Session, prepared: Prepared) -> None:
-    """Adds the run's finished trials to the history, last of all: it may be on another disk."""
-    history = history_folder(prepared, session.folder.place)
-    if history is not None:
-        add_to_history(history, prepared, session.journal.events, versions())
-
-
 def _lost(folder: RunFolder, address: str | None, trust: str, gone: Gone) -> NoReturn:
     """Ends the process: much of Ray hangs without its head, and Ray would end it with less."""
     there = "" if address is None else f" --address {address}"
@@ -398,27 +405,20 @@ def _carry_out(
     session: Session,
     prepared: Prepared,
     cluster: _Cluster,
-    board: Board,
     interruption: Interruption,
 ) -> SearchResult:
     folder, slots = session.folder, cluster.slots
-    try:
-        trust = trust_flag(prepared.spec)
-        with watched_head(cluster.address, partial(_lost, folder, cluster.address, trust)):
-            with interruption.answered_by(session.interrupt, session.on_interruption):
-                if not session.complete:
-                    occupied, say = trial_resources(prepared.spec), interruption.announce
-                    with said_while_waiting(occupied, say):
-                        train(session, prepared, Capacity(occupied, slots, say))
-            if session.complete:
-                # Whenever that is broken off, the same plan is judged again.
-                with suppress(KeyboardInterrupt):
-                    conclude(session, prepared, slots)
-    finally:
-        with interruption.answered_by(lambda: None, lambda: "stopping"):
-            if session.error is None:
-                write_trials(folder.trials, session.table, {t.number for t in session.front()})
-                board.write_missing()
+    trust = trust_flag(prepared.spec)
+    with watched_head(cluster.address, partial(_lost, folder, cluster.address, trust)):
+        with interruption.answered_by(session.interrupt, session.on_interruption):
+            if not session.complete:
+                occupied, say = trial_resources(prepared.spec), interruption.announce
+                with said_while_waiting(occupied, say):
+                    train(session, prepared, Capacity(occupied, slots, say))
+        if session.complete:
+            # Whenever that is broken off, the same plan is judged again.
+            with suppress(KeyboardInterrupt):
+                conclude(session, prepared, slots)
     plan = session.table.plan
     judged = None if plan is None else session.table.verdict_of(plan)
     result = SearchResult(

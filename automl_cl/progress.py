@@ -6,7 +6,7 @@ What one renewal costs does not grow with the number of trials: counts are kept 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from time import strftime
 from types import TracebackType
@@ -20,6 +20,7 @@ from automl_cl.tally import ArmTally, Tally
 from automl_cl.terminal import Screen, joined, line, stacked
 from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
 from trainables.scenario import Scenario
+from trainables.storage import Place
 
 if TYPE_CHECKING:
     from automl_cl.terminal import Group, Text
@@ -54,6 +55,7 @@ class Progress:
         self._stage = ""
         self._last_line = 0.0
         self._notice = ""
+        self._reasons: set[str | None] = set()
         self._events: deque[str] = deque(maxlen=KEPT_EVENTS)
 
     def __enter__(self) -> Progress:
@@ -96,11 +98,22 @@ class Progress:
         said = self._words(event)
         if said is not None:
             self._events.append(f"{strftime('%H:%M:%S')}  {said}")
+            if not self.where.renews and self._fails_anew(event):
+                self.where.say(said)
         changed, self._stage = stage != self._stage, stage
         worth_it = changed or isinstance(event, events.Close)
         if not self.where.renews and (worth_it or self._line_is_due()):
             self._last_line = time.monotonic()
             self.where.say(self._summary())
+
+    def _fails_anew(self, event: Event) -> bool:
+        """Whether a trial failed for a reason that none had before; only the first are told."""
+        if not isinstance(event, events.End) or event.status != events.Status.FAILED:
+            return False
+        if event.reason in self._reasons:
+            return False
+        self._reasons.add(event.reason)
+        return len(self._reasons) <= KEPT_EVENTS
 
     def _line_is_due(self) -> bool:
         """A line each 5 s at first, each minute after the first hour: a log stays readable."""
@@ -263,6 +276,18 @@ def arms_table(table: TrialTable, scenario: Scenario) -> Text:
     """One row an arm: trials, compute, and the best value by search and by confirmation."""
     arms = Tally(table, scenario).ranked()
     return joined([*_arms(arms, scenario, len(arms)), line("* the baseline", "italic")])
+
+
+def failures(table: TrialTable, tracebacks: Place) -> list[str]:
+    """Says how many trainings failed, why most of them did, and where more about it is."""
+    failed = [trial for trial in table.trials if trial.status == "failed"]
+    if not failed:
+        return []
+    reasons = Counter(trial.reason or "no reason was told" for trial in failed)
+    ((reason, times),) = reasons.most_common(1)
+    most = "" if times == len(failed) else f" ({times} of them so)"
+    words = f"{len(failed)} training{'s' * (len(failed) > 1)} failed{most}: {reason}"
+    return [f"{words}; full tracebacks: {tracebacks}"]
 
 
 def front_table(table: TrialTable, scenario: Scenario, names: Sequence[str]) -> Text:

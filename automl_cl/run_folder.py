@@ -50,6 +50,7 @@ class RunFolder:
         self.report = path / "report.html"
         self.studies = path / "optuna.jsonl"
         self.tensorboard = path / _BOARDS
+        self.failures = path / "failures"
         self.stop_file = where / ".stop"
         self._published: dict[Path, float] = {}
 
@@ -163,6 +164,16 @@ class RunFolder:
         if isinstance(self.place, Path) or not file.is_relative_to(self.path):
             return file
         return self.place / file.relative_to(self.path).as_posix()
+
+    def traceback_of(self, number: int) -> Path:
+        """Where the traceback of a trial is kept that failed."""
+        return self.failures / f"{number:06d}.txt"
+
+    def keep_traceback(self, number: int, text: str | None) -> None:
+        """Keeps what Python said of a trial that failed, if it said anything."""
+        if text is not None:
+            self.failures.mkdir(exist_ok=True)
+            write_whole(self.traceback_of(number), text)
 
     def of_trial(self, number: int) -> Place:
         """Where a trial's checkpoints are.

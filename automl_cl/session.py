@@ -471,6 +471,7 @@ class Session:
             report = replace(report, status="stopped", reason=CLOSED)
         if report.status == "failed":
             self._require_room(report.reason or "")
+            self.folder.keep_traceback(trial.number, report.traceback)
         if report.status in (*BROKEN, Status.STOPPED):
             status = Status(report.status)
             self._end(trial, status, report.reason, report.compute, report.memory)
@@ -537,7 +538,7 @@ class Session:
     def _require_room(self, reason: str) -> None:
         """Takes no failure down that a full disk explains: every further trial would fail too."""
         if not isinstance(self.folder.place, Path):
-            if reason.startswith(StorageError.__name__):
+            if StorageError.__name__ in reason:
                 raise StorageError(errno.EIO, f"a trial says: {reason}", str(self.folder))
             return
         free = shutil.disk_usage(self.folder.path).free

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 from automl_cl.trials import TrialTable
+from trainables.storage import writing
 
 
 def write_trials(path: Path, table: TrialTable, front: Collection[int] = ()) -> None:
@@ -52,9 +52,8 @@ def write_trials(path: Path, table: TrialTable, front: Collection[int] = ()) -> 
         }
         for trial in table.trials
     ]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(pa.Table.from_pylist(rows, schema=_schema()), temporary)
-    temporary.replace(path)
+    with writing(path) as file:
+        pq.write_table(pa.Table.from_pylist(rows, schema=_schema()), file)
 
 
 def _schema() -> object:

@@ -101,7 +101,7 @@ class TrialActor(tune.Trainable):
                         self.notice.given,
                     )
                 return self.run.next_rung()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a user's model may call sys.exit()
             report = RungReport.of_error(request, error)
         # Only now does nothing hold on to what was held where it was raised.
         self.run = None

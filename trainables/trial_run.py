@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from traceback import extract_tb, format_exception
 from typing import Any
 
 import torch
@@ -24,11 +24,16 @@ from trainables.memory import DeviceMemory, OutOfMemory, bytes_asked_for, is_out
 from trainables.scenario import load_scenario
 from trainables.sharding import gathered
 from trainables.storage import Place, names, place, writing
+from trainables.user_code import user_fault
 
 CHECKPOINT_SECONDS = 30.0
 SLICES = 64
 SLICE_SECONDS = 1.0
 """About as long is trained before one looks up: a step may be longer, and is not broken off."""
+
+LONGEST_REASON = 1_000
+LONGEST_TRACEBACK = 100_000
+"""Characters; what an error says may be of any length."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,9 @@ class RungReport:
     was told to stop in between; `preempted` and `hung` where it has to go on in another process,
     since its node is taken away or it made no progress; `failed` where it raised; `out_of_memory`
     where it was refused the `asked` bytes with batches of `batch_size`, which cannot be in parts
-    where `whole` says why. `memory` is the most that it held so far, in bytes, of the worker that
-    held most; `model_size` counts the numbers in its weights.
+    where `whole` says why. `reason` says in a line why a trial failed, the user's own line first,
+    and `traceback` all that Python says of it. `memory` is the most that it held so far, in bytes,
+    of the worker that held most; `model_size` counts the numbers in its weights.
     """
 
     number: int
@@ -104,6 +110,7 @@ class RungReport:
     asked: int | None = None
     batch_size: int | None = None
     whole: str | None = None
+    traceback: str | None = None
 
     @classmethod
     def without_work(
@@ -121,7 +128,7 @@ class RungReport:
         )
 
     @classmethod
-    def of_error(cls, request: TrialRequest, error: Exception) -> RungReport:
+    def of_error(cls, request: TrialRequest, error: BaseException) -> RungReport:
         """The report of a trial that raised, with the place where it did."""
         if isinstance(error, OutOfMemory):
             return replace(
@@ -131,10 +138,25 @@ class RungReport:
                 batch_size=error.batch_size,
                 whole=error.whole,
             )
-        frame = traceback.extract_tb(error.__traceback__)[-1]
+        return replace(
+            cls.without_work(request, "failed", reason_of(error)),
+            traceback="".join(format_exception(error))[-LONGEST_TRACEBACK:],
+        )
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a trial failed, in a line: the user's own file and line first, if they are involved."""
+    fault = user_fault(error)
+    if fault is not None:
+        where, error = fault
+        words = f"{where}: {type(error).__name__}: {error}"
+    elif isinstance(error, InputError):
+        words = str(error)
+    else:
+        frame = extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno}"
-        reason = f"{type(error).__name__} at {where}: {error}".replace("\n", " ")
-        return cls.without_work(request, "failed", reason[:1000])
+        words = f"{type(error).__name__} at {where}: {error}"
+    return " ".join(words.split())[:LONGEST_REASON]
 
 
 class TrialRun:

@@ -10,14 +10,17 @@ import importlib
 import os
 import re
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import search_spaces
 from search_spaces.errors import InputError, unknown_name
 
 ADDRESSES = "MODULE:FUNCTION"
@@ -213,20 +216,43 @@ def own_fault(what: str, error: BaseException) -> InputError:
     said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     if isinstance(error, SyntaxError) and error.filename:
         return InputError(f"{what}: {error.filename}:{error.lineno}: {said}")
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if _is_users(frame.filename)]
-    if not own:
-        return InputError(f"{what}: {said}")
-    return InputError(f"{what}: {own[-1].filename}:{own[-1].lineno}: {said}")
+    fault = user_fault(error)
+    return InputError(f"{what}: {said}" if fault is None else f"{what}: {fault[0]}: {said}")
+
+
+def user_fault(error: BaseException) -> tuple[str, BaseException] | None:
+    """Where in the user's own code an error came from, and as what it was raised there.
+
+    Where the user's code called other code that raised, it is the line of that call.
+
+    Returns:
+        FILE:LINE and the error, or the one that it was raised from; None if no line of the user's
+        is involved.
+    """
+    source: BaseException | None = error
+    while source is not None:
+        frames = traceback.extract_tb(source.__traceback__)
+        own = [frame for frame in frames if _is_users(frame.filename)]
+        # Ours that has a cause only passes it on.
+        if own and (source.__cause__ is None or not isinstance(source, InputError)):
+            return f"{own[-1].filename}:{own[-1].lineno}", source
+        source = source.__cause__
+    return None
 
 
 def _is_users(file: str) -> bool:
     """Whether a file is neither ours nor installed nor Python's own."""
     path = Path(file)
-    ours = path.is_relative_to(Path(__file__).parent)
-    return (
-        path.is_file()
-        and not ours
-        and not path.is_relative_to(sys.prefix)
-        and (not path.is_relative_to(sys.base_prefix))
-    )
+    installed = any(part in ("site-packages", "dist-packages") for part in path.parts)
+    if installed or not path.is_file():
+        return False
+    return not any(path.is_relative_to(folder) for folder in _not_users())
+
+
+@cache
+def _not_users() -> list[Path]:
+    """The folders of Python's own modules and of ours, which a checkout has beside the user's."""
+    here, spaces = Path(__file__).parent, Path(search_spaces.__file__).parent
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    python = [Path(sysconfig.get_path(name)) for name in names]
+    return [here, spaces, *(here.parent / name for name in ("automl_cl", "cluster")), *python]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -82,11 +82,12 @@ def test_it_is_written_whole_or_not_at_all(
     assert list(tmp_path.iterdir()) == [path]
     before = path.read_bytes()
 
-    def fill_the_disk(content: Any, where: Path) -> None:
-        where.write_bytes(b"PAR1")
+    def fill_the_disk(content: Any, where: IO[bytes]) -> None:
+        where.write(b"PAR1")
         raise OSError("No space left on device")
 
     monkeypatch.setattr(pq, "write_table", fill_the_disk)
     with pytest.raises(OSError, match="No space left"):
         write_trials(path, table)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

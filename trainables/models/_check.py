@@ -68,7 +68,7 @@ def _try(network: nn.Module, input_shape: Sequence[int], num_classes: int, what:
                 outputs.float().square().sum().backward()
     except UncountedOperation as error:
         raise InputError(f"{what}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise own_fault(f"{what}: on inputs of shape {shape}", error) from error
     expected = f"expected logits of shape {[_EXAMPLES, num_classes]}"
     if not isinstance(outputs, Tensor):
