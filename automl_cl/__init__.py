@@ -38,14 +38,22 @@ def search(
     Raises:
         InputError: if a setting, the data or the space is wrong.
         ClusterError: if the cluster cannot be reached, or a trial does not fit it.
+
+    Warns:
+        UserWarning: a file about the run could not be written; the result is whole all the same.
     """
+    import warnings
+
     from automl_cl.driver import start
     from automl_cl.preparation import located
     from automl_cl.spec import SearchSpec
 
     spec = SearchSpec.from_dict({"scenario": scenario, "data": data, **settings}, "search()")
     spec = replace(spec, data=located(spec.data))
-    return start(spec, output, address)
+    result = start(spec, output, address)
+    if result.fault is not None:
+        warnings.warn(str(result.fault), stacklevel=2)
+    return result
 
 
 def load(path: str | Path, *, trust_code: bool = False) -> Tuned:

@@ -156,7 +156,7 @@ def test_the_end_of_a_search_is_told(
 ) -> None:
     events = read_events(run_folder / "journal.jsonl")
     table = replayed(events)
-    verdict = table.verdicts[-1]["verdict"]
+    verdict = table.verdicts[-1].verdict
 
     def finish(*arguments: object) -> SearchResult:
         return SearchResult(RunFolder(run_folder), load_scenario("curriculum"), table, verdict)
