@@ -19,7 +19,7 @@ from trainables.data._inputs import canonical_inputs, filled
 from trainables.data._labels import encode_labels
 from trainables.data._loading import OpeningLog, fingerprint_of
 from trainables.data._registry import find_source
-from trainables.data._repeats import refuse_constant
+from trainables.data._repeats import refuse_constant, told_repeats, told_uniform
 from trainables.data._source import PublishedClassSplit, RawData
 from trainables.data._spec import DataSpec
 from trainables.data._standardize import Standardization
@@ -132,6 +132,7 @@ class _Parts:
     train: _Classes
     validation: _Classes
     test: _Classes
+    official: str
     split: str
     turned_classes: bool
     name: str
@@ -163,6 +164,9 @@ def load_class_view(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = 
         Examples(standardization.apply(part.inputs), part.labels)
         for part in (parts.train, parts.validation)
     )
+    repeats, serious = told_repeats(
+        parts.train.inputs, parts.validation.inputs, parts.test.inputs, None, parts.official
+    )
     return ClassView(
         train=replace(train, columns=columns_of(parts.train.extras)),
         validation=validation,
@@ -175,7 +179,8 @@ def load_class_view(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = 
         split=parts.split,
         turned_classes=parts.turned_classes,
         options=parts.options,
-        notes=parts.notes,
+        notes=(*parts.notes, *told_uniform(parts.train.inputs), *repeats),
+        conditions=serious,
     )
 
 
@@ -220,10 +225,13 @@ def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) 
     new = _new_classes(raw, known)
     rng = np.random.default_rng(spec.seed)
     way = _way(raw, known, new, wanted.name, source.name)
+    official = ""
     if raw.class_split is not None and way == raw.class_split.name:
         train, validation, test, split = _as_published(known, new, raw.class_split)
     else:
         train, validation, test, split = _drawn(known, new, way, wanted, source.name, rng)
+        if new is not None and raw.official_test is not None:
+            official = raw.official_test.inputs_name
     if wanted.training_classes:
         kept = rng.permutation(len(train.names))[: wanted.training_classes]
         train = train.only(sorted(int(c) for c in kept))
@@ -237,6 +245,7 @@ def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) 
         train=train,
         validation=validation,
         test=test,
+        official=official,
         split=split,
         turned_classes=raw.turned_classes,
         name=source.name,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from search_spaces.errors import InputError
-from trainables.data import DataSpec, load_view
+from trainables.data import ClassSplit, DataSpec, load_class_view, load_view
 
 RNG = np.random.default_rng(0)
 Y = np.arange(60) % 2
@@ -84,3 +84,15 @@ def test_unlabelled_examples_that_are_the_tests_are_counted(write_npz: Any) -> N
     view = load_view(DataSpec(path), unlabelled=True)
     assert any("5 of 20 examples of the sealed test are unlabelled" in c for c in view.conditions)
     assert load_view(DataSpec(path)).conditions == ()
+
+
+def test_classes_that_hold_the_same_inputs_are_told(write_npz: Any) -> None:
+    x, y = inputs("vectors", 120), np.arange(120) % 12
+    x[y == 11] = x[y == 0]
+    wanted = ClassSplit(fewest_classes=2, fewest_examples=5)
+    told = [load_class_view(DataSpec(write_npz(x=x, y=y), seed=seed), wanted) for seed in range(8)]
+    shared = [note for view in told for note in view.notes if "the same inputs" in note]
+    assert shared and all(note.startswith(("10 of 20", "10 of 30")) for note in shared)
+    new = {"x_test": x[:40], "y_test": np.arange(40) % 4 + 50}
+    with pytest.raises(InputError, match="all 40 test examples"):
+        load_class_view(DataSpec(write_npz(x=x, y=y * 0 + np.arange(120) % 8, **new)), wanted)
