@@ -16,7 +16,7 @@ def located(address: str) -> str:
     """An address `hf:FOLDER` with the folder's absolute path; `hf:NAME` as it is."""
     place = address.removeprefix(PREFIX)
     folder = Path(place).expanduser()
-    return f"{PREFIX}{folder.absolute()}" if place and folder.exists() else address
+    return f"{PREFIX}{folder.absolute()}" if place and os.path.exists(folder) else address
 
 
 def use_what_is_here_if_offline(place: str) -> None:
@@ -27,7 +27,7 @@ def use_what_is_here_if_offline(place: str) -> None:
     Args:
         place: a name on the hub, or a folder, which needs no hub.
     """
-    if Path(place).expanduser().exists():
+    if os.path.exists(Path(place).expanduser()):
         return
     from huggingface_hub import constants
 

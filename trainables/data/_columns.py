@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def pictures_of(column: Any, name: str) -> list[Item]:
     for row, value in enumerate(column.to_pylist()):
         stored, path = (value or {}).get("bytes"), (value or {}).get("path") or ""
         where = f"{name}, row {row}"
-        if not stored and not Path(path).is_file():
+        if not stored and not os.path.isfile(path):
             raise InputError(
                 f"{where} (counted from 0): no image: there are no bytes, and the path is "
                 f"{path or 'missing'}."

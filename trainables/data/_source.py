@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -171,7 +172,7 @@ class Source(ABC):
     def located(cls, address: str) -> str:
         """The same address, but one that means the same in any working directory."""
         path = Path(address).expanduser()
-        return str(path.absolute()) if path.exists() else address
+        return str(path.absolute()) if os.path.exists(path) else address
 
     @abstractmethod
     def load(self) -> RawData:
@@ -197,7 +198,7 @@ class FileSource(Source):
 
     def load(self) -> RawData:
         assert self.path is not None
-        if self.path.is_dir() or not (self.path.exists() or self.path.is_symlink()):
+        if os.path.isdir(self.path) or not os.path.lexists(self.path):
             raise InputError(f"data file '{self.path}': there is no such file.")
         require_regular(self.path, f"data file '{self.path}'")
         return self._read(self.path)

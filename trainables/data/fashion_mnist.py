@@ -70,7 +70,7 @@ class FashionMnist(Source):
 
 
 def _holds_files(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _FILES)
+    return any(os.path.isfile(folder / name) for name in _FILES)
 
 
 def _find_folder() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class HuggingFace(Source):
     def claims(cls, address: str) -> bool:
         if address.startswith(hub.PREFIX):
             return True
-        return _NAME.fullmatch(address) is not None and not Path(address).exists()
+        return _NAME.fullmatch(address) is not None and not os.path.exists(address)
 
     @classmethod
     def located(cls, address: str) -> str:
@@ -93,13 +94,13 @@ class HuggingFace(Source):
         folder = Path(place).expanduser()
         hub.use_what_is_here_if_offline(place)
         datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE
-        saved = any((folder / name).is_file() for name in ("dataset_dict.json", "state.json"))
+        saved = any(os.path.isfile(folder / name) for name in ("dataset_dict.json", "state.json"))
         try:
             if saved:
                 loaded = datasets.load_from_disk(str(folder))
             else:
                 loaded = datasets.load_dataset(
-                    str(folder) if folder.is_dir() else place,
+                    str(folder) if os.path.isdir(folder) else place,
                     options.config or None,
                     revision=options.revision or None,
                 )
@@ -131,6 +132,6 @@ def _official(splits: Mapping[str, Any], notes: list[str]) -> str:
 def _not_loaded(where: str, place: str, error: Exception) -> InputError:
     reason = " ".join(str(error).split())[:300] or "no reason given"
     said = f"{where}: cannot be loaded ({type(error).__name__}: {reason})"
-    if Path(place).expanduser().exists():
+    if os.path.exists(Path(place).expanduser()):
         return InputError(said)
     return InputError(f"{said}; there is no folder of that name here either.")

@@ -60,7 +60,7 @@ class ImageFolder(Source):
 
     @classmethod
     def claims(cls, address: str) -> bool:
-        return bool(address) and Path(address).expanduser().is_dir()
+        return bool(address) and os.path.isdir(Path(address).expanduser())
 
     @property
     def name(self) -> str:

@@ -71,3 +71,10 @@ def test_the_package_loads_data_without_torch_and_without_other_sources() -> Non
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[] True"
+
+
+@pytest.mark.parametrize("ending", ["", ".npz", ".csv", "/a"])
+def test_a_name_that_no_file_can_have_is_refused(ending: str) -> None:
+    for name in ("x" * 5000, "a\0b"):
+        with pytest.raises(InputError):
+            load_view(DataSpec(name + ending))
