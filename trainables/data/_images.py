@@ -26,6 +26,7 @@ from trainables.data._pixels import (
 )
 
 _MOST_VALUES = 2**31
+_MOST_WHITE = 2**53
 
 
 def _size(flag: str, given: Any) -> tuple[int, ...]:
@@ -45,7 +46,7 @@ def _white(flag: str, given: Any) -> float:
         number = float(given)
     except (TypeError, ValueError):
         number = math.nan
-    if isinstance(given, bool) or not 0 < number < math.inf:
+    if isinstance(given, bool) or not 0 < number <= _MOST_WHITE:
         raise InputError(f"{flag}: got {given!r}, expected a number above 0, such as 65535.")
     return int(number) if number.is_integer() else number
 

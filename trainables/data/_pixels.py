@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ LARGEST_OF_8_BITS = 255
 _TURNED = 0x0112  # the EXIF tag that says how the camera was held
 _UNSIGNED, _SAMPLE_FORMAT, _BITS = 1, 339, 258  # TIFF's tags, and a value of the first
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601-2, as Pillow has it for 8 bits
+_DAMAGED = (ArithmeticError, LookupError, TypeError, struct.error)
 # Where the high byte of a number of 16 bits lies; read the other way round, Pillow gives the low.
 _OTHER_BYTE = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
@@ -65,6 +67,7 @@ class _Stored:
 
     raw_mode: str
     is_deep: bool
+    known: bool  # whether all of its bits can be had
     unsigned: bool
     one_of_many: bool
 
@@ -76,10 +79,10 @@ def head_of(item: Item) -> Head:
         InputError: it is no image, a damaged one, or one of very many pixels.
     """
     with _opened(item) as (image, stored):
-        if stored.is_deep and stored.raw_mode == "ppm":
+        if stored.is_deep and not stored.known:
             raise InputError(
-                f"{item[0]}: colour of more than 8 bits is read from PNG and TIFF alone; "
-                "convert it."
+                f"{item[0]}: colour of more than 8 bits is read from PNG, and from TIFF as RGB in "
+                "one plane, alone; convert it."
             )
         mode = "LA" if stored.raw_mode.startswith("LA") else image.mode
         return Head((image.height, image.width), mode, stored.is_deep, stored.one_of_many)
@@ -124,14 +127,14 @@ def deep_pixels(item: Item) -> Pixels:
             values = np.asarray(image)
             if stored.unsigned:
                 values = values.view(np.uint32)
-            return Pixels(values[:, :, np.newaxis], _opacity_of(image, values))
+            return _with_hole(values[:, :, np.newaxis], image)
         high = np.asarray(image).astype(np.uint16)
     kind, _, order = stored.raw_mode.partition(";")
     if kind == "LA":
-        return _with_opacity(_grey_with_opacity(item), mode)
+        return _with_opacity(_grey_with_opacity(item))
     with _opened(item, f"{kind};{_OTHER_BYTE[order]}") as (image, _):
-        low = np.asarray(image)
-    return _with_opacity(high << 8 | low, mode)
+        values = high << 8 | np.asarray(image)
+        return _with_opacity(values) if mode == "RGBA" else _with_hole(values, image)
 
 
 def as_wanted(
@@ -145,17 +148,17 @@ def as_wanted(
         color: `grey` or `rgb`.
         behind: the number that lies behind transparent parts.
     """
-    values = pixels.values.astype(np.float64)
+    values = pixels.values
     if pixels.opacity is not None:
         opacity = pixels.opacity[:, :, np.newaxis]
         values = opacity * values + (1.0 - opacity) * behind
+    if values.shape[:2] != size:
+        values = _resized(values, size)
     if color == "grey" and values.shape[2] == 3:
         values = (values @ np.array(_LUMA))[:, :, np.newaxis]
     if color == "rgb" and values.shape[2] == 1:
         values = np.repeat(values, 3, axis=2)
-    if values.shape[:2] != size:
-        values = _resized(values, size)
-    return np.moveaxis(values, -1, 0)
+    return np.moveaxis(values, -1, 0).astype(np.float64)
 
 
 @contextmanager
@@ -188,7 +191,8 @@ def _opened(item: Item, raw_mode: str = "") -> Iterator[tuple[Any, _Stored]]:
             f"{name}: has more than the {most / 1e6:.0f} million pixels that are read in one "
             "image; shrink or remove it."
         ) from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    # What Pillow's readers raise on damaged files has no common base.
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, *_DAMAGED) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             f"{name}: cannot be read as an image ({reason}); mend or remove it."
@@ -202,13 +206,16 @@ def _stored(image: Any) -> _Stored:
     listed = arguments if isinstance(arguments, tuple) else (arguments,)
     raw_mode, many = str(listed[0]) if listed else "", bool(getattr(image, "is_animated", False))
     kind, _, order = raw_mode.partition(";")
-    is_deep = image.mode[0] in "IF" or (kind in ("LA", "RGB", "RGBA") and order in _OTHER_BYTE)
-    if image.format == "PPM" and image.mode == "RGB":
-        deepest = listed[1] if len(listed) > 1 else 0
-        is_deep, raw_mode = isinstance(deepest, int) and deepest > LARGEST_OF_8_BITS, "ppm"
-    tags = getattr(image, "tag_v2", None) if image.mode == "I" else None
-    unsigned = tags is not None and tags.get(_BITS) == (32,) and _is_unsigned(tags)
-    return _Stored(raw_mode, is_deep, unsigned, many)
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS) or (8,)
+    known = order in _OTHER_BYTE and (
+        kind in ("RGB", "RGBA") or (kind == "LA" and image.format == "PNG")
+    )
+    deepest = listed[1] if image.format == "PPM" and len(listed) > 1 else 0
+    grey = image.mode[0] in "IF"
+    is_deep = grey or order.startswith("16") or max(bits) > 8 or int(deepest) > LARGEST_OF_8_BITS
+    unsigned = image.mode == "I" and bits == (32,) and _is_unsigned(tags)
+    return _Stored(raw_mode, is_deep, known or grey, unsigned, many)
 
 
 def _in_raw_mode(tile: Any, raw_mode: str) -> Any:
@@ -224,28 +231,26 @@ def _grey_with_opacity(item: Item) -> NDArray[Any]:
     return stored[:, :, ::2] << 8 | stored[:, :, 1::2]
 
 
-def _with_opacity(stored: NDArray[Any], mode: str) -> Pixels:
-    """Divides the last channel off, if it is opacity."""
-    if mode != "RGBA":
-        return Pixels(stored, None)
+def _with_opacity(stored: NDArray[Any]) -> Pixels:
+    """Divides the last channel off, which is opacity."""
     opacity = stored[:, :, -1] / np.iinfo(np.uint16).max
     return Pixels(stored[:, :, :-1], None if opacity.min() == 1.0 else opacity)
 
 
-def _opacity_of(image: Any, values: NDArray[Any]) -> NDArray[Any] | None:
-    """Of a grey image in which one number stands for nothing, as PNG may have it."""
+def _with_hole(values: NDArray[Any], image: Any) -> Pixels:
+    """Values of which one may stand for nothing, as PNG has it."""
     nothing = image.info.get("transparency")
-    if not isinstance(nothing, int):
-        return None
-    opaque = values != nothing
-    return None if opaque.all() else opaque.astype(np.float64)
+    if not isinstance(nothing, int | tuple):
+        return Pixels(values, None)
+    opaque = (values != np.array(nothing)).any(axis=2)
+    return Pixels(values, None if opaque.all() else opaque.astype(np.float64))
 
 
 def _is_unsigned(tags: Any) -> bool:
     return int((tags.get(_SAMPLE_FORMAT) or (_UNSIGNED,))[0]) == _UNSIGNED
 
 
-def _resized(values: NDArray[Any], size: tuple[int, ...]) -> NDArray[np.float64]:
+def _resized(values: NDArray[Any], size: tuple[int, ...]) -> NDArray[np.float32]:
     from PIL import Image
 
     channels = [
@@ -256,4 +261,4 @@ def _resized(values: NDArray[Any], size: tuple[int, ...]) -> NDArray[np.float64]
         )
         for channel in range(values.shape[2])
     ]
-    return np.stack(channels, axis=2).astype(np.float64)
+    return np.stack(channels, axis=2)

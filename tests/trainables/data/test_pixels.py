@@ -280,3 +280,64 @@ def test_folders_that_hold_themselves_are_refused(tmp_path: Path) -> None:
     (root / "a" / "again").unlink()
     (root / "train").symlink_to(root)
     assert "'" in refusal(root)
+
+
+def deep_tiff(pixels: np.ndarray, planes: int = 1, photometric: int = 2) -> bytes:
+    """A TIFF of 16 bits for each channel, [height, width, channels], in one or several planes."""
+    height, width, channels = pixels.shape
+    content = (pixels if planes == 1 else np.moveaxis(pixels, -1, 0)).astype("<u2").tobytes()
+    strips = 1 if planes == 1 else channels
+    entries = {256: width, 257: height, 259: 1, 262: photometric, 277: channels, 278: height}
+    entries |= {284: planes}
+    lists = {258: [16] * channels, 273: [], 279: [len(content) // strips] * strips}
+    start = 8 + 2 + 12 * (len(entries) + len(lists)) + 4
+    places, lists_at = b"", {}
+    for tag, values in lists.items():
+        lists_at[tag] = start + len(places)
+        places += struct.pack(f"<{max(1, len(values) or strips)}I", *(values or [0] * strips))
+    first = start + len(places)
+    offsets = [first + n * len(content) // strips for n in range(strips)]
+    at = lists_at[273] - start
+    packed = struct.pack(f"<{strips}I", *offsets)
+    places = places[:at] + packed + places[at + len(packed) :]
+    lists[273] = offsets
+    directory = b""
+    for tag in sorted({**entries, **lists}):
+        if tag in entries:
+            directory += struct.pack("<HHIHH", tag, 3, 1, entries[tag], 0)
+        else:
+            values = lists[tag]
+            where = values[0] if len(values) == 1 else lists_at[tag]
+            directory += struct.pack("<HHII", tag, 4, len(values), where)
+    count = struct.pack("<H", len(entries) + len(lists))
+    return b"II*\0" + struct.pack("<I", 8) + count + directory + bytes(4) + places + content
+
+
+@pytest.mark.parametrize("highest", [200, 65535])
+def test_deep_colour_in_tiff(tmp_path: Path, highest: int) -> None:
+    pixels = deep(highest, np.uint16, (3,))
+    for number, each in enumerate(pixels):
+        path = tmp_path / "ab"[number % 2] / f"{number}.tif"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(deep_tiff(each))
+    raw = np.rint(raw_of(load(tmp_path)))
+    assert raw.max() <= highest and np.unique(raw).size > 90
+    path.write_bytes(deep_tiff(pixels[0], planes=2))
+    assert "in one plane, alone; convert it" in refusal(tmp_path)
+
+
+def test_deep_colour_where_its_low_bits_cannot_be_had_is_refused(tmp_path: Path) -> None:
+    root = folder_of(tmp_path, deep(255, np.uint8, (3,)))
+    values = RNG.integers(0, 200, (*SIZE, 3)).astype(">u2").tobytes()
+    (root / "a" / "deep.ppm").write_bytes(b"P6 6 5 4095\n" + values)
+    assert "deep.ppm': colour of more than 8 bits" in refusal(root)
+    pixels = RNG.integers(0, 200, (*SIZE, 4)).astype(np.uint16)
+    (root / "a" / "deep.ppm").rename(root / "a" / "print.tif")
+    (root / "a" / "print.tif").write_bytes(deep_tiff(pixels, photometric=5))
+    assert "print.tif': colour of more than 8 bits" in refusal(root)
+
+
+def test_a_white_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
+    root = folder_of(tmp_path, deep(255, np.uint8))
+    for white in (1e30, -1, True, "inf", "nan", None):
+        assert "white: got" in refusal(root, white=white)
