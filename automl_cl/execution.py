@@ -162,7 +162,7 @@ def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
     plan = without_broken_secondaries(table, made)
     trained = _trained(session, plan)
     test = prepared.scenario.open_test(
-        prepared.data, prepared.settings, session.journal, prepared.view.fingerprint
+        prepared.data, prepared.settings, session, prepared.view.fingerprint
     )
     rows = score(trained, test)
     count = len(plan.seeds)

@@ -107,7 +107,7 @@ class Journal:
             self._chain = chain
             return written
 
-    def record_opening(self, fingerprint: str) -> int:
+    def record_opening(self, fingerprint: str) -> tuple[int, OpenTest | None]:
         """Notes that the sealed test of one split is being opened, once for each plan.
 
         Whoever judges a plan again, after a crash or since weights were lost, opens nothing anew.
@@ -117,7 +117,7 @@ class Journal:
 
         Returns:
             How many times this split's test has been opened in this journal, this time included,
-            and in those that its search was forked from.
+            and in those that its search was forked from; and the event, if it is a new one.
         """
         with self._mutex:
             plans = [each for each in self._events if isinstance(each, Plan)]
@@ -127,10 +127,9 @@ class Journal:
                 if isinstance(each, OpenTest) and each.fingerprint == fingerprint
             ]
             if plans and plans[-1].opening in opened:
-                return plans[-1].opening
+                return plans[-1].opening, None
             opening = self._openings_before(fingerprint) + len(opened) + 1
-            self.append(OpenTest(fingerprint=fingerprint, opening=opening))
-            return opening
+            return opening, self.append(OpenTest(fingerprint=fingerprint, opening=opening))
 
     def _openings_before(self, fingerprint: str) -> int:
         """How often those that this search was forked from have opened the test."""

@@ -10,8 +10,8 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -133,13 +133,37 @@ class Session:
         )
 
     def write(self, event: E) -> E:
-        """Appends an event to the journal and takes it into the table."""
+        """Appends an event to the journal and takes it into the table.
+
+        Raises:
+            OSError: if it cannot be written; the session is then over, and the run not its own.
+        """
         self.table.check(event)
-        event = self.journal.append(event)
+        with self._over_if_unwritten():
+            event = self.journal.append(event)
+        self._take_in(event)
+        return event
+
+    def record_opening(self, fingerprint: str) -> int:
+        """Notes that the sealed test is opened, see `Journal.record_opening`."""
+        with self._over_if_unwritten():
+            opening, event = self.journal.record_opening(fingerprint)
+        if event is not None:
+            self._take_in(event)
+        return opening
+
+    @contextmanager
+    def _over_if_unwritten(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def _take_in(self, event: Event) -> None:
         self.table.apply(event)
         for observe in self.observers:
             observe(event)
-        return event
 
     # Ending before the end.
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from automl_cl import remote_lock
-from automl_cl.events import Event, Start
+from automl_cl.events import Event, Start, to_json
 from automl_cl.journal import Journal, read_events
+from automl_cl.journal_seal import Chain
 from automl_cl.remote_lock import RemoteLock
 from search_spaces import InputError
 from trainables.storage import RemotePath, StorageError
@@ -152,3 +154,43 @@ def test_a_local_path_and_its_uri_are_the_same_place(tmp_path: Path) -> None:
     with Journal.create(f"file://{tmp_path}/journal.jsonl") as journal:
         journal.append(happened("search"))
     assert len(read_events(tmp_path / "journal.jsonl")) == 1
+
+
+def test_a_journal_that_was_deleted_takes_nothing_more(bucket: RemotePath) -> None:
+    journal = bucket / "journal"
+    with Journal.create(journal) as opened:
+        opened.append(happened("search"))
+        (entry,) = (each for each in journal.entries(recursive=True) if each.is_file)
+        (journal / "00000000" / entry.base_name).unlink()
+        with pytest.raises(FileNotFoundError):
+            opened.append(happened("start"))
+    assert segments(journal) == {}
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_of_two_segments_of_a_number_that_is_read_which_the_next_is_chained_to(
+    bucket: RemotePath, older: bool
+) -> None:
+    """Its driver was killed before it could take its own back."""
+    journal = bucket / str(older) / "journal"
+    written(journal, 3)
+    before = read_events(journal)
+    (segment,) = (each for each in (journal / "00000001").entries())
+    left_over, kept = journal / "00000001" / "00000000.jsonl", journal / "00000001"
+    chain = Chain()
+    first = next(iter(segments(journal).values())).removesuffix(b"\n")
+    opened = chain.opened(first)
+    assert opened is not None
+    body = to_json(replace(happened("start", pid=77), seq=1))
+    line, _ = opened[1].sealed(body)
+    if older:
+        content = (kept / segment.base_name).read_bytes()
+        (kept / segment.base_name).unlink()
+        left_over.write_bytes(line + b"\n")
+        (kept / segment.base_name).write_bytes(content)
+    else:
+        left_over.write_bytes(line + b"\n")
+    assert read_events(journal) == before
+    with Journal.open(journal) as again:
+        again.append(happened("start", pid=9))
+    assert [pid_of(event) for event in read_events(journal)] == [None, 1, 2, 9]

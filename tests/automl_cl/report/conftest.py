@@ -61,7 +61,7 @@ class Writer:
             session.report(report)
         plan = session.table.plan
         assert plan is not None
-        session.journal.record_opening(self.prepared.view.fingerprint)
+        session.record_opening(self.prepared.view.fingerprint)
         shape, rng = (len(plan.seeds), ITEMS), np.random.default_rng(0)
         scores = {
             number: rng.normal(1.0 + self.sign * 0.1 * place, 0.05, shape)

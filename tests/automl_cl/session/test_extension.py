@@ -69,7 +69,7 @@ def judged(fake: Any, undisturbed: Path, tmp_path: Path) -> Path:
 def conclude(session: Session) -> None:
     plan = session.table.plan
     assert plan is not None
-    session.journal.record_opening("0123456789abcdef")
+    session.record_opening("0123456789abcdef")
     session.write(Verdict(plan=plan, verdict=VERDICT))
 
 
