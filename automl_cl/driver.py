@@ -29,7 +29,7 @@ from automl_cl.problem import problem_of
 from automl_cl.run_files import RunFiles
 from automl_cl.run_folder import RunFolder, write_whole
 from automl_cl.session import Session
-from automl_cl.spec import SearchSpec, spec_of
+from automl_cl.spec import SearchSpec, refuse_edited, spec_of
 from automl_cl.stages import VerdictImpossible, shortfall
 from automl_cl.tensorboard_log import Board
 from automl_cl.terminal import say, say_error
@@ -163,7 +163,7 @@ def start(
     with Interruption(announce) as interruption, ExitStack() as stack:
         prepared, occupied = prepare(spec), trial_resources(spec)
         spec = prepared.spec
-        for note in prepared.view.notes:
+        for note in (*(() if fork is None else fork.notes), *prepared.view.notes):
             say(note)
         taken = None if fork is None else fork.taken_over(prepared)
         require_history_folder(history_folder(prepared, RunFolder.given(output)))
@@ -213,13 +213,14 @@ def resume(
 
     Raises:
         KeyboardInterrupt: if it is interrupted before it has begun again.
-        InputError: if it is no run folder, its journal is damaged, its data or space has changed,
-            an extension is none, there is too little for a verdict now, or it names code that
-            is not trusted.
+        InputError: if it is no run folder, its journal is damaged, its search.yaml has been
+            edited, its data or space has changed, an extension is none, there is too little for a
+            verdict now, or it names code that is not trusted.
     """
     folder, extension = RunFolder.existing(run), Extension(trials, total_compute, time_limit)
     with Interruption(announce) as interruption, ExitStack() as stack:
         journal = stack.enter_context(Journal.open(folder.journal))
+        refuse_edited(journal.events, folder)
         spec = spec_of(journal.events, folder)
         if not trust_code:
             refuse_code(code_of_run(spec, journal.events), str(folder))

@@ -13,7 +13,7 @@ from automl_cl.events import Status, beginning
 from automl_cl.journal import read_events
 from automl_cl.preparation import Prepared
 from automl_cl.run_folder import RunFolder
-from automl_cl.spec import SearchSpec, spec_of
+from automl_cl.spec import SearchSpec, edited_settings, spec_of
 from automl_cl.trials import SEARCH, Trial, TrialTable, replayed
 from automl_cl.trust import code_of_run, code_of_spec
 from search_spaces import InputError, Space, as_today, encode
@@ -36,6 +36,7 @@ class Fork:
         table: the other's trials.
         fingerprint: of the other's data.
         given: the settings by which the new search is to differ.
+        notes: sentences that are said before it begins.
     """
 
     run: Place
@@ -43,6 +44,7 @@ class Fork:
     table: TrialTable
     fingerprint: str
     given: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, run: str | Place, given: dict[str, Any], trust_code: bool = False) -> Fork:
@@ -70,7 +72,8 @@ class Fork:
         new = replace(new, split_seed=None if new.seed == split else split)
         if not trust_code:
             refuse_code([*code_of_run(old, events), *code_of_spec(new)], str(folder))
-        return cls(folder.place, new, table, beginning(events).data, given)
+        notes = _about_edits(edited_settings(events, folder), folder)
+        return cls(folder.place, new, table, beginning(events).data, given, notes)
 
     def taken_over(self, prepared: Prepared) -> dict[str, Any]:
         """What the new search's first event holds of the old one.
@@ -100,6 +103,13 @@ class Fork:
             "given": {k: list(v) if isinstance(v, tuple) else v for k, v in self.given.items()},
             "trials": [asdict(trial) for trial in known],
         }
+
+
+def _about_edits(edited: list[str], folder: RunFolder) -> tuple[str, ...]:
+    if not edited:
+        return ()
+    what = f"{folder.shown(folder.spec)} has been edited ({', '.join(edited)})"
+    return (f"{what}; the fork goes by what {folder} was begun with, and by the options given.",)
 
 
 def _taken(trial: Trial, number: int, prepared: Prepared) -> Trial | None:

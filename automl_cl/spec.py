@@ -277,5 +277,49 @@ def spec_of(events: Sequence[Event], folder: RunFolder) -> SearchSpec:
     return SearchSpec.from_dict(given, str(folder.journal))
 
 
+def edited_settings(events: Sequence[Event], folder: RunFolder) -> list[str]:
+    """The settings in which a run's `search.yaml` is not what its journal begins with.
+
+    What is only written in another way, such as a number in quotes, is no difference.
+
+    Raises:
+        InputError: if the file holds no mapping.
+    """
+    recorded, given = beginning(events).spec, read_yaml(folder.spec)
+    if not isinstance(given, dict):
+        raise InputError(f"{folder.spec}: expected a mapping of a search's settings.")
+    names = sorted({*recorded, *given}, key=str)
+    return [str(name) for name in names if not _says_the_same(name, given, recorded)]
+
+
+def _says_the_same(name: Any, given: Mapping[Any, Any], recorded: Mapping[str, Any]) -> bool:
+    """Whether a setting in a file comes to what a journal has of it."""
+    if name in given and name in recorded and given[name] == recorded[name]:
+        return True
+    with_it = {key: value for key, value in recorded.items() if key != name}
+    if name in given:
+        with_it[name] = given[name]
+    try:
+        read, before = SearchSpec.from_dict(with_it, ""), SearchSpec.from_dict(dict(recorded), "")
+    except InputError:
+        return False
+    return read == before
+
+
+def refuse_edited(events: Sequence[Event], folder: RunFolder) -> None:
+    """Refuses to go on with a run whose `search.yaml` says that it is another search.
+
+    Raises:
+        InputError: if it does; names the settings that differ.
+    """
+    edited = edited_settings(events, folder)
+    if edited:
+        raise InputError(
+            f"{folder.shown(folder.spec)} differs from what the run was begun with in "
+            f"{', '.join(edited)}. A run goes on as it was begun: put the file back, make the "
+            f"search longer with the options of resume, or begin another one with fork or search."
+        )
+
+
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
