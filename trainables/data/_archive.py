@@ -125,8 +125,14 @@ class Archive:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Archive]:
+def opened(
+    path: Path, expected: str = "a NumPy archive without pickled objects"
+) -> Iterator[Archive]:
     """An archive, for as long as it is needed.
+
+    Args:
+        path: where it is.
+        expected: what it should be, for messages.
 
     Raises:
         InputError: it is damaged or none; in the block, whatever is found to be wrong with it.
@@ -149,7 +155,7 @@ def opened(path: Path) -> Iterator[Archive]:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise unreadable(path, error, "a NumPy archive without pickled objects") from error
+        raise unreadable(path, error, expected) from error
     finally:
         if archive is not None:
             archive.close()

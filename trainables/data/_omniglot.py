@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
-from trainables.data._source import RawData, RawExamples, unreadable
+from trainables.data._archive import opened
+from trainables.data._source import RawData, RawExamples
 
 _FOLDER = "omniglot"
 _FILE = "omniglot_28.npz"
@@ -59,11 +58,9 @@ def find_file() -> Path:
 
 def _read() -> tuple[Path, _Arrays]:
     path = find_file()
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return path, {key: archive[key] for key in _KEYS}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise unreadable(path, error, f"an archive with {', '.join(_KEYS)}") from error
+    with opened(path, f"an archive with {', '.join(_KEYS)}") as archive:
+        archive.require_room(_KEYS)
+        return path, {key: archive.read(key) for key in _KEYS}
 
 
 def _names(parts: _Arrays, part: str) -> tuple[str, ...]:

@@ -35,9 +35,11 @@ def set_apart(raw: RawData, wanted: bool) -> RawData:
             themselves are left out with a note, and a label that is missing stays a mistake.
 
     Raises:
-        InputError: a test example without a label, where they are of use.
+        InputError: no label at all, or a test example without one, where such are of use.
     """
     examples = raw.examples
+    if any(len(each) != len(examples.inputs) for each in _known_of(examples)):
+        return raw  # to be refused by whoever checks lengths
     unknown = _signs(examples, raw)
     if not wanted:
         return replace(raw, unlabelled=None, notes=(*raw.notes, *_unused(raw, unknown)))
@@ -51,6 +53,8 @@ def set_apart(raw: RawData, wanted: bool) -> RawData:
     unknown |= _missing(examples)
     if not unknown.any():
         return raw
+    if unknown.all():
+        raise InputError(f"{examples.labels_name}: no example has a label; some must.")
     apart = replace(
         examples.take(unknown),
         labels=np.full(int(unknown.sum()), NO_CLASS),
@@ -68,6 +72,12 @@ def told(count: int, labelled: int) -> str:
         f"{count} examples came without a label, beside {labelled} training examples with one: "
         "they are trained on as such, and none is in validation or test."
     )
+
+
+def _known_of(examples: RawExamples) -> list[Any]:
+    """What should have one element for each example."""
+    found = [examples.labels, examples.noisy_labels, examples.difficulty, examples.texts]
+    return [each for each in found if each is not None and np.ndim(each)]
 
 
 def _signs(examples: RawExamples, raw: RawData) -> NDArray[np.bool_]:

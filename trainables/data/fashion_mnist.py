@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from math import prod
 from pathlib import Path
 from typing import Any, final
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from search_spaces.errors import InputError
 from trainables.data._source import RawData, RawExamples, Source, unreadable
 
+_MOST_BYTES = 2**28  # several times what the data set has
 _FOLDER = "fashion-mnist"
 _IMAGES = "{}-images-idx3-ubyte.gz"
 _LABELS = "{}-labels-idx1-ubyte.gz"
@@ -95,10 +97,13 @@ def _read_idx(path: Path, dimensions: int) -> NDArray[Any]:
     """Reads unsigned bytes in the idx format: 0, 0, type 8, dimensions, big-endian sizes, data."""
     header = 4 + 4 * dimensions
     try:
-        content = gzip.decompress(path.read_bytes())
-        if content[:4] != bytes((0, 0, 8, dimensions)) or len(content) < header:
-            raise ValueError(f"its header is not that of {dimensions}-dimensional bytes")
-        sizes = np.frombuffer(content[4:header], dtype=">u4").tolist()
-        return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(sizes)
+        with gzip.open(path) as file:
+            start = file.read(header)
+            if start[:4] != bytes((0, 0, 8, dimensions)) or len(start) < header:
+                raise ValueError(f"its header is not that of {dimensions}-dimensional bytes")
+            sizes = np.frombuffer(start[4:], dtype=">u4").tolist()
+            # No more than it says, however much it is that was packed.
+            content = file.read(min(prod(sizes), _MOST_BYTES) + 1)
+        return np.frombuffer(content, dtype=np.uint8).reshape(sizes)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise unreadable(path, error, "a gzipped idx file") from error

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -97,14 +98,19 @@ def test_a_missing_file_is_named(folder: Path) -> None:
         gzip.compress(bytes((0, 0, 8, 1)) + struct.pack(">I", 50) + bytes(49)),
         gzip.compress(bytes((0, 0, 9, 1)) + struct.pack(">I", 50) + bytes(50)),
         gzip.compress(bytes((0, 0, 8, 1)) + struct.pack(">I", 50) + bytes(50))[:-9],
+        gzip.compress(bytes((0, 0, 8, 1)) + struct.pack(">I", 2**32 - 1) + bytes(50)),
+        gzip.compress(bytes((0, 0, 8, 1)) + struct.pack(">I", 50) + bytes(50_000_000), 1),
     ],
-    ids=["empty", "other", "no header", "too short", "another type", "cut off"],
+    ids=["empty", "other", "no header", "too short", "another type", "cut off", "lie", "bomb"],
 )
 def test_a_damaged_file_is_named(folder: Path, content: bytes) -> None:
     path = folder / FILES[1]
     path.write_bytes(content)
+    tracemalloc.start()
     with pytest.raises(InputError) as caught:
         load_view(DataSpec(str(folder)))
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
     assert f"'{path}': cannot be read as a gzipped idx file" in str(caught.value)
 
 

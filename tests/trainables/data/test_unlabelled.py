@@ -159,3 +159,17 @@ def test_unlabelled_inputs_of_another_shape_are_named(write_npz: Any) -> None:
     spec = DataSpec(write_npz(x=X, y=Y, x_unlabelled=OTHERS[:, :2]))
     with pytest.raises(InputError, match=r"key 'x_unlabelled': one unlabelled input has shape"):
         load_view(spec, unlabelled=True)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"y": np.where(HIDDEN, -1, Y)[:-1]}, "60 inputs but 59 labels"),
+        ({"y": np.full(60, np.nan)}, "no example has a label"),
+        ({"y": np.where(HIDDEN, -1, Y), "hard": np.zeros(7)}, "7 values for 60 examples"),
+    ],
+)
+def test_what_does_not_fit_is_named_all_the_same(write_npz: Any, arrays: Any, words: str) -> None:
+    options = {"difficulty_column": "hard"} if "hard" in arrays else {}
+    with pytest.raises(InputError, match=words):
+        load_view(DataSpec(write_npz(**{"x": X, **arrays}), options=options), unlabelled=True)
