@@ -55,10 +55,16 @@ class _Part:
         """These examples and then the others, with what is known of both."""
         if other is None:
             return self
-        shared = [name for name in self.extras if name in other.extras]
-        extras = {name: np.concatenate([self.extras[name], other.extras[name]]) for name in shared}
         inputs = np.concatenate([self.inputs, other.inputs])
-        return _Part(inputs, np.concatenate([self.labels, other.labels]), extras)
+        labels = np.concatenate([self.labels, other.labels])
+        return _Part(inputs, labels, self.extras_with(other))
+
+    def extras_with(self, other: _Part | None) -> Mapping[str, NDArray[Any]]:
+        """What is known of these examples and of the others too."""
+        if other is None:
+            return self.extras
+        shared = [name for name in self.extras if name in other.extras]
+        return {name: np.concatenate([self.extras[name], other.extras[name]]) for name in shared}
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +126,7 @@ def load_view(spec: DataSpec, standardised: bool = True, unlabelled: bool = Fals
         split.rngs,
     )
     train, validation = (part.standardized(standardization) for part in parts)
-    columns = columns_of(split.train.and_also(split.unlabelled).extras)
+    columns = columns_of(split.train.extras_with(split.unlabelled))
     of_train = {name: each[: len(train)] for name, each in columns.items()}
     if labels.clean is not None:
         of_train["clean"] = labels.clean

@@ -76,8 +76,9 @@ def told(count: int, labelled: int) -> str:
 
 def _known_of(examples: RawExamples) -> list[Any]:
     """What should have one element for each example."""
-    found = [examples.labels, examples.noisy_labels, examples.difficulty, examples.texts]
-    return [each for each in found if each is not None and np.ndim(each)]
+    arrays = (examples.labels, examples.noisy_labels, examples.difficulty)
+    found: list[Any] = [each for each in arrays if each is not None and each.ndim]
+    return [*found, *([] if examples.texts is None else [examples.texts])]
 
 
 def _signs(examples: RawExamples, raw: RawData) -> NDArray[np.bool_]:

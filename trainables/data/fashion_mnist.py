@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from search_spaces.errors import InputError
 from trainables.data._source import RawData, RawExamples, Source, unreadable
 
-_MOST_BYTES = 2**28  # several times what the data set has
+_MOST_BYTES, _PIECE = 2**28, 2**20
 _FOLDER = "fashion-mnist"
 _IMAGES = "{}-images-idx3-ubyte.gz"
 _LABELS = "{}-labels-idx1-ubyte.gz"
@@ -93,6 +93,16 @@ def _read_part(folder: Path, part: str) -> RawExamples:
     return RawExamples(_read_idx(images, 3), _read_idx(labels, 1), f"'{images}'", f"'{labels}'")
 
 
+def _at_most(file: gzip.GzipFile, wanted: int) -> bytearray:
+    """What a file holds, and little more than is wanted, however much was packed into it."""
+    if wanted > _MOST_BYTES:
+        raise ValueError(f"its header says {wanted:,} bytes, several times what the data set has")
+    found = bytearray()
+    while len(found) <= wanted and (piece := file.read(_PIECE)):
+        found += piece
+    return found
+
+
 def _read_idx(path: Path, dimensions: int) -> NDArray[Any]:
     """Reads unsigned bytes in the idx format: 0, 0, type 8, dimensions, big-endian sizes, data."""
     header = 4 + 4 * dimensions
@@ -102,8 +112,7 @@ def _read_idx(path: Path, dimensions: int) -> NDArray[Any]:
             if start[:4] != bytes((0, 0, 8, dimensions)) or len(start) < header:
                 raise ValueError(f"its header is not that of {dimensions}-dimensional bytes")
             sizes = np.frombuffer(start[4:], dtype=">u4").tolist()
-            # No more than it says, however much it is that was packed.
-            content = file.read(min(prod(sizes), _MOST_BYTES) + 1)
+            content = _at_most(file, prod(sizes))
         return np.frombuffer(content, dtype=np.uint8).reshape(sizes)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise unreadable(path, error, "a gzipped idx file") from error
