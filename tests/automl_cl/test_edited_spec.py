@@ -96,5 +96,5 @@ def test_a_fork_goes_by_the_journal_and_says_so(run_folder: Path) -> None:
     edit(run_folder, seed=77, trials=50)
     fork = Fork.of(run_folder, {"trials": 3})
     (note,) = fork.notes
-    assert "search.yaml has been edited (trials, seed)" in note
+    assert "search.yaml has been edited (seed, trials)" in note
     assert (fork.spec.trials, fork.spec.data) == (3, read_yaml(run_folder / "search.yaml")["data"])
