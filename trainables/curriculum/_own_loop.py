@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,16 +71,18 @@ class Teaching:
         criterion: Criterion = cross_entropy,
         columns: Mapping[str, Any] | None = None,
     ) -> None:
-        for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-            if type(value) is not int or value < 1:
-                raise InputError(f"{_WHO} {name}: got {value!r}, expected a whole number from 1.")
+        _require_numbers(
+            epochs=(epochs, 1), batch_size=(batch_size, 1), seed=(seed, 0), workers=(workers, 0)
+        )
+        if not isinstance(curriculum, Curriculum):
+            raise InputError(f"{_WHO} curriculum: got {curriculum!r}, expected a Curriculum.")
         self.curriculum = copy.deepcopy(curriculum)
         self.model = self._whole_model = model
         self._device = _device_of(model)
         self._items, self._workers, self._criterion = _Indexed(dataset), workers, criterion
         self._seed, self._epochs = seed, epochs
         self._examples = self._drawn_once(batch_size, columns or {})
-        _require_fit(model, self._examples)
+        _require_fit(model, criterion, self._examples)
         self._batch_size = min(batch_size, len(self._examples))
         self._steps_per_epoch = len(self._examples) // self._batch_size
         self.steps = epochs * self._steps_per_epoch
@@ -161,7 +164,7 @@ class _Indexed(Dataset[Any]):
     """A data set that says of each example which it is."""
 
     def __init__(self, dataset: Any) -> None:
-        if not hasattr(dataset, "__len__") or len(dataset) == 0:
+        if isinstance(dataset, type) or not hasattr(dataset, "__len__") or len(dataset) == 0:
             raise InputError(f"{_WHO} the data set must have a length, and examples.")
         self._dataset = dataset
         self._first: Tensor | None = None
@@ -201,8 +204,19 @@ class _Indexed(Dataset[Any]):
         return inputs, whole, index
 
 
+def _require_numbers(**given: tuple[object, int]) -> None:
+    """Refuses what is no whole number, or below the least, by name."""
+    for name, (value, least) in given.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise InputError(
+                f"{_WHO} {name}: got {value!r}, expected a whole number from {least}."
+            )
+
+
 def _device_of(model: nn.Module) -> torch.device:
-    first = next(model.parameters(), None)
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{_WHO} model: got {type(model).__name__}, expected an nn.Module.")
+    first = next((each for each in model.parameters() if each.requires_grad), None)
     if first is None:
         raise InputError(f"{_WHO} model: {type(model).__name__} has no parameters to train.")
     return first.device
@@ -227,12 +241,19 @@ def _as_columns(columns: Mapping[str, Any], count: int) -> dict[str, Tensor]:
                 f"{_WHO} columns: '{name}' has shape {list(column.shape)}, expected [{count}], "
                 "one for each example."
             )
-        found[name] = column
+        found[name] = _as_marks(column) if name == "clean" else column
     return found
 
 
-def _require_fit(model: nn.Module, examples: TensorExamples) -> None:
-    """Sees to it that the model takes the inputs, and has a logit for each label."""
+def _as_marks(clean: Tensor) -> Tensor:
+    """Which labels can be relied on, as truth values; they may come as 0 and 1."""
+    if not ((clean == 0) | (clean == 1)).all():
+        raise InputError(f"{_WHO} columns: 'clean' must be True or False for each example.")
+    return clean.bool()
+
+
+def _require_fit(model: nn.Module, criterion: Criterion, examples: TensorExamples) -> None:
+    """Tries the model: it takes the inputs, has a logit for each label, and each has a loss."""
     inputs = examples.inputs[:2]
     training = {module: module.training for module in model.modules()}
     devices = [inputs.device] if inputs.is_cuda else []
@@ -258,6 +279,13 @@ def _require_fit(model: nn.Module, examples: TensorExamples) -> None:
         raise InputError(
             f"{_WHO} the data set's item {largest} has label {label}, but the model gives "
             f"{classes} logits: labels count from 0 to {classes - 1}."
+        )
+    losses = criterion(logits, examples.labels[:2])
+    if not isinstance(losses, Tensor) or losses.shape != (len(inputs),):
+        got = f"shape {list(losses.shape)}" if isinstance(losses, Tensor) else repr(losses)
+        raise InputError(
+            f"{_WHO} criterion: gave {got} for {len(inputs)} examples, expected a loss for each "
+            '(of torch\'s own with reduction="none").'
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import numpy as np
@@ -313,8 +314,35 @@ def test_columns_may_be_lists_and_arrays(kind: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"curriculum": "superloss"}, "curriculum: got 'superloss'"),
+        ({"model": F.relu}, "model: got function"),
+        ({"model": problem()[1].requires_grad_(False)}, "no parameters to train"),
+        ({"dataset": TensorDataset}, "must have a length"),
+        ({"seed": None}, "seed: got None"),
+        ({"workers": -1}, "workers: got -1"),
+        ({"epochs": True}, "epochs: got True"),
+        ({"criterion": nn.CrossEntropyLoss()}, "criterion: gave shape [] for 2 examples"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(given: dict[str, Any], words: str) -> None:
+    dataset, model = problem()
+    right = {"curriculum": SuperLoss(), "dataset": dataset, "model": model, "epochs": 1}
+    with pytest.raises(InputError, match=f"^Teaching: .*{re.escape(words)}"):
+        Teaching(**{**right, **given})
+
+
+def test_clean_labels_may_be_marked_by_zeros_and_ones() -> None:
+    dataset, net = problem()
+    teaching = Teaching(MetaWeightNet(), dataset, net, 1, columns={"clean": [1, 0] * 55})
+    assert teaching._examples.columns["clean"].dtype == torch.bool
+
+
+@pytest.mark.parametrize(
     ("columns", "words"),
     [
+        ({"clean": [0, 1, 2] * 36 + [0, 1]}, "'clean' must be True or False"),
         ({"clean": np.ones(9, bool)}, "'clean' has shape [9], expected [110]"),
         ({"clean": [[True]] * 110}, "'clean' has shape [110, 1]"),
         ({"clean": ["yes"] * 110}, "'clean' must be numbers"),
