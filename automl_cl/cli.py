@@ -254,9 +254,12 @@ def history_(
     from trainables.storage import place
 
     skipped: list[str] = []
-    found = overview(read_history(place(folder), skipped.append))
+    records = read_history(place(folder), skipped.append)
     for line in skipped:
         say_error(f"Warning: {line}")
+    if not records:
+        fail(f"Error: history {folder}: none of its files could be read as history.", 2)
+    found = overview(records)
     if as_json:
         say_json({**found.plain(), "left_out": skipped})
         return

@@ -7,6 +7,7 @@ away, and exporting again adds what is new.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sqlite3
 import warnings
@@ -114,7 +115,7 @@ def open_storage(path: Path) -> BaseStorage:
     """
     if not path.parent.is_dir():
         raise InputError(f"--to: there is no folder {path.parent}.")
-    if path.exists():
+    if os.path.lexists(path):
         _require_storage(path)
     if path.suffix in SQLITE:
         return RDBStorage(f"sqlite:///{path}")
@@ -124,7 +125,7 @@ def open_storage(path: Path) -> BaseStorage:
 def _require_storage(path: Path) -> None:
     """Nothing is added to a file that Optuna has not made."""
     holds_studies = _is_database if path.suffix in SQLITE else _is_journal
-    if not path.is_file() or not holds_studies(path):
+    if path.is_symlink() or not path.is_file() or not holds_studies(path):
         raise InputError(f"--to: {path} is there already and no Optuna storage; name another.")
 
 

@@ -49,6 +49,7 @@ from cluster import (
 from search_spaces import InputError
 from trainables.scenario import Scenario
 from trainables.storage import Place, is_uri, place
+from trainables.temporary import clear_left_over
 from trainables.user_code import guarded, refuse_code
 
 SHIPPED = ("search_spaces", "trainables")
@@ -158,6 +159,7 @@ def start(
             cannot be written to or read.
         ClusterError: if the cluster cannot be reached, or a trial does not fit it.
     """
+    clear_left_over()
     RunFolder.require_free(output)
     spec = _with_whole_paths(spec)
     with Interruption(announce) as interruption, ExitStack() as stack:
@@ -217,6 +219,7 @@ def resume(
             edited, its data or space has changed, an extension is none, there is too little for a
             verdict now, or it names code that is not trusted.
     """
+    clear_left_over()
     folder, extension = RunFolder.existing(run), Extension(trials, total_compute, time_limit)
     with Interruption(announce) as interruption, ExitStack() as stack:
         journal = stack.enter_context(Journal.open(folder.journal))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from cluster import TrialResources, most_workers
 from cluster.object_store import room_for
 from trainables.computing import Computing
 from trainables.item_scores import Trained, score_items
+from trainables.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from trainables.worker_group import GroupResources
@@ -84,7 +84,7 @@ def train(session: Session, prepared: Prepared, slots: int | Callable[[], int]) 
             group=_group(resources, at_once(), spec.shard_model),
         )
     gpus = 0.0 if resources.grouped else resources.gpus
-    with tempfile.TemporaryDirectory(prefix="automl_cl-") as storage:
+    with temporary_folder("tune") as storage:
         tuner = tune.Tuner(
             tune.with_resources(actor, {"cpu": resources.driver_cpus, "gpu": gpus}),
             tune_config=tune.TuneConfig(
@@ -96,7 +96,7 @@ def train(session: Session, prepared: Prepared, slots: int | Callable[[], int]) 
             ),
             run_config=tune.RunConfig(
                 name="trials",
-                storage_path=storage,
+                storage_path=str(storage),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,7 @@ def export_run(run: str | Place, to: Path, weights: bool, trust_code: bool = Fal
 
 
 def _require_new(file: Path) -> None:
-    if file.exists():
+    if os.path.lexists(file):  # a link that leads nowhere as well
         raise InputError(f"--to: {file} is there already; name another file.")
     if not file.parent.is_dir():
         raise InputError(f"--to: there is no folder {file.parent}.")
@@ -156,8 +157,9 @@ def pretrain_backbone(
 
     from trainables.pretraining import pretrain, write_backbone
 
-    if output.exists() or not output.parent.is_dir():
-        why = "is there already" if output.exists() else "is in a folder that is not there"
+    if os.path.lexists(output) or not output.parent.is_dir():
+        there = os.path.lexists(output)
+        why = "is there already" if there else "is in a folder that is not there"
         raise InputError(f"--output: {output} {why}; name another file.")
     if output.suffix != ".safetensors":
         raise InputError(f"--output: got {output}, expected a file that ends in .safetensors.")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
-import tempfile
 import time
 from itertools import chain, count
 from pathlib import Path
@@ -23,6 +21,7 @@ from trainables.storage import (
     require_writable,
     writing,
 )
+from trainables.temporary import make_folder, remove_folder
 
 RUNS = Path("runs")
 _READ_BACK = ("search.yaml", "tuned.yaml", "optuna.jsonl")
@@ -99,6 +98,7 @@ class RunFolder:
             return cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            (path / "journal.jsonl").unlink(missing_ok=True)  # see `_is_unbegun`
         except OSError as error:
             raise InputError(f"--output: cannot make {path}: {error.strerror}.") from error
         return cls(path.absolute())
@@ -116,6 +116,8 @@ class RunFolder:
         if not path.exists():
             raise InputError(f"run folder {path}: there is no such folder.")
         folder = cls(path.absolute())
+        if _is_unbegun(path):
+            raise _unbegun(path)
         for needed in (folder.spec, path.absolute() / "journal.jsonl"):
             if not needed.is_file():
                 raise InputError(f"{path} is not a run folder: it has no {needed.name}.")
@@ -129,6 +131,8 @@ class RunFolder:
             raise InputError(f"run folder {path}: {error.strerror}.") from error
         if not there:
             raise InputError(f"run folder {path}: there is no such folder.")
+        if there <= {"search.yaml", "journal.lock"}:
+            raise _unbegun(path)
         for needed in ("search.yaml", "journal"):
             if needed not in there:
                 raise InputError(f"{path} is not a run folder: it has no {needed}.")
@@ -200,8 +204,8 @@ class RunFolder:
 
 
 def _working_folder() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="automl_cl-run-"))
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    path = make_folder("run")
+    atexit.register(remove_folder, path)
     return path
 
 
@@ -214,7 +218,8 @@ def _require_free_prefix(path: RemotePath) -> None:
     if not path.path:
         raise InputError(f"--output: got '{path}', expected a folder in it: {path}NAME.")
     try:
-        taken = bool(path.entries(patient=False))
+        there = {each.base_name for each in path.entries(patient=False)}
+        taken = not there <= {"search.yaml", "journal.lock"}  # a search that never began
     except StorageError as error:
         raise InputError(f"--output: cannot make {path}: {error.strerror}.") from error
     if taken:
@@ -225,8 +230,30 @@ def _require_free_prefix(path: RemotePath) -> None:
 def _require_empty(path: Path) -> None:
     if not path.is_dir():
         raise InputError(f"--output: {path} is a file; name a new folder.")
-    if any(path.iterdir()):
+    if any(path.iterdir()) and not _is_unbegun(path):
         raise InputError(f"--output: {path} is there already and not empty; name a new folder.")
+
+
+def _is_unbegun(path: Path) -> bool:
+    """Whether a search made this folder, and was killed before the first event of its journal."""
+    journal = path / "journal.jsonl"
+    if not path.is_dir() or not (path / "search.yaml").is_file():
+        return False
+    for each in path.iterdir():
+        draft = each.name.startswith(".search.yaml.")
+        if each.name not in ("search.yaml", journal.name, f"{journal.name}.lock") and not draft:
+            return False
+    return not journal.exists() or (journal.is_file() and b"\n" not in journal.read_bytes())
+
+
+def _unbegun(path: Place) -> InputError:
+    again = f"automl-cl search --from {path / 'search.yaml'} --output {path}"
+    if not isinstance(path, Path):
+        again = f"automl-cl search … --output {path}"
+    return InputError(
+        f"run folder {path}: its search ended before it had begun, so there is nothing to go on "
+        f"with; begin it again: {again}"
+    )
 
 
 def _unused(path: Path) -> Path:

@@ -55,7 +55,10 @@ def asked_search(flags: Mapping[str, Any], given: Collection[str]) -> Asked:
     """
     spec = search_spec(flags, given)
     files = [str(flags[name]) for name in ("from_file", "space") if flags[name] is not None]
-    origin, named = " and ".join(files) or "a file", named_by_user(spec, given)
+    origin, named = (
+        " and ".join(files) or "a file",
+        named_by_user(spec, given, scenario_settings(flags["labels"], flags["settings"] or [])),
+    )
     if not flags["trust_code"]:
         require_trusted(spec, named, origin)
     return Asked(spec, named, origin, flags["trust_code"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from automl_cl.events import Event, beginning
 from automl_cl.limits import bytes_of, seconds_of, workers_of
-from automl_cl.run_folder import RunFolder
+from automl_cl.run_folder import RunFolder, write_whole
 from automl_cl.samplers import Sampler
 from automl_cl.schedulers import Scheduler
 from automl_cl.stages import FEWEST_SEEDS
@@ -254,8 +254,8 @@ class SearchSpec:
         return cls(**readable(given))
 
     def write(self, path: Path) -> None:
-        """Writes the spec as YAML."""
-        path.write_text(to_yaml(self.to_dict()), encoding="utf-8")
+        """Writes the spec as YAML, whole or not at all."""
+        write_whole(path, to_yaml(self.to_dict()))
 
     @classmethod
     def read(cls, path: Path) -> SearchSpec:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from automl_cl.trust import trust_flag
 from cluster.connection import package_folder
 from search_spaces import InputError
 from trainables.storage import is_uri, place
+from trainables.temporary import temporary_folder
 from trainables.user_code import is_address
 
 PACKAGES = ("automl_cl", "trainables", "search_spaces", "cluster")
@@ -81,8 +81,9 @@ def package(spec: SearchSpec, root: Path, ship: Sequence[Path], output: str | No
 @contextmanager
 def shipped_with(job: Job) -> Iterator[Path]:
     """The folder to ship, as long as it is entered."""
-    with tempfile.TemporaryDirectory(prefix="automl-cl-") as temporary:
-        folder = Path(temporary)
+    with temporary_folder("job") as temporary:
+        folder = temporary / "shipped"
+        folder.mkdir()
         for name in PACKAGES:
             shutil.copytree(package_folder(name), folder / name, ignore=_LEFT_OUT)
         for path in job.files:

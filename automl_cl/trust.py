@@ -42,21 +42,23 @@ def code_of_run(spec: SearchSpec, events: Sequence[Event]) -> list[Code]:
     return list(dict.fromkeys([*code_of_spec(spec), *code_in(list(told))]))
 
 
-def named_by_user(spec: SearchSpec, given: Collection[str]) -> list[Code]:
+def named_by_user(
+    spec: SearchSpec, given: Collection[str], settings: Collection[str] = ()
+) -> list[Code]:
     """What of a search's code the user named.
 
     Args:
         spec: the search.
         given: the names of the options that the user gave.
+        settings: the names of the scenario's own settings that the user gave.
     """
     asked: list[Code] = []
     if "data" in given:  # then how it is read is not the file's either
         asked += code_of_data(spec.data, spec.data_options)
     if "model" in given and spec.model is not None:
         asked.append(Code(spec.model))
-    if "settings" in given:
-        asked += [each for each in code_of_spec(spec) if each.what.startswith("--set ")]
-    return asked
+    own = {f"--set {name}" for name in settings}
+    return [*asked, *(each for each in code_of_spec(spec) if each.what in own)]
 
 
 def require_trusted(spec: SearchSpec, named: Sequence[Code], origin: str) -> None:

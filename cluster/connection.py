@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from cluster.errors import ClusterError
 
 REACH_SECONDS = 5.0
 """How long a cluster at a given address may take to answer before it counts as unreachable."""
+TOKEN = Path("~/.ray/auth_token")
+"""Where Ray looks for its token, if the environment does not say otherwise."""
 
 
 @contextmanager
@@ -72,6 +75,7 @@ def _start_local(
 
     if cpus is not None and cpus < 1:
         raise ClusterError(f"a local Ray needs at least 1 CPU, not {cpus}")
+    make_token()
     try:
         with _loopback_only():
             ray.init(
@@ -123,6 +127,27 @@ def _join(address: str, packages: Sequence[str], quiet: dict[str, Any]) -> None:
     # A cluster that goes away while Ray connects ends in the process's own termination handler.
     except (Exception, SystemExit) as error:
         raise ClusterError(f"no connection to Ray at {address}: {one_line(error)}") from error
+
+
+def make_token() -> None:
+    """Makes the token that a Ray of our own is going to ask for, if there is none.
+
+    Ray would make it by itself, but for everybody on this machine to read.
+    """
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if given or os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return
+    token = TOKEN.expanduser()
+    draft = token.with_name(f".{token.name}.{secrets.token_hex(4)}")
+    with suppress(OSError):  # there is one; or Ray is to say why there can be none
+        token.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(32))
+            os.link(draft, token)  # whole, and in the place of no other
+        finally:
+            draft.unlink()
 
 
 def use_token() -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.connection import TOKEN
+
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 PROBE_SECONDS = 90.0
 SLOW_START = 30.0
@@ -74,14 +76,19 @@ def check_token() -> Iterator[Finding]:
     """Whether there is a token for clusters that ask for one."""
     places = {"RAY_AUTH_TOKEN": None, "RAY_AUTH_TOKEN_PATH": os.environ.get("RAY_AUTH_TOKEN_PATH")}
     given = next((name for name in places if os.environ.get(name)), None)
-    home = Path("~/.ray/auth_token").expanduser()
+    home = TOKEN.expanduser()
     wanted = os.environ.get("RAY_AUTH_MODE") == "token"
     path = places.get(given or "")
     if path is not None and not os.access(path, os.R_OK):
         remedy = "correct the path, or unset RAY_AUTH_TOKEN_PATH"
         yield Finding("Ray token", PROBLEM, f"{given} names {path}, which cannot be read", remedy)
     elif given is not None or os.access(home, os.R_OK):
-        yield Finding("Ray token", OK, f"from {given or home}")
+        file = home if given is None else path
+        if file is not None and (mode := os.stat(file).st_mode & 0o777) & 0o077:
+            what = f"others on this machine may read {file} (mode {mode:o})"
+            yield Finding("Ray token", WARNING, what, f"chmod 600 {file}")
+        else:
+            yield Finding("Ray token", OK, f"from {given or home}")
     elif wanted:
         remedy = f"put the cluster's token into {home} or RAY_AUTH_TOKEN"
         yield Finding("Ray token", PROBLEM, "RAY_AUTH_MODE=token, but there is none", remedy)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from trainables.preemption import REASON, PreemptionNotice
 from trainables.ranks import ALONE, ProcessGroup, RankLost, of_lost_rank
 from trainables.scenario import load_scenario
 from trainables.storage import stop_requested
+from trainables.temporary import temporary_folder
 from trainables.trial_run import RungReport, TrialRequest, TrialRun
 from trainables.watchdog import Watchdog
 
@@ -207,7 +207,7 @@ def _train(workers: int, each: dict[str, float], settings: dict[str, Any]) -> En
     os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = str(HEALTH_CHECK_SECONDS)
     # A process more; it would have Train itself make the workers anew, as many as before.
     os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"
-    with tempfile.TemporaryDirectory(prefix="automl_cl-group-") as storage:
+    with temporary_folder("group") as storage:
         trainer = _Trainer(
             serve,
             train_loop_config=settings,
@@ -217,7 +217,7 @@ def _train(workers: int, each: dict[str, float], settings: dict[str, Any]) -> En
             ),
             run_config=RunConfig(
                 name="group",
-                storage_path=storage,
+                storage_path=str(storage),
                 # Whoever has the group made begins a new one, maybe of another size.
                 failure_config=FailureConfig(
                     max_failures=0, controller_failure_limit=0, max_preemption_failures=0

@@ -8,15 +8,15 @@ loopback interface.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.train.torch import TorchConfig
 from ray.train.torch.config import _setup_torch_process_group, _TorchBackend
+
+from trainables.temporary import make_folder, remove_folder
 
 LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
@@ -38,7 +38,7 @@ class OneMachine(TorchConfig):
 
 class _ByFile(_TorchBackend):
     def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
-        self._folder = tempfile.mkdtemp(prefix="automl_cl-ranks-")
+        self._folder = make_folder("ranks")
         worker_group.execute(_stay_on_loopback)
         gpus = worker_group.get_resources_per_worker().get("GPU", 0)
         ready = [
@@ -57,7 +57,7 @@ class _ByFile(_TorchBackend):
 
     def on_shutdown(self, worker_group: Any, backend_config: TorchConfig) -> None:
         super().on_shutdown(worker_group, backend_config)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_folder(self._folder)
 
 
 def _stay_on_loopback() -> None:

@@ -13,6 +13,7 @@ import io
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -235,6 +236,21 @@ def _one_line(error: BaseException) -> str:
 # What local and remote places have in common.
 
 
+def require_replaceable(target: Path) -> None:
+    """Refuses to put a file in the place of what is none: a device, a pipe, a folder, a link.
+
+    Raises:
+        FileExistsError: there is such a thing; its words are for the user.
+    """
+    try:
+        mode = target.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        words = "it is no regular file, and only such are written over; name another"
+        raise FileExistsError(errno.EEXIST, words, str(target))
+
+
 @contextmanager
 def writing(target: Place, parents: bool = False) -> Iterator[IO[bytes]]:
     """A file whose content is at a place, whole and for good, once this is left without error.
@@ -242,6 +258,9 @@ def writing(target: Place, parents: bool = False) -> Iterator[IO[bytes]]:
     Args:
         target: the place.
         parents: whether folders that it lacks are made.
+
+    Raises:
+        FileExistsError: what is there is no regular file.
     """
     if isinstance(target, RemotePath):
         buffer = io.BytesIO()
@@ -250,12 +269,15 @@ def writing(target: Place, parents: bool = False) -> Iterator[IO[bytes]]:
         return
     if parents:
         target.parent.mkdir(parents=True, exist_ok=True)
+    require_replaceable(target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        require_replaceable(target)
         temporary.replace(target)
     except OSError:
         temporary.unlink(missing_ok=True)  # what is left of it may be what fills the disk

@@ -14,7 +14,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -37,7 +37,7 @@ class Code:
     """Code that something names.
 
     Attributes:
-        address: MODULE:FUNCTION.
+        address: MODULE:FUNCTION; nothing if only the folder is named.
         folder: where the module is to be looked for first, or nothing.
         what: what the address is given as, such as `--data`.
     """
@@ -47,7 +47,8 @@ class Code:
     what: str = "--model"
 
     def __str__(self) -> str:
-        return f"{self.what} {self.address}" + (f" in {self.folder}" if self.folder else "")
+        where = f" in {self.folder}" if self.folder else ""
+        return f"{self.what} {self.address or 'of any name'}{where}"
 
 
 def code_in(given: Any) -> list[Code]:
@@ -57,10 +58,14 @@ def code_in(given: Any) -> list[Code]:
     field `folder`; a space file may write them as the end of a dotted path.
     """
     found: list[Code] = []
+    if is_dataclass(given) and not isinstance(given, type):
+        given = vars(given)
     if isinstance(given, Mapping):
         ends = {str(key).rpartition(".")[2]: value for key, value in given.items()}
         folders = [text for text in _texts(ends.get("folder")) if text] or [""]
         addresses = [text for text in _texts(ends.get("address")) if is_address(text)]
+        if folders != [""] and "address" not in ends:
+            addresses = [""]
         found += [Code(address, folder) for address in addresses for folder in folders]
         found += [each for value in given.values() for each in code_in(value)]
     elif isinstance(given, list | tuple):

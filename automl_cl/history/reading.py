@@ -28,6 +28,12 @@ def read_history(folder: Place, warn: Warn, flag: str = "history") -> list[Recor
     if isinstance(folder, Path) and not folder.is_dir():
         what = "is a file and no folder" if folder.exists() else "there is no such folder"
         raise InputError(f"{flag} {folder}: {what}.")
+    inside = names(folder)
+    if "search.yaml" in inside and {"journal.jsonl", "journal"} & set(inside):
+        raise InputError(
+            f"{flag} {folder}: this is a run folder; the history with its trials is in "
+            f"{folder.parent / 'history'}, unless its search has named another by --history."
+        )
     if not any(_files(folder)):
         raise InputError(
             f"{flag} {folder}: there is no history in it; a search adds its finished trials to "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,10 +51,17 @@ def report_run(run: str | Place, to: Path | None, force: bool) -> Place:
     """
     folder = RunFolder.existing(run)
     if to is not None:
-        if to.exists() and (to.is_dir() or not force):
-            what = "is a folder" if to.is_dir() else "is there already"
-            hint = "" if to.is_dir() else ", or say --force"
-            raise InputError(f"--to: {to} {what}; name another file{hint}.")
+        if os.path.lexists(to):
+            if to.is_dir():
+                raise InputError(f"--to: {to} is a folder; name another file.")
+            if to.is_symlink() or not to.is_file():
+                raise InputError(
+                    f"--to: {to} is no regular file, and only such are written over; name another."
+                )
+            if not force:
+                raise InputError(
+                    f"--to: {to} is there already; name another file, or say --force."
+                )
         if folder.path in to.absolute().parents:
             raise InputError(f"--to: {to} is inside the run folder; its report is report.html.")
         if not to.parent.is_dir():

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 import automl_cl
 from automl_cl import driver
+from automl_cl.events import Ask
 from automl_cl.journal import read_events
 from automl_cl.run_folder import RunFolder
 from automl_cl.spec import SearchSpec, spec_of
@@ -250,8 +251,8 @@ def test_every_trials_config_counts(run: Path, folder: Path) -> None:
     }
     config = {"model": {"name": "function", "address": "other:net", "folder": "/tmp/x"}}
     plain = SearchSpec("curriculum", "digits")
-    forged = [{"event": "search"}, {"event": "ask", "number": 0, "config": config}]
-    assert code_of_run(plain, forged) == [Code("other:net", "/tmp/x")]
+    asked = next(each for each in events if isinstance(each, Ask))
+    assert code_of_run(plain, [replace(asked, config=config)]) == [Code("other:net", "/tmp/x")]
 
 
 def test_a_job_has_the_trust_of_who_submitted_it(run: Path, tmp_path: Path) -> None:
@@ -270,6 +271,9 @@ def test_a_job_has_the_trust_of_who_submitted_it(run: Path, tmp_path: Path) -> N
         ({"model.address": "a.b:c", "model.folder": "/x"}, [Code("a.b:c", "/x")]),
         ({"model.function.address": ["a:b", "c:d"]}, [Code("a:b"), Code("c:d")]),
         ({"model": {"address": "hf:owner/name"}}, []),
+        ({"model.folder": "/x"}, [Code("", "/x")]),
+        ({"model": {"function": {"folder": "/x"}}}, [Code("", "/x")]),
+        ({"model": {"name": "function", "address": "", "folder": ""}}, []),
         ({"algorithm": ["superloss"], "optimizer.lr": {"low": 0.1}}, []),
         ([{"config": {"model": {"address": "a:b"}}}, {"value": "c:d"}], [Code("a:b")]),
     ],
@@ -279,8 +283,22 @@ def test_code_is_found_wherever_it_is_named(given: Any, expected: list[Code]) ->
 
 
 def test_settings_can_name_code_too() -> None:
-    spec = SearchSpec("continual", "digits", settings={"dev_data": "a:load", "tasks": 5})
-    assert code_of_spec(spec) == [Code("a:load", "", "--set dev_data")]
+    spec = SearchSpec("continual", "digits", settings={"transfer_data": "a:load", "tasks": 5})
+    assert code_of_spec(spec) == [Code("a:load", "", "--set transfer_data")]
+
+
+def test_a_setting_on_the_command_line_is_no_leave_for_one_in_the_file(
+    command: Command, mark: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+    settings = {"tasks": 5, "hpo_protocol": "transfer", "transfer_data": f"{MODULE}:load"}
+    search = {"scenario": "continual", "data": "digits", "settings": settings}
+    (tmp_path / "search.yaml").write_text(yaml.safe_dump(search))
+    outcome = command("search", "--from", "search.yaml", "--set", "memory=300")
+    assert outcome.code == 2 and not mark.exists()
+    assert "--set transfer_data" in outcome.err and "--trust-code" in outcome.err
+    outcome = command("search", "--from", "search.yaml", "--set", f"transfer_data={MODULE}:load")
+    assert mark.exists() and "--trust-code" not in outcome.err, outcome
 
 
 def test_the_guard_holds_whatever_leads_there(folder: Path, mark: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import socket
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from cluster import diagnosis
+from cluster.connection import make_token
 from cluster.diagnosis import check_cluster, check_local_ray, check_token
 
 FOUND = {
@@ -129,3 +131,49 @@ def test_tokens(
     assert finding.state == state
     assert word in finding.what
     assert "secret" not in finding.what
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_token_that_others_may_read_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: bool
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    token = tmp_path / ".ray" / "auth_token"
+    if named:
+        token = tmp_path / "mine"
+        monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+    token.parent.mkdir(exist_ok=True)
+    token.write_text("secret")
+    for mode, state in ((0o644, "warning"), (0o640, "warning"), (0o600, "ok"), (0o400, "ok")):
+        token.chmod(mode)
+        (finding,) = check_token()
+        assert finding.state == state, oct(mode)
+        if state == "warning":
+            assert finding.remedy == f"chmod 600 {token}"
+
+
+def test_the_token_of_an_own_ray_is_for_its_user_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    token, before = tmp_path / ".ray" / "auth_token", os.umask(0)
+    try:
+        for name, value in (("RAY_AUTH_TOKEN", "secret"), ("RAY_AUTH_MODE", "disabled")):
+            with monkeypatch.context() as patch:
+                patch.setenv(name, value)
+                make_token()
+            assert not token.exists()
+        make_token()
+        assert token.stat().st_mode & 0o777 == 0o600
+        assert token.parent.stat().st_mode & 0o777 == 0o700
+        content = token.read_text()
+        assert len(content) == 64
+        make_token()
+        assert token.read_text() == content, "it is nobody else's to replace"
+        assert [each.name for each in token.parent.iterdir()] == ["auth_token"]
+    finally:
+        os.umask(before)
