@@ -214,6 +214,6 @@ def refuse_missing(missing: NDArray[np.bool_], name: str, hint: str = "") -> Non
     if missing.any():
         raise InputError(
             f"{name}: {int(missing.sum())} labels are missing, the first in row "
-            f"{int(missing.argmax())} (counted from 0); every example needs a label (in "
-            f"semi-supervised searches not those to train on).{hint}"
+            f"{int(missing.argmax())} (counted from 0); every example needs a label; "
+            f"semi-supervised searches train on those without.{hint}"
         )
