@@ -132,6 +132,7 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
         )
     cut = narrowed(whole, {"model": _named(model), "computing": spec.computing})
     cut = narrowed(cut, {"training.epochs": {"high": cap, "default": default}})
+    cut = scenario.fitted_to(cut, view, model)
     try:
         space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
         refuse_unused(cut, space)

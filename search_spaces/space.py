@@ -178,6 +178,16 @@ class Space:
     def _with(self, section: str, node: Node) -> Space:
         return Space(replace(self.root, fields={**self.root.fields, section: node}))
 
+    def with_default(self, path: Path, value: Any) -> Space:
+        """The space with another default at a path, names of options included.
+
+        Raises:
+            InputError: if the value is not in the range that is searched.
+        """
+        root = _with_default(self.root, path, value, ".".join(path))
+        assert isinstance(root, Group)
+        return Space(root)
+
     def with_defaults(self, fixed: Callable[[tuple[str, ...]], bool]) -> Space:
         """The space with its default in place of every choice and range whose path is `fixed`.
 
@@ -299,6 +309,19 @@ def _why(part: type | None, override: Override) -> str:
     assert issubclass(part, Part)
     with_values = "".join(f" with {name} {value}" for name, value in override.when.items())
     return f"{part.kind} '{part.part_name()}'{with_values} leaves it without effect"
+
+
+def _with_default(node: Node, path: Path, value: Any, whole: str) -> Node:
+    if isinstance(node, Leaf):
+        return replace(node, default=in_range(whole, value, node.allowed))
+    step, rest = path[0], path[1:]
+    if isinstance(node, Group):
+        below = _with_default(node.fields[step], rest, value, whole)
+        return replace(node, fields={**node.fields, step: below})
+    assert isinstance(node, Choice)
+    group = _with_default(node.options[step], rest, value, whole)
+    assert isinstance(group, Group)
+    return replace(node, options={**node.options, step: group})
 
 
 def _with_defaults(

@@ -147,6 +147,10 @@ class Scenario(ABC):
         """Return the whole space as some data narrows it."""
         return space
 
+    def fitted_to(self, space: Space, view: DataView, model: Model) -> Space:
+        """Return the space with the defaults that fit a model on some data."""
+        return space
+
     def columns_of(self, view: DataView) -> Collection[str]:
         """Return the columns that training examples have wherever an algorithm may see them."""
         return view.train.columns

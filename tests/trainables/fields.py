@@ -15,7 +15,9 @@ from search_spaces.space import Choice, Fixed, Group, Leaf, Node
 from trainables.scenario import load_scenario
 
 COLUMNS = dict.fromkeys(("text_length", "word_rarity", "difficulty"))
-IMAGES = SimpleNamespace(input_shape=(1, 6, 6), train=SimpleNamespace(columns=COLUMNS))
+IMAGES = SimpleNamespace(
+    input_shape=(1, 6, 6), train=SimpleNamespace(columns=COLUMNS), mirror_keeps_class=None
+)
 
 
 def leaves(node: Node, path: str, choices: dict[str, str]) -> Iterator[tuple[str, Node, dict]]:

@@ -31,7 +31,9 @@ ALGORITHMS = [
 ]
 SETTINGS = ["adamw", "sgd", "cnn"]
 HORIZON = 5.0
-IMAGES = SimpleNamespace(input_shape=(1, 6, 6), train=SimpleNamespace(columns={}))
+IMAGES = SimpleNamespace(
+    input_shape=(1, 6, 6), train=SimpleNamespace(columns={}), mirror_keeps_class=None
+)
 
 
 def alternatives(group: Group, path: str) -> list[dict[str, Any]]:

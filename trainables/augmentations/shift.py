@@ -24,14 +24,21 @@ class Shift(ImageAugmentation):
     mirror: Annotated[bool, Categorical([False, True])] = False
 
     def apply(self, inputs: Tensor, indices: Tensor, key: int) -> Tensor:
-        batch, channels, height, width = inputs.shape
-        drawn = keyed_uniform(indices, key, 3)
-        offset = (drawn[:, :2] * (2 * self.pixels + 1)).long() - self.pixels
-        rows = torch.arange(height, device=inputs.device) + offset[:, :1]
-        columns = torch.arange(width, device=inputs.device) + offset[:, 1:]
-        if self.mirror:
-            columns = torch.where(drawn[:, 2:] < 0.5, columns, width - 1 - columns)
-        rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
-        place = (rows[:, :, None] * width + columns[:, None, :]).view(batch, 1, -1)
-        moved = inputs.flatten(2).gather(2, place.expand(-1, channels, -1))
-        return moved.view_as(inputs)
+        return shifted(inputs, indices, key, self.pixels, self.mirror)
+
+
+def shifted(inputs: Tensor, indices: Tensor, key: int, pixels: int, mirror: bool) -> Tensor:
+    """Images moved by up to `pixels` each way and, if wanted, half of them mirrored."""
+    if pixels == 0 and not mirror:
+        return inputs
+    batch, channels, height, width = inputs.shape
+    drawn = keyed_uniform(indices, key, 3)
+    offset = (drawn[:, :2] * (2 * pixels + 1)).long() - pixels
+    rows = torch.arange(height, device=inputs.device) + offset[:, :1]
+    columns = torch.arange(width, device=inputs.device) + offset[:, 1:]
+    if mirror:
+        columns = torch.where(drawn[:, 2:] < 0.5, columns, width - 1 - columns)
+    rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+    place = (rows[:, :, None] * width + columns[:, None, :]).view(batch, 1, -1)
+    moved = inputs.flatten(2).gather(2, place.expand(-1, channels, -1))
+    return moved.view_as(inputs)

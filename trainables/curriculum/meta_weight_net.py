@@ -30,7 +30,7 @@ class MetaWeightNet(MetaCurriculum):
     may be any. A step costs about four of the baseline's.
     """
 
-    lr: Annotated[float, Float(1e-5, 1e-2, log=True), POSITIVE] = 1e-3
+    lr: Annotated[float, Float(1e-4, 1.0, log=True), POSITIVE] = 1e-3
     virtual_lr: Annotated[float, Float(1e-3, 1.0, log=True), POSITIVE] = 0.1
 
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:

@@ -56,6 +56,7 @@ class DataView:
         noise_map: what each class becomes under asymmetric noise, by name.
         noise_rate: the share of labels meant to be wrong; of a column of noisy labels, the share
             that is.
+        mirror_keeps_class: as in `RawData`.
         unlabelled: more training inputs, whose labels, all -1, are not known; only where such are
             wanted.
     """
@@ -72,6 +73,7 @@ class DataView:
     conditions: tuple[str, ...] = field(default=(), kw_only=True)
     noise_map: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     noise_rate: float = field(default=0.0, kw_only=True)
+    mirror_keeps_class: bool | None = field(default=None, kw_only=True)
     unlabelled: Examples | None = field(default=None, kw_only=True)
 
     @property

@@ -85,6 +85,7 @@ class _Split:
     rngs: tuple[np.random.Generator, np.random.Generator]
     options: dict[str, Any]
     notes: tuple[str, ...]
+    mirror_keeps_class: bool | None
 
     @property
     def told_map(self) -> str:
@@ -155,6 +156,7 @@ def load_view(spec: DataSpec, standardised: bool = True, unlabelled: bool = Fals
         unlabelled=others,
         noise_map=split.noise_map,
         noise_rate=labels.noisy if noise.column else noise.rate,
+        mirror_keeps_class=split.mirror_keeps_class,
     )
 
 
@@ -244,6 +246,7 @@ def _load_split(spec: DataSpec, unlabelled: bool = False) -> _Split:
         rngs=(noise_rng, clean_rng),
         options=raw.resolved(classes),
         notes=(*raw.notes, *_absent(labels, classes)),
+        mirror_keeps_class=raw.mirror_keeps_class,
     )
 
 

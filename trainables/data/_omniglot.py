@@ -18,7 +18,11 @@ _FILE = "omniglot_28.npz"
 _KEYS = ("bg_x", "bg_y", "bg_classnames", "ev_x", "ev_y", "ev_classnames")
 _Arrays = dict[str, NDArray[Any]]
 # Characters of an alphabet belong together, and turned ones are other characters.
-_ALPHABETS: dict[str, Any] = {"class_groups": "alphabets", "turned_classes": True}
+_ALPHABETS: dict[str, Any] = {
+    "class_groups": "alphabets",
+    "turned_classes": True,
+    "mirror_keeps_class": False,
+}
 
 
 def load_both() -> RawData:

@@ -95,6 +95,8 @@ class RawData:
         class_groups: what the groups of classes called GROUP/CLASS are.
         turned_classes: whether few-shot learning by custom takes each class turned by 90, 180
             and 270 degrees for three classes more.
+        mirror_keeps_class: whether an image and its mirror image are of one class, as of clothes
+            and not of digits; None where nobody has said.
         classes: the classes that there have to be, in their order; empty if any will do.
         options: the options with which this very data is loaded again, guesses made certain. With
             a key `classes` in it, the classes that are found are put there.
@@ -109,6 +111,7 @@ class RawData:
     class_split: PublishedClassSplit | None = None
     class_groups: str = "groups"
     turned_classes: bool = False
+    mirror_keeps_class: bool | None = None
     classes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -21,4 +21,5 @@ class Digits(Source):
         return RawData(
             RawExamples(digits.images, digits.target, "digits, inputs", "digits, labels"),
             similar_classes=SIMILAR_DIGITS,
+            mirror_keeps_class=False,
         )

@@ -68,6 +68,7 @@ class FashionMnist(Source):
             official_test=_read_part(folder, "t10k"),
             class_names=None if self.path else _CLASS_NAMES,
             similar_classes=_SIMILAR,
+            mirror_keeps_class=None if self.path else True,
         )
 
 

@@ -15,9 +15,14 @@ class Model(Part, ABC):
     """An architecture's sizes, and how to build it. Sizes are not searched, only fixed.
 
     Some models stand for whatever has a name of a certain form. Their fields hold that name.
+
+    Attributes:
+        knows_places: whether a shifted or mirrored image is nearly the same image to it, as to
+            convolutions and patches; to a network of all pixels at once it is a new input.
     """
 
     kind: ClassVar[str] = "model"
+    knows_places: ClassVar[bool] = True
 
     @classmethod
     def names(cls) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from torch import nn
 
@@ -16,6 +16,8 @@ from trainables.models._model import Model
 @dataclass(frozen=True)
 class MLP(Model):
     """Multilayer perceptron with ReLU; takes vectors, and images flattened."""
+
+    knows_places: ClassVar[bool] = False
 
     width: Annotated[int, Within(Int(1, 65_536))] = 128
     depth: Annotated[int, Within(Int(0, 64))] = 2

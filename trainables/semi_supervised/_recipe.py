@@ -15,7 +15,7 @@ from trainables.semi_supervised._semi_supervised import SemiSupervised
 from trainables.semi_supervised.supervised import Supervised
 from trainables.training import Training
 from trainables.views import Views
-from trainables.views.image import ImageViews
+from trainables.views.image import NEAR, ImageViews
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,6 @@ class Recipe:
     optimizer: Optimizer = AdamW()
     schedule: Schedule = Constant()
     training: Training = Training()
-    view: Views = ImageViews()
+    view: Views = ImageViews(translation=NEAR)
     model: Model = MLP()
     computing: Computing = Computing()

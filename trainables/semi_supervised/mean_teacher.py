@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,11 +17,13 @@ from search_spaces import (
     Categorical,
     Float,
     Int,
+    Override,
     Within,
 )
 from trainables.semi_supervised._batch import Batch
 from trainables.semi_supervised._consistency import Consistency
 from trainables.semi_supervised._networks import Networks
+from trainables.views import without_strong
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class MeanTeacher(Consistency):
     That weight is for 150,000 steps. In a short run the teacher has learnt little when the ramp
     ends, and a weight of 100 keeps it there, so the range goes down to 0.1.
     """
+
+    overrides: ClassVar[tuple[Override, ...]] = without_strong()
 
     average: Annotated[
         float, Categorical([0.9, 0.99, 0.999]), Within(Bounds(above=0.0, below=1.0))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces import Categorical
+from search_spaces import Categorical, Override
 from trainables.semi_supervised._batch import Batch
 from trainables.semi_supervised._networks import Networks
 from trainables.semi_supervised._semi_supervised import SemiSupervised
+from trainables.views import without_strong
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Supervised(SemiSupervised):
     NeurIPS 2018) ask for: a baseline as well tuned as the methods. So it may average weights,
     and train on the strong view, which others must not win by having to themselves.
     """
+
+    overrides: ClassVar[tuple[Override, ...]] = without_strong(view="weak")
 
     view: Annotated[str, Categorical(["weak", "strong"])] = "weak"
 

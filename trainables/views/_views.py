@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from search_spaces import Part
+from search_spaces import Override, Part, options
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,13 @@ class Views(Part, ABC):
 
     Both are batched operations on the device of the inputs. Randomness comes from the key and each
     sample's index alone, so that it does not matter which rank holds which sample.
+
+    Attributes:
+        of_strong_alone: the hyperparameters that the weak view does not have.
     """
 
     kind: ClassVar[str] = "view"
+    of_strong_alone: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def weak(self, inputs: Tensor, indices: Tensor, key: int) -> Tensor:
@@ -28,3 +32,15 @@ class Views(Part, ABC):
     @abstractmethod
     def strong(self, inputs: Tensor, indices: Tensor, key: int) -> Tensor:
         """Inputs [batch, ...] changed as much as their classes allow."""
+
+
+def without_strong(**when: Any) -> tuple[Override, ...]:
+    """What has no effect with a part that only looks at weak views.
+
+    Args:
+        when: values of the part's own fields with which that is so; none if it always is.
+    """
+    # The family is abstract; what is asked about are its members.
+    members = options(Views).values()  # type: ignore[type-abstract]
+    names = dict.fromkeys(name for member in members for name in member.of_strong_alone)
+    return tuple(Override(f"view.{name}", when) for name in names)

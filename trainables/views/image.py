@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces import Categorical, Float, Int
-from trainables.augmentations.shift import Shift
+from search_spaces import BELOW_ONE, SHARE, Categorical, Float, Int, Within
+from trainables.augmentations.shift import shifted
 from trainables.randomness import derive_seed, keyed_uniform
 from trainables.views._views import Views
 
@@ -28,6 +28,8 @@ OPERATIONS = (
     "translate_x",
     "translate_y",
 )
+FAR, NEAR = 0.125, 0.04
+"""Shares of the side: FixMatch's shift, and a pixel of 28 for a model that knows no places."""
 BRIGHTNESS, CONTRAST, COARSEST, DEGREES, SHEAR, TRANSLATION = 1.0, 0.9, 3.0, 30.0, 0.3, 0.6
 
 
@@ -42,19 +44,21 @@ class ImageViews(Views):
     those that a whole batch can do at once, each sample its own.
     """
 
-    translation: Annotated[float, Float(0.05, 0.25)] = 0.125
+    of_strong_alone: ClassVar[tuple[str, ...]] = ("operations", "magnitude", "cutout")
+
+    translation: Annotated[float, Float(0.0, 0.25), BELOW_ONE] = FAR
     mirror: Annotated[bool, Categorical([False, True])] = False
-    operations: Annotated[int, Int(1, 3)] = 2
-    magnitude: Annotated[float, Float(0.1, 1.0)] = 1.0
-    cutout: Annotated[float, Float(0.0, 0.5)] = 0.5
+    operations: Annotated[int, Int(1, 3), Within(Int(0, 100))] = 2
+    magnitude: Annotated[float, Float(0.1, 1.0), SHARE] = 1.0
+    cutout: Annotated[float, Float(0.0, 0.5), SHARE] = 0.5
 
     @classmethod
     def suits(cls, input_shape: Sequence[int]) -> bool:
         return len(input_shape) == 3
 
     def weak(self, inputs: Tensor, indices: Tensor, key: int) -> Tensor:
-        pixels = max(1, round(self.translation * max(inputs.shape[2:])))
-        return Shift(pixels, self.mirror).apply(inputs, indices, key)
+        pixels = round(self.translation * max(inputs.shape[2:]))
+        return shifted(inputs, indices, key, pixels, self.mirror)
 
     def strong(self, inputs: Tensor, indices: Tensor, key: int) -> Tensor:
         images = self.weak(inputs, indices, derive_seed(key, "weak"))
@@ -88,9 +92,10 @@ def _warped(images: Tensor, size: dict[str, Tensor]) -> Tensor:
     shear_x, shear_y = (_spread(SHEAR * size[name]) for name in ("shear_x", "shear_y"))
     right, down = (_spread(TRANSLATION * size[name]) for name in ("translate_x", "translate_y"))
     cosine, sine = torch.cos(angle), torch.sin(angle)
-    columns = cosine * x + (shear_x - sine) * y + right
-    rows = (shear_y + sine) * x + cosine * y + down
-    grid = torch.stack([columns, rows], -1).to(images.dtype)
+    # Sums of a row and a column, written where they belong: each pass over all pixels counts.
+    grid = torch.empty(batch, height, width, 2, dtype=images.dtype, device=images.device)
+    grid[..., 0] = (cosine * x + right) + (shear_x - sine) * y
+    grid[..., 1] = (cosine * y + down) + (shear_y + sine) * x
     moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     turned_not = angle + shear_x + shear_y + right + down == 0.0
     return torch.where(turned_not[..., None], images, moved).view(batch, -1, height, width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 
@@ -21,6 +21,8 @@ class VectorViews(Views):
     features out is SCARF's corruption (Bahri et al., ICLR 2022) with the mean in their place,
     which is 0 since inputs are standardised.
     """
+
+    of_strong_alone: ClassVar[tuple[str, ...]] = ("strong_noise", "left_out")
 
     weak_noise: Annotated[float, Float(0.01, 0.3, log=True), NOT_NEGATIVE] = 0.05
     strong_noise: Annotated[float, Float(0.05, 1.0, log=True), NOT_NEGATIVE] = 0.3
