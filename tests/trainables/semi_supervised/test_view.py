@@ -111,8 +111,9 @@ def test_fewer_unlabelled_inputs_can_be_asked_for() -> None:
 
 
 def test_the_verdict_says_how_many_labels_there_were() -> None:
-    (note,) = SCENARIO.notes(load(labels=100), MLP())
+    note, of_views = SCENARIO.notes(load(labels=100), MLP())
     assert "100 of 1078 training examples" in note
+    assert of_views.startswith("Compute does not count the time of views")
 
 
 def own_unlabelled(tmp_path: Path) -> tuple[DataSpec, np.ndarray, np.ndarray]:
