@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -155,7 +156,8 @@ def resume(
     verbose: options.Verbose = False,
 ) -> None:
     """Go on where a run ended, was stopped or was killed; or extend it."""
-    with _when_interrupted(f"stopped at the start; go on with: automl-cl resume {run}"):
+    again = f"automl-cl resume {shlex.quote(run)}{' --trust-code' if trust_code else ''}"
+    with _when_interrupted(f"stopped at the start; go on with: {again}"):
         from automl_cl import driver
         from automl_cl.journal import read_events
         from automl_cl.run_folder import RunFolder
@@ -481,7 +483,7 @@ def _report(result: SearchResult) -> None:
         why = "" if result.lacking is None else f" ({result.lacking})"
         fail(
             f"stopped before the verdict{why}; go on with: automl-cl resume "
-            f"{folder}{result.trust}",
+            f"{shlex.quote(str(folder))}{result.trust}",
             130,
         )
     for line in words(result.verdict):
@@ -489,7 +491,7 @@ def _report(result: SearchResult) -> None:
     tuned = folder.shown(folder.tuned)
     say()
     say(f"tuned config: {tuned}")
-    say(f"use it with:  automl-cl train {tuned}{result.trust}")
+    say(f"use it with:  automl-cl train {shlex.quote(str(tuned))}{result.trust}")
     _raise_fault(result)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -320,7 +321,7 @@ def _check_verdict_now(
     if lacking is not None:
         raise InputError(
             f"--verdict-now: {lacking}, which is too little for a verdict; go on searching with: "
-            f"automl-cl resume {folder}{trust_flag(prepared.spec)}"
+            f"automl-cl resume {shlex.quote(str(folder))}{trust_flag(prepared.spec)}"
         )
 
 
@@ -375,7 +376,7 @@ def _saying_how_to_go_on(folder: RunFolder, spec: SearchSpec) -> Iterator[None]:
 
 def _with_the_way_on(error: Exception, folder: RunFolder, spec: SearchSpec) -> Exception:
     """The error with how to go on once its cause is mended, where that can be done."""
-    how = f"(then go on with: automl-cl resume {folder}{trust_flag(spec)})"
+    how = f"(then go on with: automl-cl resume {shlex.quote(str(folder))}{trust_flag(spec)})"
     if isinstance(error, ClusterError):
         return type(error)(f"{error} {how}")
     gone = isinstance(error, FileNotFoundError)  # the folder is
@@ -401,7 +402,7 @@ def _lost(folder: RunFolder, address: str | None, trust: str, gone: Gone) -> NoR
     """Ends the process: much of Ray hangs without its head, and Ray would end it with less."""
     there = "" if address is None else f" --address {address}"
     when = "" if address is None else "when Ray is up again "
-    go_on = f"{when}go on with: automl-cl resume {folder}{there}{trust}"
+    go_on = f"{when}go on with: automl-cl resume {shlex.quote(str(folder))}{there}{trust}"
     replace_process(Loss(str(folder), gone.words, go_on, CLUSTER_LOST, gone.logs, gone.raylet))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,9 @@ def export_run(run: str | Place, to: Path, weights: bool, trust_code: bool = Fal
     spec_of(events, folder)
     table = replayed(events)
     if not table.verdicts or not folder.tuned.exists():
-        raise InputError(f"{run} has no verdict yet; first: automl-cl resume {run}")
+        raise InputError(
+            f"{run} has no verdict yet; first: automl-cl resume {shlex.quote(str(run))}"
+        )
     tuned = Tuned.read(folder.tuned, trust_code)
     _require_new(to)
     beside = to.with_suffix(".safetensors")

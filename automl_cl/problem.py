@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,8 @@ def require_problem(table: TrialTable, folder: RunFolder) -> Problem:
     if table.problem is None:
         raise InputError(
             f"{folder}: its journal does not say what was searched (the run was stopped "
-            f"before that, or begun by an earlier version); first: automl-cl resume {folder}"
+            "before that, or begun by an earlier version); first: automl-cl resume "
+            f"{shlex.quote(str(folder))}"
         )
     return table.problem
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shlex
 import time
 from itertools import chain, count
 from pathlib import Path
@@ -247,9 +248,8 @@ def _is_unbegun(path: Path) -> bool:
 
 
 def _unbegun(path: Place) -> InputError:
-    again = f"automl-cl search --from {path / 'search.yaml'} --output {path}"
-    if not isinstance(path, Path):
-        again = f"automl-cl search … --output {path}"
+    search = f"--from {shlex.quote(str(path / 'search.yaml'))}" if isinstance(path, Path) else "…"
+    again = f"automl-cl search {search} --output {shlex.quote(str(path))}"
     return InputError(
         f"run folder {path}: its search ended before it had begun, so there is nothing to go on "
         f"with; begin it again: {again}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from automl_cl.run_folder import RunFolder
 from automl_cl.schedulers import rungs_of
 from automl_cl.spec import SearchSpec, spec_of
 from automl_cl.trials import BROKEN, CONFIRM, SEARCH, VERDICT, Trial, TrialTable, replayed
+from automl_cl.trust import trust_flag
 from automl_cl.verdict import words
 from trainables.storage import Place
 
@@ -116,6 +118,11 @@ class Findings:
     begun: str
     ended: str
     seconds: float
+
+    @property
+    def resume(self) -> str:
+        """The command that goes on with the search."""
+        return f"automl-cl resume {shlex.quote(str(self.run))}{trust_flag(self.spec)}"
 
 
 def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:

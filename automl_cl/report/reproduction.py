@@ -10,6 +10,7 @@ from typing import Any
 
 from automl_cl.events import Event, Extend, beginning, told
 from automl_cl.spec import SearchSpec
+from automl_cl.trust import trust_flag
 from search_spaces import InputError, parse_yaml, to_yaml
 from trainables.data import flag_of
 
@@ -48,7 +49,7 @@ def commands(spec: SearchSpec, events: Sequence[Event]) -> list[str]:
                 if name in budgets
                 for part in _option(name, budgets[name])
             ]
-            found.append(["automl-cl", "resume", "RUN", *options])
+            found.append(["automl-cl", "resume", "RUN", *options, *trust_flag(spec).split()])
     return [shlex.join(each) for each in found]
 
 

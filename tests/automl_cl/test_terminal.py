@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import shlex
 import sys
 import unicodedata
 from pathlib import Path
@@ -181,6 +182,17 @@ def test_a_run_folder_with_marks_of_markup_in_its_name(
         assert command("history", folder / "nothing").code == 2
 
 
+def test_a_command_to_copy_names_the_folder_and_does_nothing_else(
+    command: Command, run_folder: Path, tmp_path: Path
+) -> None:
+    folder = run_folder.rename(tmp_path / "run; touch $(x) 'y'")
+    for name in ("verdict.json", "tuned.yaml"):
+        (folder / name).unlink()
+    outcome = command("export", folder, "--to", "new.yaml")
+    assert outcome.code == 2
+    assert shlex.split(outcome.err.partition("first: ")[2]) == ["automl-cl", "resume", str(folder)]
+
+
 def test_names_in_the_data_are_shown_and_not_obeyed(command: Command, tmp_path: Path) -> None:
     name = "evil\x1b[2J[/x]\u202e"
     rows = [f"{0.1 * i},{('ant', 'bee')[i % 2]}" for i in range(60)]
@@ -231,7 +243,7 @@ def test_notes_and_reasons_of_a_journal_are_shown_and_not_obeyed(
     from trainables.scenario import load_scenario
 
     table = replayed(read_events(run_folder / "journal.jsonl"))
-    judged: Any = table.verdicts[-1]["verdict"]
+    judged: Any = table.verdicts[-1].verdict
     judged["notes"] = [NASTY]
     for trial in table.trials:
         trial.arm = trial.arm if trial.arm == "plain" else "evil\x1b[2J[/x]"
