@@ -8,7 +8,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -412,18 +412,9 @@ def _carry_out(
     cluster: _Cluster,
     interruption: Interruption,
 ) -> SearchResult:
-    folder, slots = session.folder, cluster.slots
-    trust = trust_flag(prepared.spec)
+    folder, trust = session.folder, trust_flag(prepared.spec)
     with watched_head(cluster.address, partial(_lost, folder, cluster.address, trust)):
-        with interruption.answered_by(session.interrupt, session.on_interruption):
-            if not session.complete:
-                occupied, say = trial_resources(prepared.spec), interruption.announce
-                with said_while_waiting(occupied, say):
-                    train(session, prepared, Capacity(occupied, slots, say))
-        if session.complete:
-            # Whenever that is broken off, the same plan is judged again.
-            with suppress(KeyboardInterrupt):
-                conclude(session, prepared, slots)
+        _search_and_judge(session, prepared, cluster, interruption)
     plan = session.table.plan
     judged = None if plan is None else session.table.verdict_of(plan)
     result = SearchResult(
@@ -441,3 +432,24 @@ def _carry_out(
     write_whole(folder.verdict, json.dumps(verdict, indent=2) + "\n")
     Tuned.of_search(prepared, session.table, verdict, versions()).write(folder.tuned)
     return replace(result, verdict=verdict, lacking=None)
+
+
+def _search_and_judge(
+    session: Session, prepared: Prepared, cluster: _Cluster, interruption: Interruption
+) -> None:
+    """Trains and judges, and does so again where weights were lost before they were judged."""
+    occupied, say = trial_resources(prepared.spec), interruption.announce
+    session.announce = say
+    while True:
+        with interruption.answered_by(session.interrupt, session.on_interruption):
+            if not session.complete:
+                with said_while_waiting(occupied, say):
+                    train(session, prepared, Capacity(occupied, cluster.slots, say))
+        if not session.complete:
+            return
+        try:
+            conclude(session, prepared, cluster.slots)
+        except KeyboardInterrupt:
+            return  # the same plan is judged again
+        if session.complete:
+            return

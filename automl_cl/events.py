@@ -249,7 +249,8 @@ class Rung(Event, OfTrial, kind="rung"):
         rung: how often it had reported.
         level: the compute at which it was to report, `compute` what it has cost.
         checkpoint, weights: names of what it left, in its folder.
-        memory, model_size: see `RungReport`; None in earlier versions.
+        digest: SHA-256 of that file, which says inside of which trial, config and seed it is.
+        memory, model_size: see `RungReport`. These and `digest` are None in earlier versions.
     """
 
     number: Count
@@ -262,6 +263,7 @@ class Rung(Event, OfTrial, kind="rung"):
     checkpoint: str | None
     weights: str | None
     decision: Decision
+    digest: str | None = None
     memory: Count | None = None
     model_size: Count | None = None
 
@@ -309,6 +311,22 @@ class OutOfMemory(Event, OfTrial, kind="out_of_memory"):
     asked: Count | None
     batch_size: Count | None
     config: Config
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Damaged(Event, OfTrial, kind="damaged"):
+    """What a trial left is not what it was, and is trained again from its config and seed.
+
+    Attributes:
+        what: what is wrong, in words.
+        weights: the name of the weights that are worth nothing, and with them the trial's last
+            report; None where it is a checkpoint, without which a report only takes longer.
+    """
+
+    number: Count
+    what: str
+    weights: str | None = None
 
 
 @final

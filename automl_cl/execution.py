@@ -141,6 +141,8 @@ def device_of(spec: SearchSpec) -> str:
 def conclude(session: Session, prepared: Prepared, slots: int) -> None:
     """Opens the sealed test for the session's plan and writes the verdict down.
 
+    See `judge_plan`.
+
     Raises:
         VerdictImpossible: if the baseline or the challenger has no weights.
     """
@@ -152,6 +154,9 @@ def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
 
     Secondaries of which a training came to nothing are left out, and the verdict says so.
 
+    All weights are checked before the test is opened, and again as they are read. If any are not
+    what their training left, there is no verdict yet: the session then has trainings to do again.
+
     Raises:
         VerdictImpossible: if the baseline or the challenger has no weights.
     """
@@ -160,11 +165,18 @@ def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
     if table.verdict_of(made) is not None:
         return
     plan = without_broken_secondaries(table, made)
+    if session.distrust(plan):
+        return
     trained = _trained(session, plan)
     test = prepared.scenario.open_test(
         prepared.data, prepared.settings, session, prepared.view.fingerprint
     )
-    rows = score(trained, test)
+    try:
+        rows = score(trained, test)
+    except Exception:
+        if session.distrust(plan):  # they were damaged in between
+            return
+        raise
     count = len(plan.seeds)
     scores: Scores = {
         number: rows[index * count : (index + 1) * count]
@@ -182,6 +194,7 @@ def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
         *_warm_started(table),
         *_in_parts(table, contestants(plan)),
         *_ended_early(table),
+        *_trained_otherwise(table, plan),
     ]
     session.write(events.Verdict(plan=made, verdict=verdict))
 
@@ -221,6 +234,22 @@ def _ended_early(table: TrialTable) -> list[str]:
     ]
 
 
+def _trained_otherwise(table: TrialTable, plan: Plan) -> list[str]:
+    """Says so if the verdict is on other weights than there were when the test was opened.
+
+    What config and seed give is the same again on a CPU, and is not wholly so on a GPU.
+    """
+    mine = {t.number for number in contestants(plan) for t in verdict_trials(table, plan, number)}
+    count = len(mine.intersection(table.other_when_open))
+    if not count:
+        return []
+    return [
+        f"The weights of {count} verdict trainings were lost after the test was opened; trained "
+        "again from the same config and seed they came out a little otherwise, as they may on "
+        "other hardware, so the verdict is on others than there were at the opening."
+    ]
+
+
 def _trained(session: Session, plan: Plan) -> list[Trained]:
     """The models of a plan, contestant by contestant, seed by seed."""
     table, found = session.table, []
@@ -231,7 +260,8 @@ def _trained(session: Session, plan: Plan) -> list[Trained]:
             raise VerdictImpossible(came_to_nothing(mine, VERDICT), broken)
         for trial in mine:
             weights = session.folder.checkpoint(trial.number, trial.weights or "")
-            found.append(Trained(trial.config, trial.seed, str(weights)))
+            digest = trial.rungs[-1].digest
+            found.append(Trained(trial.config, trial.seed, str(weights), digest))
     return found
 
 

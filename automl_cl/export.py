@@ -63,7 +63,7 @@ def export_run(run: str | Place, to: Path, weights: bool, trust_code: bool = Fal
         _require_new(beside)
     # The weights first: they may be gone, or the data that says how inputs were scaled.
     if weights:
-        _copy_weights(_weights_of(folder, table), beside, tuned)
+        _copy_weights(*_weights_of(folder, table), beside, tuned)
     write_whole(to, folder.tuned.read_text(encoding="utf-8"))
     return [to, beside] if weights else [to]
 
@@ -75,19 +75,21 @@ def _require_new(file: Path) -> None:
         raise InputError(f"--to: there is no folder {file.parent}.")
 
 
-def _weights_of(folder: RunFolder, table: TrialTable) -> Place:
+def _weights_of(folder: RunFolder, table: TrialTable) -> tuple[Place, str | None]:
+    """Where the weights are, and the hash of that file if it was noted."""
     last = table.verdict_of(table.plans[-1]) or table.verdicts[-1]
     number = last.verdict[last.verdict["recommended"]]["trial"]
     trial = verdict_trials(table, last.plan, number)[0]
-    return folder.checkpoint(trial.number, trial.weights or "")
+    digest = trial.rungs[-1].digest if trial.rungs else None
+    return folder.checkpoint(trial.number, trial.weights or ""), digest
 
 
-def _copy_weights(source: Place, to: Path, tuned: Tuned) -> None:
+def _copy_weights(source: Place, digest: str | None, to: Path, tuned: Tuned) -> None:
     import torch
 
-    from trainables.trial_run import read_weights, write_weights
+    from trainables.weights import read_weights, write_weights
 
-    weights = read_weights(source, torch.device("cpu"))
+    weights = read_weights(source, torch.device("cpu"), digest)
     write_weights(to, weights, about(tuned.view()))
 
 
@@ -122,7 +124,7 @@ def train_tuned(
         InputError: if the file is no tuned config, the data cannot be read or does not suit it,
             there is no such device, or the folder is not empty.
     """
-    from trainables.trial_run import write_weights
+    from trainables.weights import write_weights
 
     tuned = Tuned.read(place(path), trust_code)
     RunFolder.require_free(output)

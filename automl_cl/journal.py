@@ -80,6 +80,11 @@ class Journal:
         return cls(path, events, chain, medium)
 
     @property
+    def run(self) -> str:
+        """What tells this run from all others; empty before the first event."""
+        return self._chain.run
+
+    @property
     def events(self) -> list[Event]:
         """All events so far, in order."""
         return list(self._events)

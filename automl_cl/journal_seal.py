@@ -22,14 +22,16 @@ class Chain:
     Attributes:
         state: 16 hex digits of a hash of them all; empty before the first.
         chained: whether any of them was chained to those before.
+        run: what the first line came to, which is like no other run's.
     """
 
     state: str = ""
     chained: bool = False
+    run: str = ""
 
     def sealed(self, body: bytes) -> tuple[bytes, Chain]:
         """A JSON object as the next line, and the chain with it."""
-        following = Chain(self._after(body), True)
+        following = self._with(self._after(body), True)
         return body[:-1] + f', "sum": "{following.state}"}}'.encode(), following
 
     def opened(self, line: bytes) -> tuple[bytes, Chain] | None:
@@ -43,7 +45,10 @@ class Chain:
             fits = not self.chained and checksum == f"{zlib.crc32(body):08x}"
         else:
             fits = checksum == state
-        return (body, Chain(state, len(checksum) > 8)) if fits else None
+        return (body, self._with(state, len(checksum) > 8)) if fits else None
+
+    def _with(self, state: str, chained: bool) -> Chain:
+        return Chain(state, chained, self.run or state)
 
     def _after(self, body: bytes) -> str:
         return hashlib.sha256(self.state.encode() + body).hexdigest()[:16]

@@ -140,6 +140,8 @@ class Progress:
         if isinstance(event, events.Lost):
             what = f"{event.cause}: {event.reason}"
             return f"trial {event.number} goes on in another process ({what})"
+        if isinstance(event, events.Damaged):
+            return f"trial {event.number}: {event.what}"
         if isinstance(event, events.OutOfMemory):
             return f"trial {event.number}: {event.reason}"
         if not isinstance(event, events.Rung | events.End):

@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -42,11 +43,13 @@ from automl_cl.trials import (
     TrialTable,
 )
 from search_spaces import FlatSpace, InputError, Space, coordinates, decode, encode, option
+from trainables.artefacts import Maker
 from trainables.computing import Computing
 from trainables.scenario import Scenario
 from trainables.seeds import derive_seed
 from trainables.storage import StorageError, names, remove_folder
 from trainables.trial_run import RungReport, TrialRequest
+from trainables.weights import damage_of
 
 E = TypeVar("E", bound=Event)
 
@@ -58,6 +61,10 @@ GIVEN_BACK = {"preempted": PREEMPTED, "hung": HUNG}
 MOST_PAUSED = 48
 PARTS = 8
 """Into how many parts a batch is divided for which there was not enough memory."""
+MOST_DAMAGED = 3
+"""With so many weights that were not what it had left a trial is not trained again."""
+READ_AT_ONCE = 4
+WEIGHTS = "-weights.safetensors"
 LEAST_FREE = 2**25
 """Bytes: with fewer, a trial that fails does so for want of room."""
 
@@ -74,6 +81,7 @@ class Session:
 
     Attributes:
         observers: called with each new event, after the table took it in.
+        announce: told, in a line, what is done again since what it had left is damaged.
         stopping: set to begin nothing more.
         verdict_now: whether an interruption ends the search and not the session.
         error: what ended the session before its time, if something did.
@@ -96,6 +104,7 @@ class Session:
         self.scheduler = option(Scheduler, spec.scheduler)()  # type: ignore[type-abstract]
         self.objectives = objectives_of(scenario.metric, scenario.secondary, spec.objectives)
         self.table = TrialTable()
+        self.announce: Callable[[str], None] = lambda words: None
         self.stopping = self.verdict_now = False
         self.error: Exception | None = None
         self.lacking: str | None = None
@@ -447,6 +456,8 @@ class Session:
             attempt=self._attempt(trial),
             from_rung=len(trial.rungs),
             checkpoint=self._last_checkpoint(trial),
+            digest=trial.rungs[-1].digest if trial.rungs else None,
+            run=self.journal.run,
             compute=trial.compute,
             keep_weights=trial.stage == VERDICT,
             searching=trial.stage != VERDICT,
@@ -461,7 +472,47 @@ class Session:
 
     def _attempt(self, trial: Trial) -> int:
         # Whoever is left over from an earlier start or a lost actor must not be taken for this.
-        return self.table.starts * 1000 + trial.lost
+        return self.table.starts * 1000 + trial.lost + trial.damaged
+
+    def distrust(self, plan: events.Plan) -> bool:
+        """Has those of a plan's trainings begin again whose weights are not what they left.
+
+        Returns:
+            Whether there are any.
+
+        Raises:
+            StorageError: if the weights of one come back otherwise again and again.
+        """
+        trials = [
+            trial
+            for number in stages.contestants(plan)
+            for trial in stages.verdict_trials(self.table, plan, number)
+            if trial.weights is not None
+        ]
+        with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+            checked = zip(trials, pool.map(self._damage, trials), strict=True)
+            found = [(trial, what) for trial, what in checked if what is not None]
+        for trial, what in found:
+            if trial.damaged >= MOST_DAMAGED:
+                words = f"the weights of training {trial.number} do not stay what they are: {what}"
+                self.error = StorageError(errno.EIO, words, str(self.folder))
+                raise self.error
+            self.write(events.Damaged(number=trial.number, what=what, weights=trial.weights))
+            self._waiting.append(trial.number)
+        if found:
+            told = "; ".join(f"training {trial.number}: {what}" for trial, what in found)
+            self.announce(f"weights for the verdict are trained again, seed by seed ({told})")
+        return bool(found)
+
+    def _damage(self, trial: Trial) -> str | None:
+        """What is wrong with the weights of a trial, in words; None if nothing is."""
+        assert trial.weights is not None
+        try:
+            weights = self.folder.checkpoint(trial.number, trial.weights)
+        except InputError as error:
+            return str(error)
+        maker = Maker.of(self.journal.run, trial.number, trial.seed, trial.config)
+        return damage_of(weights, trial.rungs[-1].digest, maker)
 
     # What comes back.
 
@@ -473,6 +524,9 @@ class Session:
         at_work = trial.number in self._handed_out and report.attempt == self._attempt(trial)
         if not at_work or report.rung != len(trial.rungs):
             return at_work
+        if report.damage is not None:
+            self.write(events.Damaged(number=trial.number, what=report.damage))
+            self.announce(f"trial {trial.number} ({trial.arm}): {report.damage}")
         goes_on = self._record(trial, report)
         if not goes_on:
             self._handed_out.discard(trial.number)
@@ -515,6 +569,7 @@ class Session:
                 checkpoint=None if report.checkpoint is None else name_of(report.checkpoint),
                 weights=None if report.weights is None else name_of(report.weights),
                 decision=decision,
+                digest=report.digest,
                 memory=report.memory,
                 model_size=report.model_size,
             )
@@ -648,15 +703,17 @@ class Session:
         if trial.status not in ("running", "paused") and trial.weights is None:
             remove_folder(folder)
             return
-        left_over = tuple(
+        left_over = [
             f"-{kind}-{rung}.pt" for kind in ("inside", "rung") for rung in range(len(trial.rungs))
-        )
+        ]
+        if trial.damaged:
+            left_over.append(WEIGHTS)
         if left_over:
-            self._remove(trial, left_over)
+            self._remove(trial, tuple(left_over))
 
     def _remove(self, trial: Trial, endings: tuple[str, ...]) -> None:
         """Removes a trial's files whose names end so."""
         folder = self.folder.of_trial(trial.number)
         for name in names(folder):
-            if name.endswith(endings):
+            if name.endswith(endings) and name != trial.weights:
                 (folder / name).unlink(missing_ok=True)

@@ -27,7 +27,8 @@ class Rung:
 
     Attributes:
         memory: the most bytes that the trial held up to there.
-        model_size: numbers in its weights. Both None in journals from before they were measured.
+        model_size: numbers in its weights.
+        digest: the hash of the checkpoint or weights. These are None in journals from before.
     """
 
     level: float
@@ -38,6 +39,7 @@ class Rung:
     decision: Decision
     memory: int | None = None
     model_size: int | None = None
+    digest: str | None = None
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Trial:
         memory: the most bytes that it held; None where that was not measured.
         out_of_memory: how often it was refused memory; after the first time its config says that
             batches are computed in parts.
+        damaged: how often its weights were not what it had left.
         forked: its number in the search that this one was forked from, None for one of its own.
     """
 
@@ -82,6 +85,7 @@ class Trial:
     weights: str | None = None
     memory: int | None = None
     out_of_memory: int = 0
+    damaged: int = 0
     forked: int | None = None
     rungs: list[Rung] = field(default_factory=list)
 
@@ -241,6 +245,8 @@ class TrialTable:
         plans, verdicts: those events.
         opened: the plans for which the test has been opened.
         parent: what a fork was told of the search that it was forked from; None without one.
+        other_when_open: trials whose weights were lost when the test was open, and came out
+            otherwise when they were trained again.
         closed: the event by which the user ended the search before its budget, if so.
     """
 
@@ -258,6 +264,8 @@ class TrialTable:
         self.time_limit: float | None = None
         self.closed: events.Close | None = None
         self.parent: dict[str, Any] | None = None
+        self.other_when_open: list[int] = []
+        self._lost_when_open: dict[int, str | None] = {}
         self._begun = self._reopened = False
         self._stages: dict[Stage, list[Trial]] = {SEARCH: [], CONFIRM: [], VERDICT: []}
         self._running: dict[int, Trial] = {}
@@ -308,6 +316,9 @@ class TrialTable:
         if event.number >= known:
             raise Misfit(f"there is no trial {event.number} so far", (".number",))
         trial = self.trials[event.number]
+        if isinstance(event, events.Damaged) and event.weights is not None:
+            if event.weights != trial.weights or trial.status != Status.DONE:
+                raise Misfit(f"trial {event.number} has no weights of this name", (".weights",))
         over = (Status.DONE, *BROKEN)
         if isinstance(event, events.Rung | events.End) and trial.status in over:
             raise Misfit(f"trial {event.number} has ended, {trial.status}", (".number",))
@@ -430,6 +441,8 @@ class TrialTable:
         trial.memory = _most(trial.memory, event.memory)
         trial.compute, trial.weights = event.compute, event.weights
         trial.seconds += event.seconds
+        if event.digest != self._lost_when_open.pop(event.number, event.digest):
+            self.other_when_open.append(event.number)
         if event.decision != Decision.CONTINUE:
             trial.status = Status(event.decision)
         if trial.status == Status.DONE:
@@ -457,6 +470,18 @@ class TrialTable:
         trial.out_of_memory += 1
         trial.memory = _most(trial.memory, event.memory)
         trial.config = event.config
+        self._changed(trial)
+
+    def _on_damaged(self, event: events.Damaged) -> None:
+        if event.weights is None:
+            return
+        trial = self.trials[event.number]
+        trial.damaged += 1
+        lost = trial.rungs.pop()
+        if self.plan in self.opened:
+            self._lost_when_open[trial.number] = lost.digest
+        trial.status, trial.weights = Status.RUNNING, None
+        trial.compute = trial.rungs[-1].compute if trial.rungs else 0.0
         self._changed(trial)
 
     def _on_plan(self, event: events.Plan) -> None:

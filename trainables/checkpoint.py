@@ -3,40 +3,69 @@
 from __future__ import annotations
 
 import zipfile
+from typing import IO
 
 import torch
 
-from search_spaces import InputError
+from trainables.artefacts import Damaged, HashingFile, Maker, digest_of
 from trainables.learner import State
 from trainables.storage import Place, StorageError, reading, writing
 
+_MAKER = "made by"
 
-def write_checkpoint(path: Place, state: State) -> None:
-    """Writes a state; when this returns, it is under its name for good."""
+
+def write_checkpoint(path: Place, state: State, maker: Maker | None = None) -> str:
+    """Writes a state, and what made it; when this returns, it is under its name for good.
+
+    Returns:
+        The hash of the file.
+    """
     with writing(path, parents=True) as file:
-        torch.save(state, file)
+        hashing = HashingFile(file)
+        torch.save(state if maker is None else {**state, _MAKER: str(maker)}, hashing)  # type: ignore[arg-type]
+    return hashing.digest
 
 
-def read_checkpoint(path: Place, device: torch.device) -> State:
+def read_checkpoint(
+    path: Place, device: torch.device, digest: str | None = None, maker: Maker | None = None
+) -> State:
     """Reads a state onto a device.
 
+    Args:
+        path: the file.
+        device: where to.
+        digest: the hash of the file when it was written; None if that is not known.
+        maker: what the file has to be made by, where it says that of itself.
+
     Raises:
-        InputError: if the file is missing or damaged.
+        Damaged: if the file is missing, damaged or another.
         StorageError: if the storage does not answer.
     """
     try:
+        if digest is not None and digest_of(path) != digest:
+            raise Damaged(f"the checkpoint {path} is not what was written.")
         with reading(path) as file:
-            with zipfile.ZipFile(file) as archive:
-                damaged = archive.testzip()  # torch reads past wrong checksums without a word
-            if damaged is not None:
-                raise zipfile.BadZipFile(damaged)
-            file.seek(0)
+            if digest is None:
+                _require_undamaged(file)
             state: State = torch.load(file, map_location=device, weights_only=True)
     except FileNotFoundError as error:
-        raise InputError(f"the checkpoint {path} is missing.") from error
-    except StorageError:
+        raise Damaged(f"the checkpoint {path} is missing.") from error
+    except (StorageError, Damaged):
         raise
     except Exception as error:
         # Whatever the damaged byte leads to: BadZipFile, RuntimeError, UnpicklingError.
-        raise InputError(f"the checkpoint {path} is damaged ({type(error).__name__}).") from error
+        raise Damaged(f"the checkpoint {path} is damaged ({type(error).__name__}).") from error
+    made_by = Maker.read(state.pop(_MAKER, None))
+    other = None if maker is None else maker.unlike(made_by)
+    if other is not None:
+        raise Damaged(f"the checkpoint {path} is another: {other}.")
     return state
+
+
+def _require_undamaged(file: IO[bytes]) -> None:
+    """Checks what torch reads past without a word."""
+    with zipfile.ZipFile(file) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(damaged)
+    file.seek(0)

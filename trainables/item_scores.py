@@ -13,16 +13,17 @@ from search_spaces import Config
 from trainables import storage
 from trainables.data import DataView
 from trainables.scenario import load_scenario
-from trainables.trial_run import read_weights
+from trainables.weights import read_weights
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A config, the seed it was trained with, and where the weights are."""
+    """A config, the seed it was trained with, where the weights are, and the hash of that file."""
 
     config: Config
     seed: int
     weights: str
+    digest: str | None = None
 
 
 def score_items(
@@ -45,6 +46,6 @@ def score_items(
     rows = []
     for each in trained:
         learner = kind.learner(each.config, data, each.seed, place)
-        learner.load_weights(read_weights(storage.place(each.weights), place))
+        learner.load_weights(read_weights(storage.place(each.weights), place, each.digest))
         rows.append(learner.item_scores(on_device).cpu().numpy())
     return np.stack(rows)

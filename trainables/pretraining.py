@@ -22,7 +22,7 @@ from trainables.models import Model, check_model, find_model
 from trainables.randomness import derive_seed, permutation, seed_cpu
 from trainables.scoring import evaluating, logits_of
 from trainables.tensors import TensorView
-from trainables.trial_run import read_weights, write_weights
+from trainables.weights import read_weights, write_weights
 
 _ABOUT = "pretraining."  # before the names of what is no weight
 

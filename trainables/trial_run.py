@@ -12,19 +12,18 @@ from traceback import extract_tb, format_exception
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, load_file, save
-from torch import Tensor
 
 from search_spaces import Config, InputError
+from trainables.artefacts import Damaged, Maker
 from trainables.checkpoint import read_checkpoint, write_checkpoint
 from trainables.computing import Computing
 from trainables.learner import SHARED, DeviceData, Learner
 from trainables.memory import DeviceMemory, OutOfMemory, bytes_asked_for, is_out_of_memory
 from trainables.scenario import load_scenario
 from trainables.sharding import gathered
-from trainables.storage import Place, names, place, writing
+from trainables.storage import Place, names, place
 from trainables.user_code import user_fault
+from trainables.weights import MAKER, write_weights
 
 CHECKPOINT_SECONDS = 30.0
 SLICES = 64
@@ -50,6 +49,8 @@ class TrialRequest:
         attempt: tells apart those who ever worked on this trial.
         from_rung: how many levels have been reported already.
         checkpoint: the state at the last of them, or None.
+        digest: the hash of that file when it was written, or None.
+        run: identifies the run, in what the trial leaves.
         compute: what those levels have cost.
         keep_weights: whether the final weights are wanted.
         searching: whether something is chosen by its result (search and confirmation): it may then
@@ -69,6 +70,8 @@ class TrialRequest:
     attempt: int = 0
     from_rung: int = 0
     checkpoint: str | None = None
+    digest: str | None = None
+    run: str = ""
     compute: float = 0.0
     keep_weights: bool = False
     searching: bool = False
@@ -91,8 +94,10 @@ class RungReport:
     since its node is taken away or it made no progress; `failed` where it raised; `out_of_memory`
     where it was refused the `asked` bytes with batches of `batch_size`, which cannot be in parts
     where `whole` says why. `reason` says in a line why a trial failed, the user's own line first,
-    and `traceback` all that Python says of it. `memory` is the most that it held so far, in bytes,
-    of the worker that held most; `model_size` counts the numbers in its weights.
+    and `traceback` all that Python says of it. `digest` is the hash of the file that `checkpoint`
+    or `weights` names, and `damage` says which earlier files were not what was written. `memory`
+    is the most that it held so far, in bytes, of the worker that held most; `model_size` counts
+    the numbers in its weights.
     """
 
     number: int
@@ -111,6 +116,8 @@ class RungReport:
     batch_size: int | None = None
     whole: str | None = None
     traceback: str | None = None
+    digest: str | None = None
+    damage: str | None = None
 
     @classmethod
     def without_work(
@@ -184,6 +191,9 @@ class TrialRun:
         self.rung = request.from_rung
         self.finished_runs = request.compute if request.fidelity == "compressed" else 0.0
         self.memory = 0
+        self.maker = Maker.of(request.run, request.number, request.seed, request.config)
+        self._damage: list[str] = []
+        self._behind = False
         scenario = load_scenario(request.scenario)
         visible = scenario.in_search(data) if request.searching else data
         self._new_learner = lambda: scenario.learner(request.config, visible, request.seed, device)
@@ -198,6 +208,7 @@ class TrialRun:
             learner.load_state_dict(state)
         else:
             learner.begin(self._horizon())
+            self._behind = self.request.fidelity == "prefix" and self.rung > 0
         return learner
 
     def _horizon(self) -> float:
@@ -205,15 +216,33 @@ class TrialRun:
         return levels[self.rung] if self.request.fidelity == "compressed" else levels[-1]
 
     def _newest_state(self) -> dict[str, Any] | None:
-        """The state an earlier attempt left inside this rung, else that of the last rung."""
+        """The state an earlier attempt left inside this rung, else that of the last rung.
+
+        A file that is not what was written is passed over, and told of in the next report.
+        """
         # A model that is divided over ranks may be too large for the device of one.
         device = torch.device("cpu") if self.ranks.sharded else self.device
-        folder, ending = place(self.request.folder), f"-inside-{self.rung}.pt"
-        inside = [name for name in names(folder) if name.endswith(ending)]
-        if inside:
-            return read_checkpoint(folder / inside[-1], device)
-        if self.request.checkpoint is not None and self.request.fidelity == "prefix":
-            return read_checkpoint(place(self.request.checkpoint), device)
+        request = self.request
+        folder, ending = place(request.folder), f"-inside-{self.rung}.pt"
+        files: list[tuple[Place, str | None, Maker | None]] = [
+            (folder / name, None, self.maker)
+            for name in reversed(names(folder))
+            if name.endswith(ending)
+        ]
+        if request.checkpoint is not None and request.fidelity == "prefix":
+            # Its config may have been another, before batches were computed in parts.
+            files.append((place(request.checkpoint), request.digest, None))
+        for path, digest, maker in files:
+            try:
+                state = read_checkpoint(path, device, digest, maker)
+            except Damaged as error:
+                self._damage.append(str(error).rstrip("."))
+                continue
+            if self._damage:
+                self._damage.append(f"it goes on from {path.name}")
+            return state
+        if self._damage:
+            self._damage.append("it begins again")
         return None
 
     def continues(self, request: TrialRequest) -> bool:
@@ -249,7 +278,7 @@ class TrialRun:
     def _to_next_rung(self) -> RungReport:
         started = time.monotonic()
         level = self.request.levels[self.rung]
-        broken_off = self._train_to(level)
+        broken_off = self._catch_up() or self._train_to(level)
         report = RungReport(
             number=self.request.number,
             attempt=self.request.attempt,
@@ -273,7 +302,29 @@ class TrialRun:
             report.metrics, report.status, report.reason = {}, "infeasible", excess
         self._close_rung(report)
         report.seconds = time.monotonic() - started
+        report.damage, self._damage = "; ".join(self._damage) or None, []
         return report
+
+    def _catch_up(self) -> str | None:
+        """Trains again up to the last rung, as before, if no state of it is left.
+
+        Returns:
+            Why it broke off before, if it did: what it did so far is then lost.
+        """
+        learner = self.learner
+        if not self._behind:
+            return None
+        due = self.rung
+        try:
+            for self.rung in range(due):  # what it saves is of that rung
+                broken_off = self._train_to(self.request.levels[self.rung])
+                if broken_off is not None:
+                    return broken_off
+                learner.evaluate()
+        finally:
+            self.rung = due
+        self._behind = False
+        return None
 
     @property
     def compute(self) -> float:
@@ -331,29 +382,32 @@ class TrialRun:
         if report.status == "running":
             self.rung += 1
             if self.request.fidelity == "prefix":
-                report.checkpoint = self._save("rung")
+                report.checkpoint, report.digest = self._save("rung")
             else:
                 self.finished_runs = report.compute
                 del self.learner
         elif self.request.keep_weights:
-            report.weights = self._save_weights()
+            report.weights, report.digest = self._save_weights()
 
-    def _save(self, kind: str) -> str:
+    def _save(self, kind: str) -> tuple[str, str | None]:
+        """Writes the learner's state; gives its file, and the hash of it if this rank wrote it."""
         path = place(self.request.folder) / f"{self.request.attempt:07d}-{kind}-{self.rung}.pt"
+        digest = None
         if self.ranks.rank == 0 or self.ranks.sharded:
             state = self.learner.state_dict()
             if self.ranks.rank == 0:
-                write_checkpoint(path, state)
-        return str(path)
+                digest = write_checkpoint(path, state, self.maker)
+        return str(path), digest
 
-    def _save_weights(self) -> str:
+    def _save_weights(self) -> tuple[str, str | None]:
         path = place(self.request.folder) / f"{self.request.attempt:07d}-weights.safetensors"
         weights = self.learner.weights()
         if self.ranks.sharded:
             weights = gathered(weights, self.ranks)
+        digest = None
         if self.ranks.rank == 0:
-            write_weights(path, weights)
-        return str(path)
+            digest = write_weights(path, weights, {MAKER: str(self.maker)})
+        return str(path), digest
 
 
 def following(request: TrialRequest, report: RungReport) -> TrialRequest:
@@ -362,28 +416,6 @@ def following(request: TrialRequest, report: RungReport) -> TrialRequest:
         request,
         from_rung=report.rung + 1,
         checkpoint=report.checkpoint,
+        digest=report.digest,
         compute=report.compute,
     )
-
-
-def write_weights(
-    path: Place, weights: dict[str, Tensor], metadata: dict[str, str] | None = None
-) -> None:
-    """Writes weights as safetensors, whole or not at all, with text about them."""
-    plain = {name: value.detach().contiguous().cpu() for name, value in weights.items()}
-    with writing(path, parents=True) as file:
-        file.write(save(plain, metadata))
-
-
-def read_weights(path: Place, device: torch.device) -> dict[str, Tensor]:
-    """Reads weights onto a device.
-
-    Raises:
-        InputError: if the file is missing or damaged.
-    """
-    try:
-        if isinstance(path, Path):
-            return load_file(path, device=str(device))
-        return {name: value.to(device) for name, value in load(path.read_bytes()).items()}
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read the weights {path}: {error}.") from error

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -17,7 +18,8 @@ from trainables.checkpoint import read_checkpoint
 from trainables.item_scores import Trained, score_items
 from trainables.scorers.self_taught import SelfTaught
 from trainables.tensors import TensorView
-from trainables.trial_run import RungReport, TrialRequest, TrialRun, read_weights
+from trainables.trial_run import RungReport, TrialRequest, TrialRun
+from trainables.weights import read_weights
 
 CPU = torch.device("cpu")
 LEVELS = [1.0, 3.0, 6.0]
@@ -225,11 +227,59 @@ def test_a_validation_metric_that_is_no_number_is_divergence_too(start: Start, v
     json.loads(json.dumps(report.__dict__), parse_constant=pytest.fail)
 
 
-def test_a_damaged_checkpoint_is_named(start: Start, tmp_path) -> None:
-    report = start().next_rung()
-    Path(report.checkpoint).write_bytes(b"damaged")
-    with pytest.raises(InputError, match=r"rung-1\.pt is damaged"):
-        start(attempt=1, from_rung=1, checkpoint=report.checkpoint).next_rung()
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+@pytest.mark.parametrize("algorithm", ["superloss", "easy_to_hard"])
+@pytest.mark.parametrize("rung", [1, 2])
+def test_without_its_checkpoint_a_trial_begins_again_and_reports_the_same(
+    start: Start, tmp_path, fidelity: str, algorithm: str, rung: int
+) -> None:
+    run = start(algorithm, fidelity, keep_weights=True)
+    reports = [run.next_rung() for _ in LEVELS]
+    before = reports[rung - 1]
+    again = start(
+        algorithm,
+        fidelity,
+        keep_weights=True,
+        attempt=1,
+        from_rung=rung,
+        checkpoint=str(tmp_path / "trial" / "gone.pt"),
+        digest="0" * 64,
+        compute=before.compute,
+    )
+    told = [again.next_rung() for _ in LEVELS[rung:]]
+    assert [said(each) for each in told] == [said(each) for each in reports[rung:]]
+    assert told[-1].digest == reports[-1].digest
+    words = [each.damage for each in told]
+    if fidelity == "prefix":
+        assert "gone.pt is missing; it begins again" in str(words.pop(0))
+    assert set(words) <= {None}
+
+
+def test_a_checkpoint_that_is_not_what_was_written_is_told_of(start: Start) -> None:
+    run = start()
+    first, second = run.next_rung(), run.next_rung()
+    shutil.copy(second.checkpoint, first.checkpoint)
+    given = {"from_rung": 1, "checkpoint": first.checkpoint, "digest": first.digest}
+    again = start(attempt=1, **given, compute=first.compute).next_rung()
+    assert said(again) == said(second)
+    assert "is not what was written; it begins again" in str(again.damage)
+
+
+def test_a_state_inside_a_rung_that_is_of_another_trial_is_passed_over(
+    start: Start, tmp_path
+) -> None:
+    first = start().next_rung()
+    other = start(
+        number=8, folder=str(tmp_path / "other"), stop=iter([False] * 9 + [True]).__next__
+    )
+    assert other.next_rung().status == "interrupted"
+    (inside,) = (tmp_path / "other").iterdir()
+    inside.rename(tmp_path / "trial" / inside.name.replace("inside-0", "inside-1"))
+    given = {"from_rung": 1, "checkpoint": first.checkpoint, "digest": first.digest}
+    again = start(attempt=1, **given, compute=first.compute).next_rung()
+    assert "it is that of trial 8; it goes on from 0000000-rung-1.pt" in str(again.damage)
+    undisturbed = start(folder=str(tmp_path / "calm"))
+    assert said(again) == [said(undisturbed.next_rung()) for _ in range(2)][1]
 
 
 def test_nothing_is_spent_on_a_rung_that_may_not_come(start: Start, monkeypatch) -> None:

@@ -197,7 +197,7 @@ def test_a_backbone_for_other_inputs_is_refused(write, pretrained) -> None:
 
 
 def test_other_files_are_refused(write, tmp_path: Path) -> None:
-    from trainables.trial_run import write_weights
+    from trainables.weights import write_weights
 
     own = write("own.npz", images(2))
     with pytest.raises(InputError, match="cannot read the weights"):
