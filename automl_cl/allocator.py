@@ -6,32 +6,52 @@ import math
 from collections.abc import Mapping, Sequence
 
 from automl_cl.trials import ArmTrials
+from trainables.seeds import derive_seed
 
 EVERYBODY = 0.4
+
+
+def without_a_trial(
+    arms: Sequence[str], baseline: str, trials: Mapping[str, ArmTrials], left: int, seed: int
+) -> list[str]:
+    """The arms that have no trial yet, in the order in which they get their first.
+
+    The baseline comes before all. Where fewer trials are left than arms, a draw decides which arms
+    get one: an order by name would always leave out the same ones.
+
+    Args:
+        arms: all arms, the baseline among them.
+        baseline: the plain baseline's arm.
+        trials: those so far of each arm that has any.
+        left: how many trials are still to begin.
+        seed: of the search.
+    """
+    waiting = sorted(set(arms) - set(trials))
+    if len(waiting) > left:
+        waiting.sort(key=lambda arm: derive_seed(seed, "first trial", arm))
+    waiting.sort(key=lambda arm: arm != baseline)
+    return waiting
 
 
 def next_arm(
     arms: Sequence[str], baseline: str, trials: Mapping[str, ArmTrials], spent: float, mode: str
 ) -> str:
-    """The arm of the next search trial.
+    """The arm of the next search trial, once each has had its first: see `without_a_trial`.
 
-    Every arm first runs its published default, the baseline before all. Until 40 % of the budget
-    all arms get the same compute; after that the worse half of them drops out, again and again,
-    until one is left. The baseline never drops out and is never behind the best-served arm.
+    Until 40 % of the budget all arms get the same compute; after that the worse half of them drops
+    out, again and again, until one is left. The baseline never drops out and is never behind the
+    best-served arm.
 
     Args:
         arms: all arms, the baseline among them.
         baseline: the plain baseline's arm.
-        trials: those so far of each arm that has any. Running ones count with the compute they
-            may spend, and so do those that failed, diverged or were infeasible: an arm that fails
-            at once would get all trials.
+        trials: those so far of each arm. Running ones count with the compute they may spend,
+            and so do those that failed, diverged or were infeasible: an arm that fails at once
+            would get all trials.
         spent: the share of the search's budget that is spent.
         mode: `max` or `min`.
     """
     ordered = [baseline, *sorted(set(arms) - {baseline})]
-    for arm in ordered:
-        if arm not in trials:
-            return arm
     # Arms that have got the same must not be told apart by how their sums were rounded.
     compute = {arm: round(trials[arm].committed, 6) for arm in ordered}
     challengers = [arm for arm in ordered if arm != baseline]

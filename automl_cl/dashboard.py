@@ -95,8 +95,8 @@ def require_dashboard(host: str, port: int) -> None:
         import optuna_dashboard  # noqa: F401
     except ImportError as error:
         raise InputError(
-            "optuna-dashboard is not installed: install the extra with "
-            "pip install 'automl-cl[dashboard]', or say --export-only."
+            "optuna-dashboard is not installed: pip install -e '.[dashboard]' in the checkout, "
+            "or say --export-only."
         ) from error
     try:
         with closing(socket.socket()) as trial:

@@ -184,6 +184,7 @@ def start(
         journal.append(first_event(prepared, taken))
         _note(warm, journal)
         session = _session(prepared, folder, journal, verdict_now)
+        _tell_left_out(session, say)
         with _saying_how_to_go_on(folder, spec):
             return _run(session, prepared, _Cluster(slots, address), watch, interruption)
 
@@ -247,8 +248,20 @@ def resume(
         session = _session(prepared, folder, journal, verdict_now)
         if verdict_now and session.closable:
             session.close_search()
+        _tell_left_out(session, say)
         with _saying_how_to_go_on(folder, spec):
             return _run(session, prepared, _Cluster(slots, address), watch, interruption)
+
+
+def _tell_left_out(session: Session, say: Callable[[str], None]) -> None:
+    """Says which algorithms the budget does not suffice for."""
+    missed, count = session.left_out(), len(session.arms)
+    if missed and session.closable:
+        say(
+            f"{count - len(missed)} of {count} algorithms are tried, as the search has "
+            f"{session.table.budget} trials; left out by a draw of the seed: {', '.join(missed)}. "
+            f"All are tried with --trials {count} or more; --space names those to try."
+        )
 
 
 def _short_name(name: str) -> str:

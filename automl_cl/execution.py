@@ -191,12 +191,22 @@ def judge_plan(session: Session, prepared: Prepared, score: Scorer) -> None:
     verdict["notes"] = [
         *prepared.view.conditions,
         *prepared.scenario.notes(prepared.view, prepared.model),
+        *_never_tried(session),
         *_warm_started(table),
         *_in_parts(table, contestants(plan)),
         *_ended_early(table),
         *_trained_otherwise(table, plan),
     ]
     session.write(events.Verdict(plan=made, verdict=verdict))
+
+
+def _never_tried(session: Session) -> list[str]:
+    """Says which algorithms the verdict says nothing about, since the search was too short."""
+    missed = [arm for arm in session.arms if arm not in session.table.arms]
+    if not missed:
+        return []
+    count = f"{len(missed)} of {len(session.arms)} algorithms"
+    return [f"{count} had no trial, and nothing is said about them: {', '.join(missed)}."]
 
 
 def _warm_started(table: TrialTable) -> list[str]:

@@ -150,16 +150,19 @@ class Progress:
         return None if trial.status == "running" else _ending(trial)
 
     def _summary(self) -> str:
-        """Everything that counts, in one line."""
+        """Everything that counts, in one line; the statuses add up to the trials begun."""
         assert self.tally is not None
         stage = self._last_stage()
         count = self.tally.by_stage[stage]
+        failed = count["failed"] + count["diverged"]
         parts = [
             self._headline(),
             f"{count['done']} done",
             f"{count['running']} running",
+            *[f"{count['paused']} paused"] * (count["paused"] > 0),
             f"{count['stopped']} stopped",
-            f"{count['failed'] + count['diverged']} failed",
+            f"{failed} failed",
+            *[f"{count['infeasible']} {OVER_LIMIT}"] * (count["infeasible"] > 0),
             f"compute {self.tally.compute:,.0f} epochs",
             self._time(),
         ]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from automl_cl import events, stages
-from automl_cl.allocator import next_arm
+from automl_cl.allocator import next_arm, without_a_trial
 from automl_cl.events import Cause, Event, Stage, Status
 from automl_cl.journal import Journal
 from automl_cl.objectives import WITHOUT_ANY, objectives_of, pareto_front
@@ -344,11 +344,26 @@ class Session:
 
     def _search_trial(self) -> Trial:
         """The arm whose turn it is goes on with a paused trial, or begins one."""
-        told, mode = self.table.arms, self.scenario.mode
-        name = next_arm(list(self.arms), self.scenario.baseline, told, self._spent(), mode)
+        arms, baseline, told = list(self.arms), self.scenario.baseline, self.table.arms
+        waiting = self.without_a_trial()
+        if waiting:
+            name = waiting[0]
+        else:
+            name = next_arm(arms, baseline, told, self._spent(), self.scenario.mode)
         arm = self._arm(name)
         paused = self.scheduler.promoted(arm)
         return self._begin(name, arm) if paused is None else self._promote(paused)
+
+    def without_a_trial(self) -> list[str]:
+        """The arms that have had no trial yet, in the order in which they get one."""
+        left = self.table.budget - len(self.table.of_stage(SEARCH))
+        told, baseline = self.table.arms, self.scenario.baseline
+        return without_a_trial(list(self.arms), baseline, told, left, self.spec.seed)
+
+    def left_out(self) -> list[str]:
+        """The arms that will not be tried, since there are fewer trials than arms."""
+        left = self.table.budget - len(self.table.of_stage(SEARCH))
+        return sorted(self.without_a_trial()[max(0, left) :])
 
     def _begin(self, name: str, arm: Arm) -> Trial:
         number, seed = len(self.table.trials), self.spec.seed

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from automl_cl.allocator import next_arm
+from automl_cl.allocator import next_arm, without_a_trial
 from automl_cl.trials import ArmTrials, Trial
 
 ARMS = ["plain", "b", "c", "d", "e"]
@@ -36,7 +36,9 @@ class Allotted:
         """The arms in turn; `pending` trials are running at any time."""
         while len(self.trials) < budget:
             number = len(self.trials)
-            arm = next_arm(arms, "plain", by_arm(self.trials), number / budget, mode)
+            told = by_arm(self.trials)
+            waiting = without_a_trial(arms, "plain", told, budget - number, seed=0)
+            arm = waiting[0] if waiting else next_arm(arms, "plain", told, number / budget, mode)
             yield arm
             self.trials.append(self.make_trial(number, arm))
             if number >= pending:
@@ -153,5 +155,27 @@ def test_one_rival_shares_with_the_baseline_to_the_end(allotted: Allotted) -> No
 def test_the_same_table_gives_the_same_arm(allotted: Allotted) -> None:
     for arm in allotted.run(cost=cheap_b, pending=2):
         told = by_arm(allotted.trials)
-        again = next_arm(ARMS[::-1], "plain", told, len(allotted.trials) / 60, "max")
+        reverse, count = ARMS[::-1], len(allotted.trials)
+        waiting = without_a_trial(reverse, "plain", told, 60 - count, seed=0)
+        again = next_arm(reverse, "plain", told, count / 60, "max") if not waiting else waiting[0]
         assert again == arm
+
+
+def test_with_fewer_trials_than_arms_a_draw_decides_and_the_baseline_stays(
+    make_trial: Any,
+) -> None:
+    arms = ["plain", *(f"arm_{n:02}" for n in range(20))]
+    tried: dict[int, list[str]] = {}
+    for seed in range(40):
+        for number in range(12):
+            told = by_arm([make_trial(n, arm) for n, arm in enumerate(tried.get(seed, []))])
+            first, *_ = without_a_trial(arms, "plain", told, 12 - number, seed)
+            tried.setdefault(seed, []).append(first)
+    assert all(mine[0] == "plain" and len(set(mine)) == 12 for mine in tried.values())
+    counts = {arm: sum(arm in mine for mine in tried.values()) for arm in arms[1:]}
+    assert min(counts.values()) > 8, "11 of 20 are tried, 22 of 40 times"
+    assert max(counts.values()) < 36
+    assert tried[0] != tried[1]
+    # Those that it suffices for are the same however often they are asked for.
+    assert without_a_trial(arms, "plain", {}, 12, 3)[:12] == tried[3]
+    assert without_a_trial(arms, "plain", {}, 21, 3) == arms

@@ -206,7 +206,11 @@ def test_without_the_extra_it_says_how_to_get_it(
         return whole(name, *arguments, **more)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    words = ["optuna-dashboard is not installed", "automl-cl[dashboard]", "--export-only"]
+    words = [
+        "optuna-dashboard is not installed",
+        "pip install -e '.[dashboard]' in the checkout",
+        "--export-only",
+    ]
     refused("dashboard", run_folder, words=words)
     assert command("dashboard", run_folder, "--export-only").code == 0
 

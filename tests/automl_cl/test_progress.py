@@ -15,7 +15,7 @@ from rich.console import Console
 from automl_cl import progress
 from automl_cl.events import Ask, Event
 from automl_cl.journal import read_events
-from automl_cl.progress import Progress, arms_table, front_table
+from automl_cl.progress import Progress, arms_table, failures, front_table
 from automl_cl.tally import Tally
 from automl_cl.terminal import Screen
 from automl_cl.trials import Trial, TrialTable
@@ -330,3 +330,31 @@ def test_the_front_that_is_printed(make_trial: MakeTrial) -> None:
         ["plain", "0", "0.9000", "9", "1.5", "MB"],
         ["plain", "2", "0.8500", "7", "1.5", "MB"],
     ]
+
+
+def test_the_statuses_of_a_line_add_up_to_the_trials_begun(make_trial: MakeTrial) -> None:
+    statuses = ["done", "done", "running", "paused", "stopped", "failed", "diverged", "infeasible"]
+    table = TrialTable()
+    table.budget = 9
+    for number, status in enumerate(statuses):
+        table.add(make_trial(number, "plain", [0.5], status=status))
+    out = io.StringIO()
+    with Progress(Screen(Console(file=out, width=300)), SCENARIO) as view:
+        view.watch(table)
+        line = view._summary()
+    assert line.startswith(
+        "searching: trial 8 of 9 · 2 done · 1 running · 1 paused · 1 stopped · "
+    )
+    assert " · 2 failed · 1 over limit · " in line
+
+
+def test_what_made_trainings_fail_is_told_once(make_trial: MakeTrial) -> None:
+    trials = [make_trial(n, "plain", [0.5], status="failed") for n in range(3)]
+    for trial, reason in zip(trials, ["/x.py:7: boom", "/x.py:7: boom", "bang"], strict=True):
+        trial.reason = reason
+    table = TrialTable()
+    assert failures(table, Path("runs/a/failures")) == []
+    for trial in trials:
+        table.add(trial)
+    (line,) = failures(table, Path("runs/a/failures"))
+    assert line.startswith("3 trainings failed (2 of them so): /x.py:7: boom; full tracebacks: ")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from automl_cl.execution import _never_tried
 from automl_cl.session import Session
 from trainables.trial_run import RungReport
 
@@ -131,3 +132,22 @@ def test_only_the_verdicts_trials_see_all_data(fake: Any, session: Session) -> N
         while session.report(training.report()):
             pass
     assert seen == {"search": {True}, "confirm": {True}, "verdict": {False}}
+
+
+def test_with_fewer_trials_than_arms_it_is_known_who_is_left_out(
+    fake: Any, tmp_path: Path
+) -> None:
+    spec = replace(fake.SPEC, trials=2)
+    with fake.session_on(tmp_path / "run", spec) as session:
+        (missed,) = session.left_out()
+        assert missed in ("superloss", "self_paced")
+        fake.work(session)
+        assert missed not in session.table.arms
+        assert "plain" in session.table.arms
+        (said,) = _never_tried(session)
+        assert said == f"1 of 3 algorithms had no trial, and nothing is said about them: {missed}."
+    with fake.session_on(tmp_path / "run", spec, trials=6) as session:
+        assert session.left_out() == []
+        fake.work(session)
+        assert missed in session.table.arms
+        assert _never_tried(session) == []
