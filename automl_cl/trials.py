@@ -287,7 +287,9 @@ class TrialTable:
         """
         try:
             if isinstance(event, events.Search) == self._begun:
-                raise Misfit("a search begins with it, and once")
+                first = "a run begins with 'search'"
+                later = "a run has only one, its first"
+                raise Misfit(later if self._begun else first)
             if isinstance(event, events.OfTrial):
                 self._check_trial(event)
             elif isinstance(event, events.Plan):

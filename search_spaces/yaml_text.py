@@ -11,6 +11,9 @@ import yaml
 
 from search_spaces.errors import InputError
 
+LARGEST = 10_000_000
+"""Characters of a file, and values that its aliases may stand for."""
+
 
 class _OwnMappings(yaml.constructor.SafeConstructor):
     """Mappings without a key that is given twice."""
@@ -29,13 +32,44 @@ class _OwnMappings(yaml.constructor.SafeConstructor):
         return super().construct_mapping(node, deep)
 
 
-class _Loader(_OwnMappings, yaml.SafeLoader):
+class _FiniteAliases(yaml.composer.Composer):
+    """Documents whose aliases, written out, come to an end, and to a size that fits."""
+
+    def get_single_node(self) -> Any:
+        root = super().get_single_node()
+        if root is not None:
+            _size_written_out(root, {})
+        return root
+
+
+def _size_written_out(node: Any, known: dict[int, int]) -> int:
+    """Count the nodes below a node with every alias written out; 0 marks a node under way."""
+    if id(node) in known:
+        if known[id(node)] == 0:
+            raise yaml.composer.ComposerError(
+                None, None, "an alias stands inside of what it stands for", node.start_mark
+            )
+        return known[id(node)]
+    known[id(node)], size = 0, 1
+    if isinstance(node, yaml.CollectionNode):
+        for each in node.value:
+            for below in each if isinstance(each, tuple) else (each,):
+                size += _size_written_out(below, known)
+    if size > LARGEST:
+        raise yaml.composer.ComposerError(
+            None, None, f"its aliases stand for more than {LARGEST:,} values", node.start_mark
+        )
+    known[id(node)] = size
+    return size
+
+
+class _Loader(_OwnMappings, _FiniteAliases, yaml.SafeLoader):
     """Safe loading with YAML 1.2 floats; PyYAML alone reads `1e-4` as a string."""
 
 
 if yaml.__with_libyaml__:
 
-    class _QuickLoader(_OwnMappings, yaml.composer.Composer, yaml.CSafeLoader):
+    class _QuickLoader(_OwnMappings, _FiniteAliases, yaml.CSafeLoader):
         """The same, several times as fast: libyaml finds the words.
 
         Nodes are put together by PyYAML. libyaml would do that by recursion without an end, and
@@ -70,8 +104,6 @@ for _either in (_Loader, _QuickLoader, _Dumper):
 
 # Half a character, as a path may hold it that is no UTF-8: libyaml refuses to read its escape.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|\\U0000[dD][89a-fA-F]")
-
-LARGEST = 10_000_000
 
 
 def read_yaml(path: Path) -> Any:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from automl_cl import preparation
+from automl_cl.events import Start
 from automl_cl.journal import Journal
 from automl_cl.tuned import Tuned
 
@@ -84,7 +85,7 @@ def test_a_call_that_cannot_be_parsed(
         ("--model", "", ["model", "''", "Allowed: MODULE:FUNCTION"]),
         ("--trials", 0, ["--trials", "0", "from 1 to"]),
         ("--trials", -1, ["--trials", "-1", "from 1 to"]),
-        ("--seeds", 1, ["--seeds", "1", "from 2 to 1000"]),
+        ("--seeds", 1, ["--seeds", "1", "from 3 to 1000"]),
         ("--seed", -1, ["--seed", "-1", "from 0"]),
         ("--max-epochs", 0, ["--max-epochs", "0", "from 0.01 to 10000"]),
         ("--max-epochs", "nan", ["--max-epochs", "nan"]),
@@ -197,7 +198,7 @@ def test_a_place_that_cannot_be_written_to(
         ("table.xlsx", ["table.xlsx'", "Allowed: *.arrow"]),
         ("text.npz", ["text.npz'", "NumPy archive"]),
         ("text.parquet", ["text.parquet'", "Parquet"]),
-        ("d" * 300 + ".npz", ["ddd", "name too long"]),
+        ("d" * 300 + ".npz", ["ddd", "there is no such file"]),
         ("", ["data", "''"]),
     ],
 )
@@ -372,11 +373,11 @@ def test_how_data_is_read_for_a_tuned_config(
         ("optimizer.adamw.lr: {low: 0.01, high: 0.001}", ["low 0.01 is greater than high 0.001"]),
         ("optimizer.adamw.lr: {lo: 0.01}", ["'lo'", "Did you mean 'low'?", "default, high, log"]),
         ("optimizer.adamw.lr: {low: .nan}", ["optimizer.adamw.lr.low", "nan", "1e-05 to 0.1"]),
-        ("optimizer.adamw.lr: fast", ["optimizer.adamw.lr", "'fast'", "1e-05 to 0.1"]),
+        ("optimizer.adamw.lr: fast", ["optimizer.adamw.lr", "'fast'", "a number above 0"]),
         ("optimizer.adamw.lr: 2020-99-99", ["space.yaml", "not valid YAML"]),
-        ("algorithm.superloss.lam: 200", ["algorithm.superloss.lam", "200", "0.1 to 10"]),
+        ("algorithm.superloss.lam: -2", ["algorithm.superloss.lam", "-2", "above 0"]),
         ("training.epochs: {high: 5000}", ["training.epochs.high", "5000", "0.01 to 30"]),
-        ("training.batch_size: 4.5", ["training.batch_size", "4.5", "whole number from 8"]),
+        ("training.batch_size: 4.5", ["training.batch_size", "4.5", "whole number from 1"]),
         ("training: 5", ["training", "5", "mapping"]),
         ("model: cnn", ["'cnn'", "Allowed: mlp"]),
         ("model.width: wide", ["model.width", "'wide'", "whole number"]),
@@ -385,7 +386,7 @@ def test_how_data_is_read_for_a_tuned_config(
         ("[" * 5000, ["space.yaml", "not valid YAML", "too deep"]),
         ("!!python/object:os.system {}", ["space.yaml line 1", "not valid YAML"]),
         ("a: &x [superloss]\nalgorithm: *x", ["'a'", "Allowed: algorithm"]),
-        ("algorithm: &x [superloss, *x]", ["algorithm", "[...]"]),
+        ("algorithm: &x [superloss, *x]", ["line 1", "an alias stands inside of what"]),
         ("optimizer:\n\tlr: 1", ["space.yaml line 2", "not valid YAML"]),
         ("<<: {algorithm: plain}", ["space.yaml line 1", "not valid YAML"]),
         ("null: 3", ["'None'", "Allowed: algorithm"]),
@@ -482,8 +483,10 @@ def test_a_journal_of_something_else(
     journal = run_folder / "journal.jsonl"
     journal.unlink()
     with Journal.create(journal) as other:
-        other.append("shopping", milk=2)
-    refused(*arguments, run_folder, words=["journal.jsonl", "does not begin with a search"])
+        other.append(Start(pid=1))
+    refused(
+        *arguments, run_folder, words=["line 1", "journal.jsonl", "a run begins with 'search'"]
+    )
 
 
 def test_an_objective_given_twice(refused: Refused) -> None:

@@ -67,6 +67,10 @@ def test_the_same_key_in_two_mappings_is_no_mistake(read: Read) -> None:
     assert read("a: {c: 1}\nb: {c: 2}\n") == {"a": {"c": 1}, "b": {"c": 2}}
 
 
+# Each name stands for ten of the one before.
+LAUGHS = [(", ".join([f"*{chr(97 + i)}"] * 10), chr(98 + i)) for i in range(9)]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -76,6 +80,12 @@ def test_the_same_key_in_two_mappings_is_no_mistake(read: Read) -> None:
         ("a: !!python/object/apply:os.getcwd []\n", "line 1: not valid YAML"),
         ("a: 2024-13-45\n", "not valid YAML"),
         ("a: \x01\n", "not valid YAML"),
+        ("a: &x [1, *x]\n", "an alias stands inside of what it stands for"),
+        ("a: &x {b: &y [*x]}\n", "an alias stands inside of what it stands for"),
+        (
+            "a: &a [1, 2]\n" + "".join(f"{b}: &{b} [{a}]\n" for a, b in LAUGHS),
+            "its aliases stand for more than",
+        ),
     ],
 )
 def test_what_is_not_yaml_is_refused(read: Read, text: str, said: str) -> None:
@@ -181,3 +191,7 @@ def test_every_config_survives_yaml(
 ) -> None:
     config = data.draw(configs(real_space))
     assert json.dumps(read(to_yaml(config))) == json.dumps(config)
+
+
+def test_an_alias_used_twice_is_written_out(read: Read) -> None:
+    assert read("a: &x [1]\nb: *x\nc: [*x, *x]\n") == {"a": [1], "b": [1], "c": [[1], [1]]}
