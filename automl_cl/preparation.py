@@ -134,7 +134,7 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
     cut = narrowed(cut, {"training.epochs": {"high": cap, "default": default}})
     cut = scenario.fitted_to(cut, view, model)
     try:
-        space = narrowed(cut, spec.space).with_option("algorithm", scenario.baseline, cut)
+        space = narrowed(cut, spec.space, kept={"algorithm": scenario.baseline})
         refuse_unused(cut, space)
     except InputError as error:
         raise InputError(f"--space: {error}") from error

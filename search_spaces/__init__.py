@@ -8,6 +8,7 @@ from search_spaces.flat_space import FlatSpace, Point
 from search_spaces.narrowing import Narrowing, narrowed, read_narrowing, refuse_unused
 from search_spaces.overrides import Only, Override
 from search_spaces.parts import Config, Formerly, Part, option, option_names, options
+from search_spaces.published import published_defaults, with_published
 from search_spaces.ranges import (
     BELOW_ONE,
     COUNT,
@@ -61,10 +62,12 @@ __all__ = [
     "option_names",
     "options",
     "parse_yaml",
+    "published_defaults",
     "read_narrowing",
     "read_yaml",
     "refuse_unused",
     "to_config",
     "to_yaml",
     "unknown_name",
+    "with_published",
 ]

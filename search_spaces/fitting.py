@@ -24,7 +24,7 @@ def fitted(space: Space, config: Config) -> Config | None:
         The config, or None where the space lacks an option or a category that the config has.
     """
     try:
-        found: Config = _fit(space.root, config)
+        found: Config = _fit(space.as_chosen(config), config)
     except _OutsideError:
         return None
     return space.in_effect(found)

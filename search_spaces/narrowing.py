@@ -55,19 +55,50 @@ def read_narrowing(name: str) -> Narrowing:
     return read
 
 
-def narrowed(space: Space, narrowing: Narrowing) -> Space:
+def narrowed(space: Space, narrowing: Narrowing, kept: Mapping[str, str] | None = None) -> Space:
     """The part of a space that a mapping leaves.
+
+    Args:
+        space: the space.
+        narrowing: the mapping.
+        kept: by section, an option that stays whatever the mapping says, as the default.
 
     Raises:
         InputError: for a key that is not in the space, or values outside its ranges.
     """
     if not isinstance(narrowing, Mapping):
         raise InputError(f"the space file must hold a mapping, got {narrowing!r}.")
-    root: Node = space.root
     for key, value in narrowing.items():
-        root = _narrow(root, str(key).split("."), value, ())
-    assert isinstance(root, Group)
-    return Space(root)
+        steps = str(key).split(".")
+        root = _narrow(space.root, steps, value, ())
+        assert isinstance(root, Group)
+        before, space = space, Space(root)
+        for section, name in (kept or {}).items():
+            space = space.with_option(section, name, before)
+        space = Space(_with_sections_narrowed(space.root, steps, value))
+    return space
+
+
+def _with_sections_narrowed(root: Group, steps: Sequence[str], value: Any) -> Group:
+    """Narrows a section also as it is with each option that has it as its own."""
+    step, rest = steps[0], steps[1:]
+    fields: dict[str, Node] = dict(root.fields)
+    for name, node in root.fields.items():
+        if not isinstance(node, Choice):
+            continue
+        options = dict(node.options)
+        for option, group in node.options.items():
+            if step in group.sections:
+                own = _narrow(group.sections[step], rest, value, (step,))
+                if _lost_its_default(group.sections[step], own):
+                    own = root.fields[step]
+                options[option] = replace(group, sections={**group.sections, step: own})
+        fields[name] = replace(node, options=options)
+    return replace(root, fields=fields)
+
+
+def _lost_its_default(before: Node, after: Node) -> bool:
+    return isinstance(after, Choice) and getattr(before, "default", None) not in after.options
 
 
 def refuse_unused(before: Space, after: Space) -> None:

@@ -13,7 +13,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Container, Hashable, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from functools import cache, wraps
 from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
@@ -37,12 +37,15 @@ class Part:
         column_from: what gives data that column, as the end of a sentence.
         optional: whether a config may leave the part out, whose defaults it then means.
         overrides: hyperparameters of other sections that have no effect where this part is chosen.
+        published: by other section, values of it that belong to the part, as a config has them,
+            such as `{"optimizer": {"name": "sgd", "lr": 0.01}}`: the defaults of its arm.
     """
 
     kind: ClassVar[str] = "part"
     needs_column: ClassVar[str | None] = None
     column_from: ClassVar[str] = ""
     optional: ClassVar[bool] = False
+    published: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     overrides: ClassVar[tuple[Override, ...]] = ()
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ has a range. Choosing an algorithm brings its own hyperparameters with it and no
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -77,11 +78,14 @@ class Group:
         implied: what is meant where a config leaves the group out; None if it may not. Configs
             are written without a group that is as implied.
         part: the class; None for a group of none.
+        sections: of an option of a section, other sections as they are with it: with the
+            published values that belong to it as their defaults.
     """
 
     fields: Mapping[str, Node]
     implied: Config | None = None
     part: type | None = None
+    sections: Mapping[str, Node] = dataclasses.field(default_factory=dict)
 
     def written(self, value: Callable[[str, Node], Any]) -> Config:
         """The config of the group in which each field has the value that a function gives."""
@@ -129,11 +133,13 @@ class Space:
         return [choice.default, *sorted(set(choice.options) - {choice.default})]
 
     def only(self, section: str, name: str) -> Space:
-        """The space with one option of a section."""
+        """The space with one option of a section, other sections being as they are with it."""
         choice = self.root.fields[section]
         assert isinstance(choice, Choice)
-        single = Choice(choice.kind, {name: choice.options[name]}, name)
-        return self._with(section, single)
+        group = choice.options[name]
+        single = Choice(choice.kind, {name: replace(group, sections={})}, name)
+        fields = {**self.root.fields, **group.sections, section: single}
+        return Space(replace(self.root, fields=fields))
 
     def with_option(self, section: str, name: str, wider: Space) -> Space:
         """The space with one option of a section put back from a wider space, as the default."""
@@ -142,7 +148,7 @@ class Space:
         assert isinstance(other, Choice)
         options = {name: other.options[name], **choice.options}
         with_name = Choice(choice.kind, options, name)
-        return self._with(section, with_name)
+        return self.with_section(section, with_name)
 
     def leaving_out(self, section: str, names: Collection[str]) -> Space:
         """The space without some options of a section, of which the default is none.
@@ -154,7 +160,7 @@ class Space:
         assert isinstance(choice, Choice)
         left = _without_options(choice, choice.kind, names)
         assert left is not None
-        return self._with(section, left)
+        return self.with_section(section, left)
 
     def without(self, section: str, name: str, field: str, why: str) -> Space:
         """The space in which a field of one option of a section has no meaning."""
@@ -166,7 +172,7 @@ class Space:
         fixed = Fixed(old.default, type(old.default), old.allowed, why, old.only)
         options = {**choice.options, name: replace(group, fields={**group.fields, field: fixed})}
         changed = Choice(choice.kind, options, choice.default)
-        return self._with(section, changed)
+        return self.with_section(section, changed)
 
     def range_of(self, section: str, field: str) -> Range | None:
         """The range of one field of a section without options, or None where it is fixed."""
@@ -175,7 +181,8 @@ class Space:
         leaf = group.fields[field]
         return leaf.allowed if isinstance(leaf, Leaf) else None
 
-    def _with(self, section: str, node: Node) -> Space:
+    def with_section(self, section: str, node: Node) -> Space:
+        """The space with another node for a section."""
         return Space(replace(self.root, fields={**self.root.fields, section: node}))
 
     def with_default(self, path: Path, value: Any) -> Space:
@@ -200,7 +207,21 @@ class Space:
 
     def default(self) -> Config:
         """The config of published defaults, as near to them as the space allows."""
-        return self.in_effect(default_of(self.root))
+        return self.in_effect(default_of(self.as_chosen({})))
+
+    def as_chosen(self, config: Config) -> Group:
+        """The root, its sections being as they are with the options that a config names.
+
+        A config that names none has the default.
+        """
+        fields = dict(self.root.fields)
+        for section, node in self.root.fields.items():
+            if isinstance(node, Choice):
+                given = config.get(section)
+                named = isinstance(given, dict) and given.get("name")
+                group = node.options.get(str(named) if named else node.default)
+                fields |= {} if group is None else group.sections
+        return replace(self.root, fields=fields)
 
     def in_effect(self, config: Config) -> Config:
         """A config without the hyperparameters that have no effect in it."""
@@ -220,7 +241,7 @@ class Space:
             unused = set() if part is None else without_effect(part, config)
         except InputError:
             return False
-        return _contains(self.root, config, (), unused)
+        return isinstance(config, dict) and _contains(self.as_chosen(config), config, (), unused)
 
     def describe(self, implied: bool = False) -> dict[str, Any]:
         """The space as plain values, for files and hashes.
@@ -243,8 +264,8 @@ def _contains(node: Node, config: Any, path: Path, unused: Collection[Path]) -> 
         case Leaf():
             try:
                 in_range("", config, node.allowed)
-            except InputError:
-                return False
+            except InputError:  # a default need not be searched
+                return type(config) is type(node.default) and bool(config == node.default)
             return True
         case Fixed():
             return bool(config == node.value)
@@ -332,7 +353,9 @@ def _with_defaults(
     if isinstance(node, Group):
         below = node.fields.items()
         fields = {name: _with_defaults(n, (*path, name), fixed) for name, n in below}
-        return replace(node, fields=fields)
+        own = node.sections.items()
+        sections = {name: _with_defaults(n, (name,), fixed) for name, n in own}
+        return replace(node, fields=fields, sections=sections)
     if isinstance(node, Choice):
         chosen = [node.default] if fixed(path) else list(node.options)
         kept = {n: _with_defaults(node.options[n], (*path, n), fixed) for n in chosen}
@@ -421,7 +444,15 @@ def _describe(node: Node, implied: bool, path: Path, unused: Collection[Path]) -
                 name: _describe(group, implied, path, unused)
                 for name, group in node.options.items()
             }
-            return {"default": node.default, "options": options}
+            own = {
+                name: {
+                    it: _describe(each, implied, (it,), unused) for it, each in sections.items()
+                }
+                for name, group in node.options.items()
+                if (sections := group.sections)
+            }
+            found = {"default": node.default, "options": options}
+            return {**found, "sections": own} if own else found
 
 
 def describe_leaf(allowed: Range) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from search_spaces import (
     from_config,
     option,
     options,
+    published_defaults,
     unknown_name,
 )
 from trainables.algorithm import Algorithm
@@ -186,7 +187,8 @@ class Scenario(ABC):
             able = part.suits(view.input_shape) and part.lacks(columns) is None
             return able and self.admits(part, view)
 
-        return self.shaped(Space.of(self.recipe, keep), view)
+        whole = published_defaults(Space.of(self.recipe, keep), self.recipe)
+        return self.shaped(whole, view)
 
     @final
     def tunable(self, space: Space, view: DataView) -> Space:

@@ -87,7 +87,7 @@ def _words(node: Any) -> str:
 
 
 def _is_choice(node: Any) -> bool:
-    return isinstance(node, dict) and node.keys() == {"default", "options"}
+    return isinstance(node, dict) and node.keys() >= {"default", "options"}
 
 
 def _is_range(node: Any) -> bool:
