@@ -22,7 +22,7 @@ class Continual(Algorithm, ABC):
 
     It sees the examples of the current task and what it keeps in `state`, and nothing else: no
     other task, and neither how many tasks nor how many classes are to come. For each task
-    `examples_of`, `optimizer`, then `loss` and `penalty` in each step and `end_task`.
+    `examples_of`, `optimizer`, then `replayed`, `loss` and `penalty` in each step and `end_task`.
 
     Attributes:
         stability: the hyperparameters that decide nothing before there is an earlier task. One
@@ -40,13 +40,23 @@ class Continual(Algorithm, ABC):
         """The optimizer of a new task."""
         return chosen.build(network.parameters())
 
+    def replayed(self, labels: Tensor) -> TensorExamples | None:
+        """Return kept examples that join a batch, or None for none.
+
+        They are augmented like the batch, and stand behind it in what `loss` is given.
+
+        Args:
+            labels: of the batch that they join, [batch].
+        """
+        return None
+
     @abstractmethod
     def loss(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> Tensor:
         """The loss of a batch, a scalar, from what `logits` or `newest` of the network give.
 
         Args:
             network: to which a head for the current task was added.
-            inputs: [batch, ...], augmented.
+            inputs: [batch, ...], augmented, with what is replayed.
             labels: places in the order of classes [batch].
         """
 

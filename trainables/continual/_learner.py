@@ -145,11 +145,7 @@ class ContinualLearner(Learner):
         return torch.zeros((), device=self.device)
 
     def _train(self) -> Tensor:
-        start = self.step_in_epoch * self.batch_size
-        indices = self.order[start : start + self.batch_size]
-        inputs, labels = self.examples.inputs[indices], self.examples.labels[indices]
-        key = derive_seed(self.seed, "augmentation", self.epoch, start)
-        inputs = self.recipe.augmentation.apply(inputs, indices, key)
+        inputs, labels = self._batch()
         self.network.train()
         loss = self.algorithm.loss(self.network, inputs, labels)
         penalty = self.algorithm.penalty(self.network)
@@ -162,6 +158,21 @@ class ContinualLearner(Learner):
             loss = loss + penalty
         self.optimizer.step()
         return loss
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        """Inputs and labels of the step, with what is replayed, all of it augmented."""
+        start = self.step_in_epoch * self.batch_size
+        indices = self.order[start : start + self.batch_size]
+        inputs, labels = self.examples.inputs[indices], self.examples.labels[indices]
+        replayed = self.algorithm.replayed(labels)
+        if replayed is not None:
+            inputs = torch.cat([inputs, replayed.inputs])
+            labels = torch.cat([labels, replayed.labels])
+            # Numbers that no example of the task has: each draws an augmentation of its own.
+            others = torch.arange(len(replayed), device=indices.device) + len(self.examples)
+            indices = torch.cat([indices, others])
+        key = derive_seed(self.seed, "augmentation", self.epoch, start)
+        return self.recipe.augmentation.apply(inputs, indices, key), labels
 
     def _end_task(self) -> None:
         self.algorithm.end_task(self.network, self.task_examples, self.data.memory)

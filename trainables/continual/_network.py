@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +38,7 @@ class GrowingNetwork(nn.Module):
         self.backbone = share_layers(backbone, ranks)
         self.features, self.seed, self.ranks = features, seed, ranks
         self.heads = nn.ModuleList()
+        self._held: list[nn.Module] = []
 
     @classmethod
     def of(
@@ -58,6 +61,21 @@ class GrowingNetwork(nn.Module):
         deviation = (kept - mean).square().mean(axes, keepdim=True)[0].sqrt()
         varies = deviation > 1e-9 * mean.abs()
         self.standardise(mean, torch.where(varies, deviation, 1.0))
+
+    def hold_statistics(self) -> None:
+        """Let normalisation layers keep the statistics that they have, and normalise by them.
+
+        In the first task a layer that has seen no batch yet still learns its statistics.
+        """
+        tracked = [m for m in self.backbone.modules() if hasattr(m, "num_batches_tracked")]
+        self._held = [m for m in tracked if self.known or m.num_batches_tracked]
+
+    def train(self, mode: bool = True) -> Self:
+        """Enter training or evaluation mode; layers that keep their statistics never train."""
+        super().train(mode)
+        for layer in self._held:
+            layer.train(False)
+        return self
 
     def grow(self, classes: int) -> None:
         """Adds a head for the classes of a new task."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,13 @@ from search_spaces import Config, InputError, Part, Space, from_config, narrowed
 from trainables.continual._continual import Continual
 from trainables.continual._learner import ContinualLearner
 from trainables.continual._recipe import Recipe
-from trainables.continual._settings import Settings, drawn_classes, load_stream, only_classes
+from trainables.continual._settings import (
+    Settings,
+    drawn_classes,
+    load_stream,
+    named_sizes,
+    only_classes,
+)
 from trainables.continual._stream import StreamData, StreamView
 from trainables.data import DataSpec, DataView, Examples, OpeningLog, load_view, open_test
 from trainables.learner import DeviceData, Learner
@@ -47,6 +53,22 @@ class ContinualScenario(Scenario):
         "incremental_accuracy": "max",
         "forgetting": "min",
     }
+
+    def with_settings(self, given: Mapping[str, Any], source: str = "") -> Any:
+        """The settings; sizes of tasks say how many there are."""
+        sizes = named_sizes(given.get("task_sizes", ""))
+        settings = super().with_settings({**({"tasks": len(sizes)} if sizes else {}), **given})
+        if sizes and settings.tasks != len(sizes):
+            raise InputError(
+                f"settings of continual.tasks: got {settings.tasks}, but task_sizes "
+                f"{settings.task_sizes} are of {len(sizes)} tasks; leave one of them out."
+            )
+        if sizes and settings.task_by == "group":
+            raise InputError(
+                "settings of continual.task_sizes: with task_by=group each task is a whole group; "
+                "leave one of them out."
+            )
+        return settings
 
     def load(self, data: DataSpec, settings: Settings) -> StreamView:
         return load_stream(data, settings)
@@ -88,8 +110,9 @@ class ContinualScenario(Scenario):
 
     def notes(self, view: DataView, model: Model) -> list[str]:
         assert isinstance(view, StreamView)
-        tasks = f"The {view.tasks} tasks have {view.num_classes // view.tasks} classes each."
-        if view.groups:
+        if not view.groups:
+            tasks = _sizes_in_words(view.sizes)
+        else:
             sizes = [len(group) for group in view.groups]
             tasks = (
                 f"The {view.tasks} tasks are groups of classes, of {min(sizes)} to {max(sizes)} "
@@ -140,6 +163,17 @@ class ContinualScenario(Scenario):
         if data.backbone is not None:
             data.backbone.require(recipe.model)
         return ContinualLearner(recipe, data, seed, device)
+
+
+def _sizes_in_words(sizes: Sequence[int]) -> str:
+    if len(set(sizes)) == 1:
+        return f"The {len(sizes)} tasks have {sizes[0]} {_classes(sizes[0])} each."
+    of_size = [f"{sizes.count(size)} have {size} {_classes(size)}" for size in sorted({*sizes})]
+    return f"Of the {len(sizes)} tasks {', '.join(of_size[:-1])} and {of_size[-1]}."
+
+
+def _classes(count: int) -> str:
+    return "class" if count == 1 else "classes"
 
 
 def _without_effect_on_one_task(path: tuple[str, ...]) -> bool:

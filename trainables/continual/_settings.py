@@ -33,8 +33,10 @@ class Settings:
 
     Attributes:
         tasks: how many tasks there are.
-        task_by: what a task is: as many classes as any other (`class`), or a group of classes
-            called GROUP/CLASS (`group`), of which the data's seed draws as many as are needed.
+        task_sizes: how many classes each task has, such as `3,2,2`; nothing for tasks as even as
+            can be, the first ones having a class more where that is needed.
+        task_by: what a task is: some of the classes (`class`), or a group of classes called
+            GROUP/CLASS (`group`), of which the data's seed draws as many as are needed.
         memory: examples of earlier tasks that an algorithm may keep.
         hpo_protocol: what the search sees. `dev_tasks`: the first `dev_tasks` of one development
             order; `first_task`: the first of them; `fixed`: nothing is tuned, and the same tasks
@@ -46,6 +48,7 @@ class Settings:
     """
 
     tasks: Annotated[int, Int(2, 1000)] = 5
+    task_sizes: str = ""
     task_by: Annotated[str, Categorical(["class", "group"])] = "class"
     memory: Annotated[int, Int(0, 10_000_000)] = 200
     hpo_protocol: Annotated[str, Categorical(PROTOCOLS)] = "dev_tasks"
@@ -94,17 +97,18 @@ def stream_view(view: DataView, settings: Settings, seed: int) -> StreamView:
         kept = drawn_classes(view.name, view.classes, settings.tasks, seed)
         view = _only(view, kept)
         groups = tuple(map(tuple, class_groups(view.classes).values()))
+        sizes: tuple[int, ...] = ()
     else:
-        _require_even(view, settings.tasks)
+        sizes = sizes_of(view, settings)
     if settings.searched_tasks >= settings.tasks:
         raise InputError(
             f"{WHERE}.dev_tasks: got {settings.dev_tasks}, must be fewer than tasks "
             f"({settings.tasks}); or set hpo_protocol=first_task."
         )
-    drawn = draw_tasks(view.num_classes, settings.tasks, groups, seed)
+    drawn = draw_tasks(sizes, groups, seed)
     return StreamView(
         **vars(view),
-        tasks=settings.tasks,
+        sizes=sizes,
         groups=groups,
         groups_in_all=in_all,
         memory=settings.memory,
@@ -115,13 +119,42 @@ def stream_view(view: DataView, settings: Settings, seed: int) -> StreamView:
     )
 
 
-def _require_even(view: DataView, tasks: int) -> None:
-    if view.num_classes % tasks:
-        allowed = [n for n in range(2, view.num_classes + 1) if view.num_classes % n == 0]
+def named_sizes(given: object) -> tuple[int, ...]:
+    """Sizes of tasks as a search names them, such as `3,2,2`; empty if it names none.
+
+    Raises:
+        InputError: if they are not whole numbers from 1, at least two of them.
+    """
+    if given == "":
+        return ()
+    words = given.split(",") if isinstance(given, str) else []
+    if len(words) < 2 or not all(word.strip().isdecimal() and int(word) for word in words):
         raise InputError(
-            f"{WHERE}.tasks: {view.num_classes} classes cannot be divided evenly into "
-            f"{tasks} tasks; allowed: {', '.join(map(str, allowed))}."
+            f"{WHERE}.task_sizes: got {given!r}, expected a whole number from 1 for each of at "
+            "least two tasks, such as 3,2,2."
         )
+    return tuple(map(int, words))
+
+
+def sizes_of(view: DataView, settings: Settings) -> tuple[int, ...]:
+    """How many of the data's classes each task has.
+
+    Raises:
+        InputError: if there are too few classes, or the sizes given do not add up to all.
+    """
+    sizes, classes = named_sizes(settings.task_sizes), view.num_classes
+    if not sizes and settings.tasks > classes:
+        raise InputError(
+            f"{WHERE}.tasks: got {settings.tasks}, but data '{view.name}' has {classes} classes; "
+            f"allowed: 2 to {classes}."
+        )
+    if sizes and sum(sizes) != classes:
+        raise InputError(
+            f"{WHERE}.task_sizes: {settings.task_sizes} make {sum(sizes)} classes, but data "
+            f"'{view.name}' has {classes}; they must add up to that."
+        )
+    least, more = divmod(classes, settings.tasks)
+    return sizes or (least + 1,) * more + (least,) * (settings.tasks - more)
 
 
 def drawn_classes(name: str, classes: Sequence[str], tasks: int, seed: int) -> list[int]:
@@ -176,7 +209,9 @@ def _transfer(view: StreamView, settings: Settings, data: DataSpec) -> StreamVie
         clean=data.clean,
         clean_validation=data.clean_validation,
     )
-    whole = replace(settings, hpo_protocol="oracle_stream", transfer_data="", backbone="")
+    whole = replace(
+        settings, hpo_protocol="oracle_stream", transfer_data="", backbone="", task_sizes=""
+    )
     found = load_stream(other, whole)
     if found.input_shape != view.input_shape:
         raise InputError(

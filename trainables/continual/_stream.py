@@ -24,9 +24,9 @@ class StreamView(DataView):
     """A data set that is to come as a stream; inputs are as they were stored, not standardised.
 
     Attributes:
-        tasks: how many tasks the classes are divided into.
+        sizes: how many classes each task has; of groups, none.
         groups: the classes of each task, where tasks are groups of classes; else empty, and any
-            order of the classes is divided evenly.
+            order of the classes is divided by the sizes.
         groups_in_all: of how many groups those were drawn.
         memory: examples of earlier tasks that an algorithm may keep.
         hpo_protocol: what the search may see.
@@ -35,7 +35,7 @@ class StreamView(DataView):
         pretrained: the backbone to start from, or None.
     """
 
-    tasks: int
+    sizes: tuple[int, ...]
     groups: Tasks
     groups_in_all: int
     memory: int
@@ -44,13 +44,19 @@ class StreamView(DataView):
     transfer: StreamView | None
     pretrained: Backbone | None
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks the classes are divided into."""
+        return len(self.groups or self.sizes)
 
-def draw_tasks(classes: int, tasks: int, groups: Tasks, seed: int) -> Tasks:
-    """The tasks of a seed: the groups in an order, or the classes in one, divided evenly."""
+
+def draw_tasks(sizes: Sequence[int], groups: Tasks, seed: int) -> Tasks:
+    """The tasks of a seed: the groups in an order, or the classes in one, divided by sizes."""
     if groups:
         return tuple(groups[place] for place in permutation(len(groups), seed).tolist())
-    order, size = permutation(classes, seed).tolist(), classes // tasks
-    return tuple(tuple(order[start : start + size]) for start in range(0, classes, size))
+    order, ends = permutation(sum(sizes), seed).tolist(), list(accumulate(sizes))
+    starts = [0, *ends[:-1]]
+    return tuple(tuple(order[a:b]) for a, b in zip(starts, ends, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +64,7 @@ class StreamData(TensorView):
     """A stream's data on the training device.
 
     Attributes:
-        tasks: how many tasks the classes are divided into.
+        sizes: as in the view.
         groups: as in the view.
         memory: examples of earlier tasks that an algorithm may keep.
         backbone: what to start from, or None.
@@ -67,7 +73,7 @@ class StreamData(TensorView):
         fixed: the tasks in their order if that is given; else a learner's seed decides.
     """
 
-    tasks: int
+    sizes: tuple[int, ...]
     groups: Tasks
     memory: int
     backbone: Backbone | None
@@ -75,13 +81,18 @@ class StreamData(TensorView):
     transfer: StreamData | None = None
     fixed: Tasks = ()
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks the classes are divided into."""
+        return len(self.groups or self.sizes)
+
     @classmethod
     def of(cls, view: DataView, device: torch.device, ranks: Ranks = ALONE) -> StreamData:
         """A loaded stream on a device."""
         assert isinstance(view, StreamView)
         return cls(
             **vars(TensorView.of(view, device, ranks)),
-            tasks=view.tasks,
+            sizes=view.sizes,
             groups=view.groups,
             memory=view.memory,
             backbone=view.pretrained,
@@ -106,7 +117,7 @@ class StreamData(TensorView):
             train=_renumbered(self.train, numbers),
             validation=_renumbered(self.validation, numbers),
             num_classes=len(chosen),
-            tasks=len(self.seen),
+            sizes=tuple(map(len, self.seen)),
             groups=(),
             memory=self.memory,
             backbone=self.backbone,
@@ -119,7 +130,7 @@ class StreamData(TensorView):
             return self.fixed
         for attempt in count():
             seed_of_order = derive_seed(seed, "class order", attempt)
-            drawn = draw_tasks(self.num_classes, self.tasks, self.groups, seed_of_order)
+            drawn = draw_tasks(self.sizes, self.groups, seed_of_order)
             if not self.seen or not _same(drawn[: len(self.seen)], self.seen):
                 return drawn
         raise AssertionError

@@ -31,13 +31,15 @@ class ExperienceReplay(Continual):
     replay: Annotated[float, Float(0.25, 4.0, log=True), POSITIVE] = 1.0
     selection: Annotated[str, Categorical(["reservoir", "balanced"])] = "reservoir"
 
-    def loss(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> Tensor:
+    def replayed(self, labels: Tensor) -> TensorExamples | None:
         stored = len(self.state.get("labels", ()))
-        if stored:
-            size = max(1, round(self.replay * len(labels)))
-            drawn = torch.randint(stored, (size,), device=labels.device)
-            inputs = torch.cat([inputs, self.state["inputs"][drawn]])
-            labels = torch.cat([labels, self.state["labels"][drawn]])
+        if not stored:
+            return None
+        size = max(1, round(self.replay * len(labels)))
+        drawn = torch.randint(stored, (size,), device=labels.device)
+        return TensorExamples(self.state["inputs"][drawn], self.state["labels"][drawn])
+
+    def loss(self, network: GrowingNetwork, inputs: Tensor, labels: Tensor) -> Tensor:
         return cross_entropy(network, inputs, labels, "all")
 
     def end_task(self, network: GrowingNetwork, task: TensorExamples, memory: int) -> None:

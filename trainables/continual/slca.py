@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar, final
+from typing import Annotated, Any, ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -27,15 +27,25 @@ class SLCA(Continual):
     """SLCA (Zhang et al., ICCV 2023): a slow backbone, and heads aligned on remembered statistics.
 
     Slow learner (section 3.2): the backbone's learning rate is `slow` times that of the newest
-    head; the loss is over the current task's logits and earlier heads stay as they are.
+    head; the loss is over the current task's logits and earlier heads stay as they are. The
+    authors' backbone normalises each input alone. Ours may have batch normalisation, whose
+    statistics would move at full speed: they stand still from the first task on, with a
+    pre-trained backbone, or else from the second.
     Classifier alignment (section 3.3): of each class the mean and covariance of its features are
     kept. After each task but the first all heads are trained on `samples` features a class and
-    epoch, drawn from these Gaussians, with the cross-entropy of logits H / (n τ), n being the mean
-    over tasks of the norm of each task's logits. Aligned heads answer; the next task starts from
-    the unaligned ones. As in the authors' code a class's mean shrinks with its age, by
-    s + (1 - s)(t_c + 1) / (t + 1).
+    epoch, drawn from these Gaussians, in batches of `samples`. The loss is the cross-entropy of
+    logits H / (n τ), n being the mean over tasks of the norm of each task's logits. Aligned heads
+    answer; the next task starts from the unaligned ones. As in the authors' code a class's mean
+    shrinks with its age, by s + (1 - s)(t_c + 1) / (t + 1).
+
+    Optimizer and batch size are the authors' (GengDavid/SLCA); they divide the rate by ten in the
+    last tenth of a task, for which there is no schedule here.
     """
 
+    published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4},
+        "training": {"batch_size": 128},
+    }
     stability: ClassVar[frozenset[str]] = frozenset(
         {"alignment_epochs", "alignment_lr", "samples", "temperature", "shrinkage"}
     )
@@ -48,6 +58,7 @@ class SLCA(Continual):
     shrinkage: Annotated[float, Float(0.8, 1.0), SHARE] = 0.9
 
     def optimizer(self, network: GrowingNetwork, chosen: Optimizer) -> torch.optim.Optimizer:
+        network.hold_statistics()
         optimizer = chosen.build(network.backbone.parameters())
         optimizer.param_groups[0]["lr"] *= self.slow
         optimizer.add_param_group({"params": list(network.heads[-1].parameters())})
@@ -104,7 +115,7 @@ class SLCA(Continual):
             noise = torch.randn(len(means), self.samples, means.shape[1], device=device)
             drawn = means[own, None] + noise[own] @ roots.mT
             features = ranks.gather(drawn, len(means)).flatten(0, 1)
-            for batch in torch.randperm(len(labels), device=device).split(256):
+            for batch in torch.randperm(len(labels), device=device).split(self.samples):
                 logits = ranks.divided(partial(_answers, heads), features[batch]).split(sizes, 1)
                 optimizer.zero_grad()
                 F.cross_entropy(normalised(logits, self.temperature), labels[batch]).backward()

@@ -33,15 +33,23 @@ class TrainingStep:
     seed: int
 
     def over_episodes(
-        self, losses: Callable[[Episodes], Tensor], ways: int | None = None
+        self,
+        losses: Callable[[Episodes], Tensor],
+        ways: int | None = None,
+        queries: int | None = None,
     ) -> Tensor:
         """The mean loss of as many whole episodes as the batch size holds, at least one.
 
         Args:
             losses: gives the loss of each episode, [episodes]; called with some of them.
             ways: classes in each, if not as many as in the tasks to come.
+            queries: of each class, at most as many as in the tasks to come, as many if not given.
         """
-        shape = self.shape if ways is None else replace(self.shape, ways=ways)
+        shape = replace(
+            self.shape,
+            ways=self.shape.ways if ways is None else ways,
+            queries=min(self.shape.queries, queries or self.shape.queries),
+        )
         count = max(1, len(self.indices) // shape.examples)
 
         def of(numbers: Tensor) -> Tensor:
@@ -92,6 +100,13 @@ class MetaLearner(Algorithm, ABC):
             classes: how many there are to train on.
         """
         return {}
+
+    @classmethod
+    def published_for(
+        cls, problem: Problem, shape: EpisodeShape
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Return `published` for tasks of some kind and size."""
+        return cls.published
 
     @abstractmethod
     def build(self, model: Model, tasks: Tasks) -> nn.Module:

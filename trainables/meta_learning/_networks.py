@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import final
+
+import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def features(network: nn.Module, inputs: Tensor) -> Tensor:
@@ -43,11 +48,61 @@ def squared_distances(points: Tensor, centres: Tensor) -> Tensor:
     return norms - 2.0 * products
 
 
-def normalised_alone(network: nn.Module) -> nn.Module:
-    """The network with layer normalisation over each image in place of batch normalisation."""
+@final
+class SupportNorm(nn.Module):
+    """Batch normalisation by the statistics of a task's support, for inputs of one task.
+
+    Statistics of queries would tell what the other queries are, and those of all tasks, which
+    running averages are, do not fit one task.
+
+    Attributes:
+        support: how many of the inputs, from the first, are the support; None for all.
+    """
+
+    def __init__(self, replaced: _BatchNorm) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = replaced.weight, replaced.bias, replaced.eps
+        self.support: int | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalise [examples, channels, ...]; statistics are float32 at least."""
+        values = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
+        known, axes = values[: self.support], (0, *range(2, inputs.dim()))
+        mean = known.mean(axes, keepdim=True)
+        variance = known.var(axes, correction=0, keepdim=True)
+        found = (values - mean) * (variance + self.eps).rsqrt()
+        if self.weight is not None:
+            shape = (-1, *[1] * (inputs.dim() - 2))
+            found = found * self.weight.view(shape) + self.bias.view(shape)
+        return found.to(inputs.dtype)
+
+
+def normalised_by_support(network: nn.Module) -> nn.Module:
+    """The network with the support's statistics in place of every batch's."""
     for name, layer in network.named_children():
-        if isinstance(layer, nn.BatchNorm2d):
-            setattr(network, name, nn.GroupNorm(1, layer.num_features))
+        if isinstance(layer, _BatchNorm):
+            setattr(network, name, SupportNorm(layer))
         else:
-            normalised_alone(layer)
+            normalised_by_support(layer)
     return network
+
+
+def answers(
+    network: nn.Module, parameters: dict[str, Tensor], support: Tensor, inputs: Tensor
+) -> Tensor:
+    """Outputs [queries, outputs] of a network with these parameters, for one task.
+
+    Each depends on its own input [queries, ...] and the support's [shots, ...] alone.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, SupportNorm)]
+    if not layers:
+        alone: Tensor = functional_call(network, parameters, (inputs,))
+        return alone
+    for layer in layers:
+        layer.support = len(support)
+    try:
+        outputs: Tensor = functional_call(network, parameters, (torch.cat([support, inputs]),))
+    finally:
+        for layer in layers:
+            layer.support = None
+    return outputs[len(support) :]

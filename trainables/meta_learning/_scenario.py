@@ -12,12 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from search_spaces import Config, InputError, Part, Space, from_config, narrowed, option
+from search_spaces import (
+    Config,
+    InputError,
+    Part,
+    Space,
+    from_config,
+    narrowed,
+    option,
+    with_published,
+)
 from trainables.data import DataSpec, DataView, OpeningLog
 from trainables.learner import Learner
 from trainables.meta_learning._learner import EpisodicLearner
 from trainables.meta_learning._meta_learner import MetaLearner
-from trainables.meta_learning._networks import normalised_alone
+from trainables.meta_learning._networks import normalised_by_support
 from trainables.meta_learning._problems import Classification, Regression
 from trainables.meta_learning._recipe import Recipe
 from trainables.meta_learning._settings import Settings, SinusoidSettings
@@ -111,6 +120,8 @@ class MetaLearning(Scenario):
             algorithm = option(MetaLearner, name)  # type: ignore[type-abstract]
             own = algorithm.narrowing(problem, view.task_classes)
             space = narrowed(space, {f"algorithm.{name}": own})
+            published = algorithm.published_for(problem, view.settings.shape)
+            space = with_published(space, "algorithm", name, published)
             for field in algorithm.unused(problem):
                 space = space.without("algorithm", name, field, f"{kind} does not use it")
         return space
@@ -128,7 +139,7 @@ class MetaLearning(Scenario):
                 f"{what}: meta-learning needs a torch.nn.Sequential that ends in a "
                 f"torch.nn.Linear, whose inputs are the features; got {type(network).__name__}."
             )
-        network, inputs = normalised_alone(network), torch.zeros(2, 3, *view.input_shape)
+        network, inputs = normalised_by_support(network), torch.zeros(2, 3, *view.input_shape)
         weights: dict[str, Tensor] = dict(network.named_parameters())
 
         def outputs(inputs: Tensor) -> Tensor:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, final
 
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from search_spaces import COUNT, POSITIVE, Categorical, Float, Int, Within
-from trainables.meta_learning._episodes import Labelled, Tasks
+from trainables.meta_learning._episodes import EpisodeShape, Labelled, Tasks
 from trainables.meta_learning._meta_learner import MetaLearner, TrainingStep
-from trainables.meta_learning._networks import normalised_alone
+from trainables.meta_learning._networks import answers, normalised_by_support
 from trainables.meta_learning._problems import Classification, Problem
 from trainables.models import Model
 
 Parameters = dict[str, Tensor]
 OMNIGLOT_LR, SINUSOID_LR = 0.4, 0.01
+OMNIGLOT_TASKS, SINUSOID_TASKS = 32, 25
 
 
 @final
@@ -30,10 +31,12 @@ class MAML(MetaLearner):
     the outer loss is L_query(theta'), differentiated through the inner steps, or with
     `first_order` as if their gradients were constants. All tasks of a step are adapted at once.
     By default one step in training, of 0.4 in classification (Omniglot in the authors' code) and
-    of 0.01 in regression (sinusoids; at 0.4 they diverge), and three in a new task.
+    of 0.01 in regression (sinusoids; at 0.4 they diverge), and three in a new task. A step is over
+    32 tasks (25 sinusoids), each with as many queries as shots, and Adam's rate is 0.001.
 
     Batch normalisation over a task's queries would tell what the other queries are (Nichol,
-    Achiam and Schulman, arXiv:1803.02999), so each example is normalised alone.
+    Achiam and Schulman, arXiv:1803.02999), so they are normalised by their support's statistics.
+    The inner rate of 0.4 needs the normalisation over a batch.
     """
 
     indivisible: ClassVar[str | None] = "its inner steps are differentiated by torch.func"
@@ -49,20 +52,33 @@ class MAML(MetaLearner):
             return {"inner_lr": {"low": 0.01, "default": OMNIGLOT_LR}}
         return {"inner_lr": {"high": 0.1, "default": SINUSOID_LR}}
 
+    @classmethod
+    def published_for(
+        cls, problem: Problem, shape: EpisodeShape
+    ) -> Mapping[str, Mapping[str, Any]]:
+        tasks = OMNIGLOT_TASKS if isinstance(problem, Classification) else SINUSOID_TASKS
+        examples = tasks * replace(shape, queries=min(shape.queries, shape.shots)).examples
+        return {
+            "optimizer": {"name": "adam", "lr": 1e-3},
+            "training": {"batch_size": examples},
+        }
+
     def build(self, model: Model, tasks: Tasks) -> nn.Module:
-        return normalised_alone(model.build(tasks.input_shape, tasks.problem.outputs))
+        return normalised_by_support(model.build(tasks.input_shape, tasks.problem.outputs))
 
     def loss(self, network: nn.Module, step: TrainingStep) -> Tensor:
         problem = step.tasks.problem
 
         def task_loss(support: Labelled, query: Labelled) -> Tensor:
             adapted = self.adapted(network, problem, support, self.inner_steps)
-            outputs = functional_call(network, adapted, (query.inputs,))
+            outputs = answers(network, adapted, support.inputs, query.inputs)
             return problem.losses(outputs, query.targets).mean()
 
         # Each task has dropout of its own.
         losses = vmap(task_loss, randomness="different")
-        return step.over_episodes(lambda episodes: losses(episodes.support, episodes.query))
+        return step.over_episodes(
+            lambda episodes: losses(episodes.support, episodes.query), queries=step.shape.shots
+        )
 
     def predict(
         self,
@@ -74,8 +90,7 @@ class MAML(MetaLearner):
     ) -> Tensor:
         def task_outputs(support: Labelled, inputs: Tensor) -> Tensor:
             adapted = self.adapted(network, problem, support, self.test_steps)
-            outputs: Tensor = functional_call(network, adapted, (inputs,))
-            return outputs
+            return answers(network, adapted, support.inputs, inputs)
 
         predicted: Tensor = vmap(task_outputs, randomness="different")(support, inputs)
         return predicted

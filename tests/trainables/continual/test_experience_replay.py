@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import pytest
 import torch
 
+from trainables.augmentations import Augmentation
+from trainables.continual._continual import Continual, cross_entropy
+from trainables.continual._learner import ContinualLearner
+from trainables.continual._recipe import Recipe
 from trainables.continual._stream import StreamData
 from trainables.continual.experience_replay import ExperienceReplay, balanced, reservoir
 from trainables.continual.fine_tuning import FineTuning
+from trainables.length import Length
+from trainables.models.mlp import MLP
+from trainables.optimizers.sgd import SGD
+from trainables.tensors import TensorExamples
 
 CPU = torch.device("cpu")
 
@@ -67,17 +78,65 @@ def test_memory_holds_earlier_tasks_and_no_more_than_it_may(
     assert learner.finished
 
 
-def test_a_batch_is_joined_by_remembered_examples(make_stream_learner, monkeypatch) -> None:
-    seen = []
-    monkeypatch.setattr(
-        "trainables.continual.experience_replay.cross_entropy",
-        lambda network, inputs, labels, logits: seen.append((inputs, labels)),
-    )
+def test_a_batch_is_joined_by_remembered_examples() -> None:
     algorithm = ExperienceReplay(replay=0.5)
-    algorithm.loss(None, torch.zeros(8, 6), torch.full((8,), 4))
+    assert algorithm.replayed(torch.full((8,), 4)) is None
     algorithm.state.update(inputs=torch.ones(3, 6), labels=torch.tensor([0, 1, 2]))
-    algorithm.loss(None, torch.zeros(8, 6), torch.full((8,), 4))
-    assert [len(labels) for _, labels in seen] == [8, 12]
-    inputs, labels = seen[1]
-    assert inputs[:8].sum() == 0 and (inputs[8:] == 1).all()
-    assert (labels[:8] == 4).all() and (labels[8:] < 3).all()
+    found = algorithm.replayed(torch.full((8,), 4))
+    assert found is not None and len(found) == 4
+    assert (found.inputs == 1).all() and (found.labels < 3).all()
+
+
+class Marked(Augmentation):
+    """Marks what passed through it, and keeps the numbers that it was given."""
+
+    seen: ClassVar[list[tuple[torch.Tensor, torch.Tensor, int]]] = []
+
+    def apply(self, inputs: torch.Tensor, indices: torch.Tensor, key: int) -> torch.Tensor:
+        self.seen.append((inputs, indices, key))
+        return inputs + 1000.0
+
+
+@dataclass(frozen=True)
+class Replaying(Continual):
+    """Any algorithm that replays: examples of minus one, with the labels of the first task."""
+
+    losses: ClassVar[list[tuple[torch.Tensor, torch.Tensor]]] = []
+
+    def replayed(self, labels: torch.Tensor) -> TensorExamples | None:
+        if int(labels.min()) < 2:
+            return None
+        return TensorExamples(-torch.ones(5, 6), torch.tensor([0, 1, 0, 1, 0]))
+
+    def loss(self, network, inputs, labels) -> torch.Tensor:
+        self.losses.append((inputs, labels))
+        return cross_entropy(network, inputs, labels, "all")
+
+
+@pytest.mark.parametrize("algorithm", [ExperienceReplay(), Replaying()])
+def test_what_is_replayed_is_augmented_like_what_is_new(make_stream, algorithm) -> None:
+    recipe = Recipe(
+        algorithm=algorithm,
+        optimizer=SGD(lr=0.01),
+        training=Length(batch_size=16),
+        augmentation=Marked(),
+        model=MLP(width=4, depth=1),
+    )
+    learner = ContinualLearner(recipe, StreamData.of(make_stream(), CPU), 0, CPU)
+    learner.begin(4.0)
+    while learner.task == 0:
+        learner.advance(learner.compute + 0.05)
+    Marked.seen.clear()
+    Replaying.losses.clear()
+    joined = 16 if isinstance(algorithm, ExperienceReplay) else 5
+    learner.advance(learner.compute + 0.2)
+    assert len(Marked.seen) > 2
+    for inputs, indices, _ in Marked.seen:
+        assert len(inputs) == len(indices) == 16 + joined
+        assert len(indices.unique()) == 16 + joined, "each has an augmentation of its own"
+        assert (indices[:16] < len(learner.examples)).all()
+        assert (indices[16:] >= len(learner.examples)).all()
+    assert len({key for _, _, key in Marked.seen}) > 2
+    for inputs, labels in Replaying.losses:
+        assert (inputs[16:] == 999).all() and labels[16:].tolist() == [0, 1, 0, 1, 0]
+        assert (inputs[:16] > 900).all()

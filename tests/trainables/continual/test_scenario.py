@@ -15,16 +15,91 @@ from search_spaces import InputError, coordinates, options
 from trainables.continual import Continual
 from trainables.continual._learner import ContinualLearner
 from trainables.continual._scenario import SCENARIO
-from trainables.continual._stream import Stream, StreamData
+from trainables.continual._stream import Stream, StreamData, draw_tasks
 from trainables.models.mlp import MLP
+from trainables.randomness import permutation
 from trainables.trial_run import TrialRequest, TrialRun
 
 CPU = torch.device("cpu")
 
 
-def test_classes_are_divided_evenly_or_not_at_all(make_stream) -> None:
-    with pytest.raises(InputError, match=r"8 classes .* into 3 tasks; allowed: 2, 4, 8\.$"):
-        make_stream(tasks=3)
+@pytest.mark.parametrize(
+    ("classes", "tasks", "expected"),
+    [
+        (7, 3, (3, 2, 2)),
+        (7, 2, (4, 3)),
+        (7, 7, (1,) * 7),
+        (11, 4, (3, 3, 3, 2)),
+        (101, 10, (11, *[10] * 9)),
+        (8, 4, (2, 2, 2, 2)),
+    ],
+)
+def test_tasks_are_as_even_as_can_be(make_npz_view, classes, tasks, expected) -> None:
+    view = make_npz_view({"": classes}, tasks=tasks, hpo_protocol="first_task")
+    assert view.sizes == expected and view.tasks == tasks
+    data = StreamData.of(view, CPU)
+    for seed in (0, 1):
+        drawn = data.tasks_of(seed)
+        assert tuple(map(len, drawn)) == expected
+        assert sorted(chain(*drawn)) == list(range(classes))
+        stream = Stream(data, seed)
+        assert stream.sizes == list(expected) and stream.tasks == tasks
+        assert [len(stream.train(each)) for each in range(tasks)] == [12 * n for n in expected]
+    assert data.tasks_of(0) != data.tasks_of(1)
+    assert len(view.development[0]) == expected[0]
+
+
+def test_even_tasks_are_those_that_they_always_were(make_stream) -> None:
+    """The order of a seed is kept from version to version, or runs could not be taken up."""
+    order = permutation(8, 5).tolist()
+    assert draw_tasks((2, 2, 2, 2), (), 5) == tuple(tuple(order[n : n + 2]) for n in (0, 2, 4, 6))
+    assert make_stream().sizes == (2, 2, 2, 2)
+
+
+def test_sizes_of_tasks_can_be_given(make_npz_view) -> None:
+    for given in ("2,4,1", " 2, 4 ,1"):
+        view = make_npz_view({"": 7}, task_sizes=given, hpo_protocol="first_task")
+        assert (view.tasks, view.sizes) == (3, (2, 4, 1))
+        assert tuple(map(len, StreamData.of(view, CPU).tasks_of(3))) == (2, 4, 1)
+    assert make_npz_view({"": 7}, tasks=3, task_sizes="2,4,1", dev_tasks=2).tasks == 3
+    said = "Of the 3 tasks 1 have 1 class, 1 have 2 classes and 1 have 4 classes."
+    assert SCENARIO.notes(view, MLP())[1] == said
+
+
+def test_unequal_tasks_are_learnt_and_their_search_sees_the_first(make_npz_view) -> None:
+    view = make_npz_view({"": 7}, tasks=3, dev_tasks=2)
+    seen = SCENARIO.in_search(StreamData.of(view, CPU))
+    assert (seen.tasks, seen.sizes, seen.num_classes) == (2, (3, 2), 5)
+    assert Stream(seen, 0).sizes == [3, 2]
+    config = SCENARIO.space(view).default()
+    config["training"]["batch_size"] = 8
+    learner = SCENARIO.learner(config, StreamData.of(view, CPU), 0, CPU)
+    learner.begin(3.0)
+    learner.advance(3.0)
+    assert learner.finished and learner.network.sizes == [3, 2, 2]
+    assert 0 <= learner.evaluate()["last_accuracy"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"tasks": 8}, r"tasks: got 8, but data '.*' has 7 classes; allowed: 2 to 7\.$"),
+        ({"task_sizes": "3,2"}, r"task_sizes: 3,2 make 5 classes, but data '.*' has 7; they must"),
+        ({"task_sizes": "7"}, r"task_sizes: got '7', expected a whole number"),
+        ({"task_sizes": "3,x,4"}, r"got '3,x,4', expected a whole number from 1"),
+        ({"task_sizes": "7,0"}, r"got '7,0', expected a whole number from 1"),
+        ({"task_sizes": "8,-1"}, r"got '8,-1', expected a whole number from 1"),
+        ({"task_sizes": "3,2.5,1.5"}, r"got '3,2.5,1.5', expected a whole number from 1"),
+        ({"task_sizes": 7}, r"task_sizes: got 7, expected a whole number"),
+        ({"task_sizes": "3,2,2", "tasks": 4}, r"got 4, but task_sizes 3,2,2 are of 3 tasks"),
+        ({"task_sizes": "3,2,2", "task_by": "group"}, r"task_by=group each task is a whole group"),
+        ({"task_sizes": "3,2,2", "dev_tasks": 3}, r"must be fewer than tasks \(3\)"),
+    ],
+)
+def test_tasks_that_cannot_be_made_are_refused(make_npz_view, settings, words: str) -> None:
+    with pytest.raises(InputError, match=words) as refused:
+        make_npz_view({"": 7}, **settings)
+    assert "\n" not in str(refused.value)
 
 
 def test_development_has_to_leave_tasks_unseen(make_stream) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -7,9 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from trainables.batch_norm import SharedBatchNorm
 from trainables.continual._network import GrowingNetwork
+from trainables.continual._scenario import SCENARIO
+from trainables.continual.fine_tuning import FineTuning
 from trainables.continual.slca import SLCA, normalised
 from trainables.optimizers.sgd import SGD
+from trainables.ranks import ALONE
+from trainables.scoring import evaluating
 from trainables.tensors import TensorExamples
 
 
@@ -121,3 +127,76 @@ def test_the_backbone_learns_slowly_and_old_heads_not_at_all() -> None:
     inputs, labels = torch.randn(6, 2), torch.tensor([2, 3] * 3)
     expected = F.cross_entropy(network.newest(inputs), labels - 2)
     assert torch.equal(SLCA().loss(network, inputs, labels), expected)
+
+
+def normalising() -> GrowingNetwork:
+    """A backbone with batch normalisation and dropout."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Dropout(0.5))
+    network = GrowingNetwork(layers, 3, seed=0)
+    network.grow(2)
+    return network
+
+
+def test_statistics_stand_still_once_there_are_some() -> None:
+    network = normalising()
+    layer = network.backbone[1]
+    SLCA().optimizer(network, SGD())
+    network.train()
+    network.newest(torch.randn(8, 2))
+    assert layer.num_batches_tracked == 1, "from scratch the first task learns them"
+    network.grow(2)
+    SLCA().optimizer(network, SGD())
+    before, inputs = layer.running_mean.clone(), torch.randn(8, 2) + 5
+    with evaluating(network):
+        assert not network.training
+    network.train()
+    assert network.training and network.backbone[3].training, "dropout still drops"
+    found = network.backbone[:3](inputs)
+    network.newest(inputs)
+    assert torch.equal(layer.running_mean, before) and layer.num_batches_tracked == 1
+    alone = torch.cat([network.backbone[:3](one[None]) for one in inputs])
+    torch.testing.assert_close(found, alone)
+
+
+def test_statistics_of_a_pre_trained_backbone_stand_still_from_the_beginning() -> None:
+    network = normalising()
+    network.backbone[1].num_batches_tracked += 100
+    FineTuning().optimizer(network, SGD())
+    assert network.train().backbone[1].training, "others let them move"
+    SLCA().optimizer(network, SGD())
+    assert not network.train().backbone[1].training
+    shared = copy.deepcopy(network)
+    shared.backbone[1] = SharedBatchNorm(nn.BatchNorm1d(3), ALONE)
+    shared.backbone[1].num_batches_tracked += 1
+    SLCA().optimizer(shared, SGD())
+    assert not shared.train().backbone[1].training, "also over several ranks"
+
+
+def test_a_batch_of_the_alignment_is_as_many_as_are_drawn_of_a_class(monkeypatch) -> None:
+    network, tasks = two_tasks()
+    algorithm, sizes = SLCA(samples=12, alignment_epochs=2), []
+    plain = F.cross_entropy
+
+    def counted(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(labels))
+        return plain(logits, labels)
+
+    monkeypatch.setattr(F, "cross_entropy", counted)
+    for task in tasks:
+        network.grow(2)
+        algorithm.end_task(network, task, memory=0)
+    assert sizes == [12] * (2 * 4), "as many steps an epoch as there are classes"
+
+
+def test_its_arm_begins_at_the_authors_values(make_stream) -> None:
+    for settings in ({}, {"hpo_protocol": "fixed"}):
+        view = make_stream(**settings)
+        space = SCENARIO.tunable(SCENARIO.space(view), view)
+        own = space.only("algorithm", "slca").default()
+        assert own["optimizer"] == {
+            "name": "sgd", "lr": 0.01, "weight_decay": 5e-4, "momentum": 0.9, "nesterov": False
+        }  # fmt: skip
+        assert own["training"]["batch_size"] == 128
+        assert space.default()["optimizer"]["lr"] == 0.1, "the baseline has its own"
+        assert space.contains(own)

@@ -19,6 +19,8 @@ from trainables.meta_learning._episodes import (
     Tasks,
 )
 from trainables.meta_learning._meta_learner import TrainingStep
+from trainables.meta_learning._networks import SupportNorm, answers, normalised_by_support
+from trainables.meta_learning._problems import Classification, Regression
 from trainables.meta_learning._sinusoids import SinusoidTasks
 from trainables.meta_learning.maml import MAML
 from trainables.models.cnn import CNN
@@ -52,9 +54,25 @@ def made(problem: str, algorithm: MAML, count: int = 4) -> tuple[Tasks, nn.Modul
 
 
 def episodes_of(step: TrainingStep) -> Episodes:
-    """All episodes of a step."""
-    count = len(step.indices) // step.shape.examples
-    return step.tasks.episodes(torch.arange(count), step.shape, step.seed)
+    """All episodes of a step, which have as many queries as shots."""
+    shape = replace(step.shape, queries=min(step.shape.shots, step.shape.queries))
+    count = len(step.indices) // shape.examples
+    return step.tasks.episodes(torch.arange(count), shape, step.seed)
+
+
+def answers_of(network: nn.Module, weights: dict[str, Tensor], support, inputs) -> Tensor:
+    """The outputs for inputs, each passed through the network with the support and alone."""
+    found = []
+    for one in inputs:
+        both = torch.cat([support, one[None]])
+        for layer in network.modules():
+            if isinstance(layer, SupportNorm):
+                layer.support = len(support)
+        found.append(functional_call(network, weights, (both,))[-1:])
+        for layer in network.modules():
+            if isinstance(layer, SupportNorm):
+                layer.support = None
+    return torch.cat(found)
 
 
 def in_doubles(step: TrainingStep) -> TrainingStep:
@@ -72,7 +90,7 @@ def in_doubles(step: TrainingStep) -> TrainingStep:
     return replace(step, tasks=tasks)
 
 
-def looped(algorithm: MAML, network: nn.Module, step: TrainingStep) -> Tensor:
+def looped(algorithm: MAML, network: nn.Module, step: TrainingStep, answer=answers_of) -> Tensor:
     """Algorithm 2 of the paper as it stands, with autograd and a loop over tasks."""
     problem, episodes = step.tasks.problem, episodes_of(step)
     losses = []
@@ -87,7 +105,8 @@ def looped(algorithm: MAML, network: nn.Module, step: TrainingStep) -> Tensor:
                 name: each - algorithm.inner_lr * slope
                 for (name, each), slope in zip(weights.items(), slopes, strict=True)
             }
-        outputs = functional_call(network, weights, (episodes.query.inputs[task],))
+        support, inputs = episodes.support.inputs[task], episodes.query.inputs[task]
+        outputs = answer(network, weights, support, inputs)
         losses.append(problem.losses(outputs, episodes.query.targets[task]).mean())
     return torch.stack(losses).mean()
 
@@ -104,7 +123,9 @@ def test_without_inner_steps_it_is_erm_on_the_queries(problem: str) -> None:
     _, network, step = made(problem, algorithm)
     step = in_doubles(step)
     query = episodes_of(step).query
-    outputs = network(query.inputs.flatten(0, 1)).unflatten(0, query.inputs.shape[:2])
+    support, weights = episodes_of(step).support.inputs, dict(network.named_parameters())
+    pairs = zip(support, query.inputs, strict=True)
+    outputs = torch.stack([answers_of(network, weights, *pair) for pair in pairs])
     plain = step.tasks.problem.losses(outputs, query.targets).mean()
     found = algorithm.loss(network, step)
     assert found.item() == pytest.approx(plain.item(), rel=1e-12)
@@ -153,7 +174,7 @@ def test_vmapped_flops_are_the_looped_ones_and_first_order_costs_less(problem: s
             algorithm.loss(network, step).backward()
 
         def in_a_loop(algorithm=algorithm, network=network, step=step) -> None:
-            looped(algorithm, network, step).backward()
+            looped(algorithm, network, step, answers).backward()
 
         costs[first_order] = flops(vmapped)
         assert costs[first_order] == flops(in_a_loop)
@@ -180,7 +201,9 @@ def test_a_new_task_is_learnt_by_gradient_steps_on_its_support_alone() -> None:
         with torch.no_grad():
             for weight in twin.parameters():
                 weight -= 0.1 * weight.grad
-    torch.testing.assert_close(whole[0], twin(episodes.query.inputs[0]).detach())
+    weights = dict(twin.named_parameters())
+    support, inputs = episodes.support.inputs[0], episodes.query.inputs[0]
+    torch.testing.assert_close(whole[0], answers_of(twin, weights, support, inputs).detach())
 
 
 def test_it_learns_on_a_convolutional_network() -> None:
@@ -202,3 +225,82 @@ def test_it_learns_on_a_convolutional_network() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-20:]) < 0.6 * sum(losses[:20])
+
+
+def _normalised(width: int = 3, flat: bool = False) -> nn.Sequential:
+    """One batch normalisation with weights that are not those that it begins with."""
+    torch.manual_seed(0)
+    layer = nn.BatchNorm1d(width) if flat else nn.BatchNorm2d(width)
+    nn.init.normal_(layer.weight)
+    nn.init.normal_(layer.bias)
+    return nn.Sequential(layer)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_support_is_normalised_as_a_batch(flat: bool) -> None:
+    plain = _normalised(flat=flat)
+    inputs = torch.randn(6, 3) if flat else torch.randn(6, 3, 4, 4)
+    expected = copy.deepcopy(plain).train()(inputs)
+    torch.testing.assert_close(normalised_by_support(plain)(inputs), expected)
+
+
+def test_queries_are_normalised_by_the_support_and_know_no_other_query() -> None:
+    plain, support, queries = _normalised(), torch.randn(5, 3, 4, 4), torch.randn(7, 3, 4, 4) + 2
+    reference = copy.deepcopy(plain[0])
+    network = normalised_by_support(plain)
+    found = answers(network, dict(network.named_parameters()), support, queries)
+    reference.momentum, reference.running_var = 1.0, torch.ones(3)
+    reference.train()(support)
+    count = support.numel() / 3  # torch keeps the unbiased variance
+    reference.running_var *= (count - 1) / count
+    torch.testing.assert_close(found, reference.eval()(queries))
+    others = queries.clone()
+    others[1:] = 100 * torch.randn(6, 3, 4, 4)
+    again = answers(network, dict(network.named_parameters()), support, others)
+    assert torch.equal(again[0], found[0]) and not torch.equal(again[1], found[1])
+    torch.testing.assert_close(
+        answers(network, dict(network.named_parameters()), support, queries[:1]), found[:1]
+    )
+    other = answers(network, dict(network.named_parameters()), support + 1, queries)
+    assert not torch.allclose(other, found)
+
+
+def test_a_layer_without_weights_of_its_own_is_normalised_too() -> None:
+    network = normalised_by_support(nn.Sequential(nn.BatchNorm2d(3, affine=False)))
+    inputs = torch.randn(4, 3, 2, 2)
+    found = network(inputs)
+    assert found.mean((0, 2, 3)).abs().max() < 1e-6
+    assert network(inputs.bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("shape", "batch"),
+    [
+        (EpisodeShape(5, 1, 15), 32 * 5 * 2),
+        (EpisodeShape(3, 2, 1), 32 * 3 * 3),
+        (EpisodeShape(20, 5, 15), 32 * 20 * 10),
+    ],
+)
+def test_a_step_is_over_the_published_number_of_tasks(shape: EpisodeShape, batch: int) -> None:
+    published = MAML.published_for(Classification(shape.ways), shape)
+    assert published["training"] == {"batch_size": batch}
+    assert published["optimizer"] == {"name": "adam", "lr": 1e-3}
+    if shape.ways == 20:
+        return
+    seen = []
+
+    class Counted(ClassTasks):
+        def episodes(self, indices: Tensor, shape: EpisodeShape, seed: int) -> Episodes:
+            seen.append((len(indices), shape.queries))
+            raise InterruptedError
+
+    labels = torch.arange(5).repeat(20)
+    tasks = Counted(TensorExamples(torch.randn(100, 1, 8, 8), labels), shape.ways, 1)
+    step = TrainingStep(tasks, shape, torch.arange(batch), 0)
+    with pytest.raises(InterruptedError):
+        MAML().loss(nn.Identity(), step)
+    assert seen == [(32, min(shape.shots, shape.queries))]
+
+
+def test_sinusoids_have_their_own_number_of_tasks() -> None:
+    assert MAML.published_for(Regression(), SINE)["training"]["batch_size"] == 25 * 10
