@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, final
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from search_spaces import COUNT, POSITIVE, Categorical, Float, Int, Within
+from search_spaces import POSITIVE, Categorical, Float, Int, Within
 from trainables.meta_learning._episodes import EpisodeShape, Labelled, Tasks
 from trainables.meta_learning._meta_learner import MetaLearner, TrainingStep
 from trainables.meta_learning._networks import answers, normalised_by_support
@@ -42,7 +42,7 @@ class MAML(MetaLearner):
     indivisible: ClassVar[str | None] = "its inner steps are differentiated by torch.func"
 
     inner_lr: Annotated[float, Float(1e-3, 1.0, log=True), POSITIVE] = SINUSOID_LR
-    inner_steps: Annotated[int, Int(1, 5), COUNT] = 1
+    inner_steps: Annotated[int, Int(1, 5), Within(Int(0, 1_000_000))] = 1
     test_steps: Annotated[int, Int(1, 10), Within(Int(0, 1_000_000))] = 3
     first_order: Annotated[bool, Categorical([False, True])] = False
 
