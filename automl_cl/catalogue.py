@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,7 +153,21 @@ def _described_part(cls: type[Part]) -> Description:
         }
         for name, field in field_types(cls).items()
     ]
+    hyperparameters += [
+        {"name": path, "default": str(value), "allowed": "the default where this is chosen"}
+        for section, values in cls.published.items()
+        for path, value in _published(section, values)
+    ]
     return Description(cls.kind, inspect.getdoc(cls) or "", hyperparameters)
+
+
+def _published(path: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Published values of a section, by path; a section's own is the name of its option."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _published(f"{path}.{name}", value)
+        else:
+            yield (path if name == "name" else f"{path}.{name}"), value
 
 
 def _value(value: Any) -> str:

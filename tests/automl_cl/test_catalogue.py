@@ -66,6 +66,13 @@ def test_data_that_one_scenario_has_alone_is_listed_as_its_own() -> None:
     assert "sinusoid" not in {entry["name"] for entry in entries("data", "curriculum")}
 
 
+def test_published_values_of_other_sections_are_described_too() -> None:
+    (slca,) = described("slca")
+    shown = {each["name"]: each["default"] for each in slca.hyperparameters}
+    assert shown["slow"] == "0.01" and shown["optimizer"] == "sgd"
+    assert (shown["optimizer.lr"], shown["training.batch_size"]) == ("0.01", "128")
+
+
 def test_a_part_is_described_with_all_its_hyperparameters() -> None:
     (superloss,) = described("superloss")
     assert superloss.kind == "algorithm"

@@ -39,6 +39,9 @@ class MAML(MetaLearner):
     The inner rate of 0.4 needs the normalisation over a batch.
     """
 
+    published: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "optimizer": {"name": "adam", "lr": 1e-3}
+    }
     indivisible: ClassVar[str | None] = "its inner steps are differentiated by torch.func"
 
     inner_lr: Annotated[float, Float(1e-3, 1.0, log=True), POSITIVE] = SINUSOID_LR
@@ -58,10 +61,7 @@ class MAML(MetaLearner):
     ) -> Mapping[str, Mapping[str, Any]]:
         tasks = OMNIGLOT_TASKS if isinstance(problem, Classification) else SINUSOID_TASKS
         examples = tasks * replace(shape, queries=min(shape.queries, shape.shots)).examples
-        return {
-            "optimizer": {"name": "adam", "lr": 1e-3},
-            "training": {"batch_size": examples},
-        }
+        return {**cls.published, "training": {"batch_size": examples}}
 
     def build(self, model: Model, tasks: Tasks) -> nn.Module:
         return normalised_by_support(model.build(tasks.input_shape, tasks.problem.outputs))
