@@ -59,18 +59,19 @@ class Deaths:
 
     def __init__(self, processes: Mapping[str, int]) -> None:
         self._names: dict[int, str] = {}
-        self._poll = select.poll()
         for name, process in processes.items():
             try:
                 descriptor = os.pidfd_open(process)
             except (AttributeError, OSError):  # not of this system; or it has ended already
                 continue
             self._names[descriptor] = name
-            self._poll.register(descriptor, select.POLLIN)
 
     def first(self, seconds: float) -> str | None:
-        """The name of one that has ended, if it does so in time."""
-        ended = self._poll.poll(1000 * seconds)
+        """The name of one that has ended, if it does so in time; may be asked by several threads."""
+        poll = select.poll()  # which may not be shared
+        for descriptor in self._names:
+            poll.register(descriptor, select.POLLIN)
+        ended = poll.poll(1000 * seconds)
         return self._names[ended[0][0]] if ended else None
 
     def close(self) -> None:

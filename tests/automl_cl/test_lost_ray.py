@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -144,6 +145,17 @@ def test_the_end_of_a_process_is_known_at_once() -> None:
         each.wait()
     with deaths_of({"gone": living.pid}) as deaths:
         assert deaths.first(0.0) is None  # its number may be somebody else's by now
+
+
+def test_several_threads_may_wait_for_the_end_of_the_same_processes() -> None:
+    living = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    with deaths_of({"one": living.pid}) as deaths, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(deaths.first, 20.0)
+        time.sleep(0.2)
+        assert deaths.first(0.0) is None, "an error asks while the watch goes on"
+        living.kill()
+        assert waiting.result() == "one"
+    living.wait()
 
 
 def test_who_listens_on_a_socket(tmp_path: Path) -> None:
