@@ -178,9 +178,10 @@ def start(
             stack.enter_context(connect(address, packages=SHIPPED, verbose=verbose))
         slots = concurrency(occupied)
         folder = RunFolder.create(output, f"{spec.scenario}-{_short_name(prepared.view.name)}")
+        # First of all, so that what a kill leaves here is known for ours, see `RunFolder`.
+        journal = stack.enter_context(Journal.create(folder.journal))
         spec.write(folder.spec)
         folder.publish()
-        journal = stack.enter_context(Journal.create(folder.journal))
         journal.append(first_event(prepared, taken))
         _note(warm, journal)
         session = _session(prepared, folder, journal, verdict_now)

@@ -132,7 +132,7 @@ class RunFolder:
             raise InputError(f"run folder {path}: {error.strerror}.") from error
         if not there:
             raise InputError(f"run folder {path}: there is no such folder.")
-        if there <= {"search.yaml", "journal.lock"}:
+        if _is_unbegun_at(there):
             raise _unbegun(path)
         for needed in ("search.yaml", "journal"):
             if needed not in there:
@@ -220,7 +220,7 @@ def _require_free_prefix(path: RemotePath) -> None:
         raise InputError(f"--output: got '{path}', expected a folder in it: {path}NAME.")
     try:
         there = {each.base_name for each in path.entries(patient=False)}
-        taken = not there <= {"search.yaml", "journal.lock"}  # a search that never began
+        taken = bool(there) and not _is_unbegun_at(there)
     except StorageError as error:
         raise InputError(f"--output: cannot make {path}: {error.strerror}.") from error
     if taken:
@@ -236,19 +236,28 @@ def _require_empty(path: Path) -> None:
 
 
 def _is_unbegun(path: Path) -> bool:
-    """Whether a search made this folder, and was killed before the first event of its journal."""
-    journal = path / "journal.jsonl"
-    if not path.is_dir() or not (path / "search.yaml").is_file():
+    """Whether a search made this folder, and was killed before the first event of its journal.
+
+    A journal or its lock is what tells: a `search.yaml` alone may be somebody's own.
+    """
+    journal, lock = path / "journal.jsonl", path / "journal.jsonl.lock"
+    if not path.is_dir() or not (journal.is_file() or lock.is_file()):
         return False
-    for each in path.iterdir():
-        draft = each.name.startswith(".search.yaml.")
-        if each.name not in ("search.yaml", journal.name, f"{journal.name}.lock") and not draft:
-            return False
+    ours = ("search.yaml", journal.name, lock.name)
+    if any(e.name not in ours and not e.name.startswith(".search.yaml.") for e in path.iterdir()):
+        return False
     return not journal.exists() or (journal.is_file() and b"\n" not in journal.read_bytes())
 
 
+def _is_unbegun_at(names: set[str]) -> bool:
+    """The same of what is in a folder at a URI."""
+    return "journal.lock" in names and names <= {"search.yaml", "journal.lock"}
+
+
 def _unbegun(path: Place) -> InputError:
-    search = f"--from {shlex.quote(str(path / 'search.yaml'))}" if isinstance(path, Path) else "…"
+    spec = path / "search.yaml"
+    known = isinstance(spec, Path) and spec.is_file()
+    search = f"--from {shlex.quote(str(spec))}" if known else "…"
     again = f"automl-cl search {search} --output {shlex.quote(str(path))}"
     return InputError(
         f"run folder {path}: its search ended before it had begun, so there is nothing to go on "

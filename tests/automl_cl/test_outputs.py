@@ -146,9 +146,9 @@ def test_a_draft_that_was_left_behind_is_no_obstacle_and_no_way_out(tmp_path: Pa
 # A search that is killed while it makes its folder.
 
 DEATHS = {
-    "with an empty folder": "automl_cl.spec.write_whole",
-    "with a spec": "automl_cl.journal.Journal.create",
-    "with an empty journal": "automl_cl.journal.Journal.append",
+    "with an empty folder": "automl_cl.journal.Journal.create",
+    "with an empty journal": "automl_cl.spec.write_whole",
+    "with a spec": "automl_cl.journal.Journal.append",
     "in the first line": "os.fsync",
 }
 KILLED = """
@@ -193,6 +193,7 @@ def test_a_folder_whose_search_was_killed_at_its_creation(
     if (run / "search.yaml").exists():
         again = f"automl-cl search --from {run / 'search.yaml'} --output {run}"
         assert outcome.err.endswith(f"begin it again: {again}\n")
+        assert when != "with an empty folder"
         for other in (["fork", run], ["report", run], ["export", run, "--to", "new.yaml"]):
             assert command(*other).err == outcome.err
         asked = ["--from", run / "search.yaml"]
@@ -212,6 +213,9 @@ def test_a_folder_with_anything_of_others_in_it_is_no_such_folder(
     unbegun = tmp_path / "unbegun"
     unbegun.mkdir()
     shutil.copy(run_folder / "search.yaml", unbegun)
+    with pytest.raises(InputError, match="not empty"):
+        RunFolder.require_free(unbegun)  # it may have been written by hand
+    (unbegun / "journal.jsonl").touch()
     RunFolder.require_free(unbegun)
     (unbegun / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="not empty"):
