@@ -67,7 +67,7 @@ class Deaths:
             self._names[descriptor] = name
 
     def first(self, seconds: float) -> str | None:
-        """The name of one that has ended, if it does so in time; may be asked by several threads."""
+        """The name of one that has ended, if it does so in time. Several threads may ask."""
         poll = select.poll()  # which may not be shared
         for descriptor in self._names:
             poll.register(descriptor, select.POLLIN)
