@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl import driver, execution
+from automl_cl import driver, execution, run_files
 from automl_cl.events import Event
 from automl_cl.journal import read_events
 from automl_cl.spec import SearchSpec
@@ -39,7 +39,7 @@ def live(folder: Path, spec: SearchSpec, watch: Watch, dies_of: str) -> None:
         folder: the run's.
         spec: the search.
         watch: told each event.
-        dies_of: what the driver dies of when it calls it; a name in its module, or `score`.
+        dies_of: what the driver dies of when it calls it, by its name there; or `score`.
     """
     with pytest.MonkeyPatch.context() as patch, one_thread():
         patch.setattr(driver, "connect", lambda *args, **kwargs: nullcontext())
@@ -51,7 +51,8 @@ def live(folder: Path, spec: SearchSpec, watch: Watch, dies_of: str) -> None:
         if dies_of == "Tuned":
             patch.setattr(Tuned, "of_search", lambda *args: die())
         elif dies_of and not deadly:
-            patch.setattr(driver, dies_of, lambda *args: die())
+            home = run_files if hasattr(run_files, dies_of) else driver
+            patch.setattr(home, dies_of, lambda *args: die())
         if (folder / "journal.jsonl").exists():
             driver.resume(folder, watch=lambda *_: watch)
         else:
