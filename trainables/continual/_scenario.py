@@ -168,7 +168,11 @@ class ContinualScenario(Scenario):
 def _sizes_in_words(sizes: Sequence[int]) -> str:
     if len(set(sizes)) == 1:
         return f"The {len(sizes)} tasks have {sizes[0]} {_classes(sizes[0])} each."
-    of_size = [f"{sizes.count(size)} have {size} {_classes(size)}" for size in sorted({*sizes})]
+    counts = {size: sizes.count(size) for size in sorted({*sizes})}
+    of_size = [
+        f"{count} {'has' if count == 1 else 'have'} {size} {_classes(size)}"
+        for size, count in counts.items()
+    ]
     return f"Of the {len(sizes)} tasks {', '.join(of_size[:-1])} and {of_size[-1]}."
 
 

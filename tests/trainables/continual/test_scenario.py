@@ -62,7 +62,7 @@ def test_sizes_of_tasks_can_be_given(make_npz_view) -> None:
         assert (view.tasks, view.sizes) == (3, (2, 4, 1))
         assert tuple(map(len, StreamData.of(view, CPU).tasks_of(3))) == (2, 4, 1)
     assert make_npz_view({"": 7}, tasks=3, task_sizes="2,4,1", dev_tasks=2).tasks == 3
-    said = "Of the 3 tasks 1 have 1 class, 1 have 2 classes and 1 have 4 classes."
+    said = "Of the 3 tasks 1 has 1 class, 1 has 2 classes and 1 has 4 classes."
     assert SCENARIO.notes(view, MLP())[1] == said
 
 
