@@ -78,7 +78,7 @@ class ContinualLearner(Learner):
             self.network.grow(self.stream.sizes[len(self.network.heads)])
         self.task_examples = self.stream.train(task)
         if task == 0 and self.data.backbone is None:
-            self.network.standardise_like(self.task_examples.inputs)
+            self.network.standardise_like(self.task_examples.inputs, self.data.kept)
         self.network.to(self.device)
         self.examples = self.algorithm.examples_of(self.task_examples)
         self.batch_size = min(self.recipe.training.batch_size, len(self.examples))

@@ -54,13 +54,21 @@ class GrowingNetwork(nn.Module):
         """Takes `mean` off every input and divides by `scale`, of one input's shape or less."""
         self.mean, self.scale = mean.float(), scale.float()
 
-    def standardise_like(self, inputs: Tensor) -> None:
-        """Standardises by the statistics of each feature, or channel, of inputs [n, ...]."""
+    def standardise_like(self, inputs: Tensor, kept: Tensor | None = None) -> None:
+        """Standardises by the statistics of each feature, or channel, of inputs [n, ...].
+
+        Args:
+            inputs: the inputs.
+            kept: bool [features], which features stay as they are.
+        """
         axes, kept = (0, *range(2, inputs.dim())), inputs.double()
         mean = kept.mean(axes, keepdim=True)[0]
         deviation = (kept - mean).square().mean(axes, keepdim=True)[0].sqrt()
         varies = deviation > 1e-9 * mean.abs()
-        self.standardise(mean, torch.where(varies, deviation, 1.0))
+        scale = torch.where(varies, deviation, 1.0)
+        if kept is not None:
+            mean, scale = torch.where(kept, 0.0, mean), torch.where(kept, 1.0, scale)
+        self.standardise(mean, scale)
 
     def hold_statistics(self) -> None:
         """Let normalisation layers keep the statistics that they have, and normalise by them.

@@ -71,6 +71,7 @@ class StreamData(TensorView):
         seen: the tasks that the search sees, in order; empty if all.
         transfer: the stream that it sees in place of this one, or None.
         fixed: the tasks in their order if that is given; else a learner's seed decides.
+        kept: which features are never standardised, or None.
     """
 
     sizes: tuple[int, ...]
@@ -80,6 +81,7 @@ class StreamData(TensorView):
     seen: Tasks = ()
     transfer: StreamData | None = None
     fixed: Tasks = ()
+    kept: Tensor | None = None
 
     @property
     def tasks(self) -> int:
@@ -98,6 +100,7 @@ class StreamData(TensorView):
             backbone=view.pretrained,
             seen=view.development,
             transfer=None if view.transfer is None else cls.of(view.transfer, device, ranks),
+            kept=None if view.kept is None else torch.from_numpy(view.kept).to(device),
         )
 
     @cached_property
@@ -121,6 +124,7 @@ class StreamData(TensorView):
             groups=(),
             memory=self.memory,
             backbone=self.backbone,
+            kept=self.kept,
             fixed=tuple(tuple(range(a, b)) for a, b in zip(starts, ends, strict=True)),
         )
 

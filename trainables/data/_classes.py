@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError, unknown_name
+from trainables.data._blocks import text_features
 from trainables.data._content import content_hashes
 from trainables.data._examples import DataView, Examples
 from trainables.data._extra import columns_of, extras_of
@@ -139,6 +140,7 @@ class _Parts:
     fingerprint: str
     options: dict[str, Any]
     notes: tuple[str, ...]
+    kept: NDArray[np.bool_] | None
 
 
 def load_class_view(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) -> ClassView:
@@ -159,7 +161,7 @@ def load_class_view(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = 
             examples of one.
     """
     parts = _load_parts(spec, wanted, others)
-    standardization = Standardization.fit(parts.train.inputs)
+    standardization = Standardization.fit(parts.train.inputs, parts.kept)
     train, validation = (
         Examples(standardization.apply(part.inputs), part.labels)
         for part in (parts.train, parts.validation)
@@ -181,6 +183,7 @@ def load_class_view(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = 
         options=parts.options,
         notes=(*parts.notes, *told_uniform(parts.train.inputs), *repeats),
         conditions=serious,
+        kept=parts.kept,
     )
 
 
@@ -199,7 +202,8 @@ def open_test_classes(
             f"{fingerprint} and is now {parts.fingerprint}; the test stays sealed."
         )
     log.record_opening(fingerprint)
-    inputs = Standardization.fit(parts.train.inputs).apply(parts.test.inputs)
+    standardization = Standardization.fit(parts.train.inputs, parts.kept)
+    inputs = standardization.apply(parts.test.inputs)
     return SealedClasses(inputs, parts.test.labels, parts.test.names, parts.turned_classes)
 
 
@@ -252,6 +256,7 @@ def _load_parts(spec: DataSpec, wanted: ClassSplit, others: Iterable[str] = ()) 
         fingerprint=hashlib.sha256(digest.encode()).hexdigest()[:16],
         options=raw.resolved(names),
         notes=raw.notes,
+        kept=text_features(raw.examples.blocks),
     )
     _check(parts, wanted)
     return parts

@@ -15,6 +15,8 @@ from trainables.data._doubtful import shortest
 from trainables.data._labels import refuse_missing, shortened
 from trainables.data._pixels import Item
 
+LONGEST_LABEL = 1000
+
 
 def labels_of(column: Any, name: str) -> NDArray[Any]:
     """Labels [n], of the type they are stored in.
@@ -29,7 +31,14 @@ def labels_of(column: Any, name: str) -> NDArray[Any]:
     refuse_missing(_is_null(column), name)
     kind = column.type
     if is_text(kind):
-        return np.array(column.to_pylist(), dtype=np.str_)
+        written = column.to_pylist()
+        longest = max(map(len, written), default=0)
+        if longest > LONGEST_LABEL:
+            raise InputError(
+                f"{name}: a label has {longest:,} characters, more than {LONGEST_LABEL:,}: is "
+                "this a column of texts?"
+            )
+        return np.array(written, dtype=np.str_)
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_floating(kind):
         return column.to_numpy()
     raise InputError(f"{name}: labels must be whole numbers or strings, got type {kind}.")

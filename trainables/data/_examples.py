@@ -57,6 +57,7 @@ class DataView:
         noise_rate: the share of labels meant to be wrong; of a column of noisy labels, the share
             that is.
         mirror_keeps_class: as in `RawData`.
+        kept: which features are never standardised, being hashed text, [features]; None if none.
         unlabelled: more training inputs, whose labels, all -1, are not known; only where such are
             wanted.
     """
@@ -74,6 +75,7 @@ class DataView:
     noise_map: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     noise_rate: float = field(default=0.0, kw_only=True)
     mirror_keeps_class: bool | None = field(default=None, kw_only=True)
+    kept: NDArray[np.bool_] | None = field(default=None, kw_only=True)
     unlabelled: Examples | None = field(default=None, kw_only=True)
 
     @property

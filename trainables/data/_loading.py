@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
+from trainables.data._blocks import Block, text_features
 from trainables.data._content import content_hashes
 from trainables.data._examples import DataView, Examples
 from trainables.data._extra import NOISY, columns_of, extras_of
@@ -26,6 +27,7 @@ from trainables.data._source import RawData, RawExamples, Source
 from trainables.data._spec import DataSpec
 from trainables.data._split import stratified_split
 from trainables.data._standardize import Standardization
+from trainables.data._telling import told_telling
 from trainables.data._unlabelled import NO_CLASS, set_apart
 from trainables.data._unlabelled import told as told_unlabelled
 
@@ -80,6 +82,7 @@ class _Split:
     name: str
     fingerprint: str
     whole_train: int
+    blocks: tuple[Block, ...]
     noise_map: Mapping[str, str]
     map_from: str
     rngs: tuple[np.random.Generator, np.random.Generator]
@@ -94,7 +97,9 @@ class _Split:
 
     def standardization(self, wanted: bool) -> Standardization:
         inputs = self.train.and_also(self.unlabelled).inputs
-        return Standardization.fit(inputs) if wanted else Standardization.none(inputs)
+        if not wanted:
+            return Standardization.none(inputs)
+        return Standardization.fit(inputs, text_features(self.blocks))
 
 
 def load_view(spec: DataSpec, standardised: bool = True, unlabelled: bool = False) -> DataView:
@@ -145,7 +150,13 @@ def load_view(spec: DataSpec, standardised: bool = True, unlabelled: bool = Fals
         mean=standardization.mean,
         scale=standardization.scale,
         options=split.options,
-        notes=(*split.notes, *told_uniform(split.train.inputs), *repeats),
+        notes=(
+            *split.notes,
+            *told_uniform(split.train.inputs),
+            *told_telling(split.train.inputs, split.train.labels, split.blocks),
+            *repeats,
+        ),
+        kept=text_features(split.blocks),
         conditions=(
             *conditions_of(
                 spec, labels, split.train.labels, split.whole_train, split.classes, split.told_map
@@ -241,6 +252,7 @@ def _load_split(spec: DataSpec, unlabelled: bool = False) -> _Split:
         name=source.name,
         fingerprint=fingerprint_of(raw, spec.seed, _changes(spec, noise_map)),
         whole_train=whole_train,
+        blocks=raw.examples.blocks,
         noise_map=noise_map,
         map_from=map_from,
         rngs=(noise_rng, clean_rng),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
+from trainables.data._blocks import Block
 from trainables.data._options import read_options
 from trainables.data._regular_file import require_regular
 
@@ -29,6 +30,7 @@ class RawExamples:
         inputs_name: where the inputs are, for messages: the file, and the key or column.
         labels_name: where the labels are, for messages.
         columns: the names of the features, if they have any.
+        blocks: which column gives how many of them, if they are of a table.
         noisy_labels: [n], labels of the same classes that may be wrong, where there are such.
         noisy_labels_name: where they are, for messages.
         difficulty: [n], numbers: how hard the user takes each example to be.
@@ -44,6 +46,7 @@ class RawExamples:
     inputs_name: str
     labels_name: str
     columns: tuple[str, ...] = ()
+    blocks: tuple[Block, ...] = ()
     noisy_labels: NDArray[Any] | None = None
     noisy_labels_name: str = ""
     difficulty: NDArray[Any] | None = None

@@ -24,8 +24,19 @@ class Standardization:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, inputs: NDArray[Any]) -> Standardization:
-        """The statistics of `inputs`, [n, features] or [n, channels, height, width]."""
+    def fit(cls, inputs: NDArray[Any], kept: NDArray[np.bool_] | None = None) -> Standardization:
+        """The statistics of `inputs`, [n, features] or [n, channels, height, width].
+
+        Args:
+            inputs: those to train on.
+            kept: which features stay as they are, [features].
+        """
+        if kept is not None:
+            mean, scale = np.zeros((1, len(kept))), np.ones((1, len(kept)))
+            if not kept.all():
+                rest = cls.fit(inputs[:, ~kept])
+                mean[:, ~kept], scale[:, ~kept] = rest.mean, rest.scale
+            return cls(mean, scale)
         axes = (0, *range(2, inputs.ndim))
         mean = inputs.mean(axis=axes, dtype=np.float64, keepdims=True)
         squares = np.zeros_like(mean)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
+from trainables.data._blocks import Block
 from trainables.data._columns import (
     is_images,
     is_numeric,
@@ -37,12 +38,14 @@ from trainables.data._row_names import note_row_names, without_row_names
 from trainables.data._source import RawData, RawExamples
 from trainables.data._table_extras import require_own_columns, told_extras, with_extras
 from trainables.data._table_options import TableOptions, require_names
-from trainables.data._text import hashed
+from trainables.data._text import hashed, require_memory
+from trainables.data._unpacked import MOST_COLUMNS, too_many_columns
 from trainables.data._written import Written
 
 _LABELS = ("label", "labels", "target", "class", "y", "category")
 _MOST_NOTED = 20
-MOST_COLUMNS = 100_000
+
+_Features = tuple[list[NDArray[Any]], list[str], Block]
 
 
 @dataclass
@@ -94,11 +97,13 @@ def read_tables(
         labels_of(table.column(label), labels_name.replace(where[0], place))
         for table, place in zip(tables[1:], where[1:], strict=True)
     ]
-    inputs, columns = _inputs(tables, where, features, reading)
+    inputs, columns, blocks = _inputs(tables, where, features, reading)
     one = list_value_type(tables[0].column(features[0]).type) is not None
     suffix = f", column '{features[0]}'" if len(features) == 1 and one else ""
     parts = [
-        RawExamples(rows, each, place + suffix, labels_name.replace(where[0], place), columns)
+        RawExamples(
+            rows, each, place + suffix, labels_name.replace(where[0], place), columns, blocks
+        )
         for rows, each, place in zip(inputs, labels, where, strict=True)
     ]
     parts[0] = replace(
@@ -115,7 +120,7 @@ def read_tables(
             "label_column": label,
             "feature_columns": list(features),
             **{key: getattr(options, key) for key in ("missing", "text")},
-            **told_extras(options),
+            **told_extras(options, bool(reading.hashed)),
             **({"number_columns": list(numbers)} if (numbers := options.number_columns) else {}),
             **({"hashed_columns": reading.hashed} if reading.hashed else {}),
             **({"categories": plain(reading.categories)} if reading.categories else {}),
@@ -238,8 +243,8 @@ def _schema(table: Any, changed: Mapping[str, Any]) -> Any:
 
 def _inputs(
     tables: Sequence[Any], where: Sequence[str], features: Sequence[str], reading: _Reading
-) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
-    """The inputs of each table, and the names of their columns if they have any."""
+) -> tuple[list[NDArray[Any]], tuple[str, ...], tuple[Block, ...]]:
+    """The inputs of each table, and the names and columns of their features if they have any."""
     if len(features) == 1:
         column, kind = features[0], tables[0].column(features[0]).type
         named = [f"{place}, column '{column}'" for place in where]
@@ -251,23 +256,24 @@ def _inputs(
             pictures = read_images(items, where[0], reading.images)
             reading.notes += pictures.notes
             reading.chosen |= pictures.chosen
-            return pictures.parts, ()
+            return pictures.parts, (), ()
         if list_value_type(kind) is not None:
             pairs = zip(tables, named, strict=True)
-            return [stacked_lists(table.column(column), name) for table, name in pairs], ()
-    blocks = [_block(tables, where, name, reading) for name in features]
-    headings = tuple(heading for _, names in blocks for heading in names)
+            return [stacked_lists(table.column(column), name) for table, name in pairs], (), ()
+    found = [_block(tables, where, name, reading) for name in features]
     _note_one_hot(reading)
     note_row_names(tables[0], features, reading.options, reading.notes)
-    return [np.hstack([arrays[part] for arrays, _ in blocks]) for part in range(len(tables))], (
-        headings
-    )
+    whole = [_beside([arrays[part] for arrays, _, _ in found]) for part in range(len(tables))]
+    headings = tuple(heading for _, names, _ in found for heading in names)
+    return whole, headings, tuple(block for _, _, block in found)
 
 
-def _block(
-    tables: Sequence[Any], where: Sequence[str], name: str, reading: _Reading
-) -> tuple[list[NDArray[Any]], list[str]]:
-    """The features [n, k] that one column gives in each table, and their names."""
+def _beside(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return arrays[0] if len(arrays) == 1 else np.hstack(arrays)
+
+
+def _block(tables: Sequence[Any], where: Sequence[str], name: str, reading: _Reading) -> _Features:
+    """The features [n, k] that one column gives in each table, and what they are."""
     columns = [table.column(name) for table in tables]
     places = [f"{place}, column '{name}'" for place in where]
     if name in reading.options.categories or is_text(columns[0].type):
@@ -276,29 +282,30 @@ def _block(
     arrays = [numbers_of(column, place)[:, np.newaxis] for column, place in pairs]
     for array, place in zip(arrays, places, strict=True):
         _refuse_missing(np.isnan(array), place, reading)
-    return arrays, [name]
+    return arrays, [name], Block(name, 1, "number")
 
 
 def _from_text(
     columns: Sequence[Any], places: Sequence[str], name: str, reading: _Reading
-) -> tuple[list[NDArray[Any]], list[str]]:
+) -> _Features:
     options, values = reading.options, [column.cast("string").to_pylist() for column in columns]
     known = options.categories.get(name)
     for each, place in zip(values, places, strict=True):
         _refuse_missing(np.array([one is None for one in each]), place, reading)
     if name == options.text_column or name in options.hashed_columns:
-        return _hashed(values, name, reading)
+        return _hashed(values, places[0], name, reading)
     found = known or tuple(sorted({one for each in values for one in each if one is not None}))
     if known is None:
         refuse_numbers_and_dates(places[0], name, found, reading.written)
         if not 0 < len(found) <= min(MOST_CATEGORIES, len(values[0]) // 2):
             if options.text == "hash" and found:
-                return _hashed(values, name, reading)
+                return _hashed(values, places[0], name, reading)
             raise free_text(places[0], found, len(values[0]))
         reading.one_hot.append(name)
     reading.categories[name] = found
     pairs = zip(values, places, strict=True)
-    return [one_hot(each, found, place) for each, place in pairs], [f"{name}={c}" for c in found]
+    arrays = [one_hot(each, found, place) for each, place in pairs]
+    return arrays, [f"{name}={c}" for c in found], Block(name, len(found), "categories")
 
 
 def _note_one_hot(reading: _Reading) -> None:
@@ -312,15 +319,16 @@ def _note_one_hot(reading: _Reading) -> None:
 
 
 def _hashed(
-    values: Sequence[Sequence[str | None]], name: str, reading: _Reading
-) -> tuple[list[NDArray[Any]], list[str]]:
+    values: Sequence[Sequence[str | None]], place: str, name: str, reading: _Reading
+) -> _Features:
     count = reading.options.text_features
     if name != reading.options.text_column:
         reading.hashed.append(name)
         if name not in reading.options.hashed_columns:  # else it was said, and is no guess
             reading.notes.append(f"column '{name}': free text, hashed to {count} features")
+    require_memory(sum(map(len, values)), count, place)
     headings = [f"{name}#{number}" for number in range(count)]
-    return [hashed(each, count) for each in values], headings
+    return [hashed(each, count) for each in values], headings, Block(name, count, "text")
 
 
 def _refuse_missing(missing: NDArray[np.bool_], place: str, reading: _Reading) -> None:
@@ -351,14 +359,6 @@ def _class_names(table: Any, label: str) -> tuple[str, ...] | None:
     try:
         about = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
         listed = about["info"]["features"][label]["names"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return tuple(map(str, listed)) if isinstance(listed, list) else None
-
-
-def too_many_columns(where: str, count: int) -> InputError:
-    """The error for a table that has more columns than a table may have."""
-    return InputError(
-        f"{where}: {count:,} columns are too many, a table has at most {MOST_COLUMNS:,}; lists in "
-        "one column of a Parquet file, or an array in an .npz file, may be longer."
-    )

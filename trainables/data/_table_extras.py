@@ -42,12 +42,12 @@ def require_own_columns(table: Any, where: str, label: str, options: TableOption
         raise InputError(f"{where}, column '{name}': expected text, got type {kind}.")
 
 
-def told_extras(options: TableOptions) -> dict[str, Any]:
-    """Those that are only told where they are given."""
+def told_extras(options: TableOptions, hashed: bool) -> dict[str, Any]:
+    """Those that are only told where they are given, and how text is hashed where some is."""
     found: dict[str, Any] = dict(options.extra_names())
     found |= {"text_column": options.text_column} if options.text_column else {}
-    differs = options.text_features != FEATURES
-    return found | ({"text_features": options.text_features} if differs else {})
+    told = hashed or options.text_column or options.text_features != FEATURES
+    return found | ({"text_features": options.text_features} if told else {})
 
 
 def with_extras(

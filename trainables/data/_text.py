@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -10,22 +11,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FEATURES = 1024
+from search_spaces.errors import InputError
+
+FEATURES = 4096
+_COPIES = 4  # of the inputs, at most, while they are read and divided into parts
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
 def hashed(texts: Sequence[str | None], features: int = FEATURES) -> NDArray[Any]:
-    """Counts of words and pairs of words by their hash, rows of length 1: [n, features], float32.
+    """Counts of words and pairs of words by their hash, [n, features], float32.
 
+    Rows have the length sqrt(features) / 2, about that of standardised features, on which the
+    usual learning rates work. They must not be standardised: rare words would drown the others.
     Hashing learns nothing from the texts, so nothing of a test can leak through it, and other
     texts get the same features. A text that is missing is NaN throughout.
     """
     from sklearn.feature_extraction.text import HashingVectorizer
 
     vectorizer = HashingVectorizer(n_features=features, ngram_range=(1, 2), dtype=np.float32)
-    found: NDArray[Any] = vectorizer.transform([text or "" for text in texts]).toarray()
+    counts = vectorizer.transform([text or "" for text in texts])
+    counts *= np.float32(np.sqrt(features) / 2)
+    found: NDArray[Any] = counts.toarray()
     found[[text is None for text in texts]] = np.nan
     return found
+
+
+def require_memory(texts: int, features: int, place: str) -> None:
+    """Refuses texts whose features would not fit into this machine's memory.
+
+    Raises:
+        InputError: there are too many; says how many features would do.
+    """
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if 4 * texts * features * _COPIES > there:
+        gib = 4 * texts * features / 2**30
+        fewer = there // (4 * texts * _COPIES)
+        raise InputError(
+            f"{place}: {texts:,} texts of {features:,} features take {gib:,.0f} GiB, and "
+            f"{_COPIES} times as much while they are read: too much for the "
+            f"{there / 2**30:,.0f} GiB of this machine; --data-option text_features={fewer} at "
+            "most."
+        )
 
 
 def words_of(text: str) -> list[str]:

@@ -12,6 +12,8 @@ from typing import BinaryIO
 from search_spaces.errors import InputError
 from trainables.data._source import unreadable
 
+MOST_COLUMNS = 100_000
+"""Of a table."""
 LARGEST = 4 * 2**30
 """Bytes of text that are read at most."""
 _CHUNK = 1 << 20
@@ -49,6 +51,30 @@ def read_text_file(path: Path, check: Callable[[bytes], None]) -> bytes:
                 return _read(unpacked, path, packed, check)  # type: ignore[arg-type]
     except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path, error, "a table") from error
+
+
+def require_columns_and_size(path: Path, columns: int, cells: int) -> None:
+    """Refuses a table that has too many columns, or far more cells than its file can well hold.
+
+    Raises:
+        InputError: names how many there are.
+    """
+    if columns > MOST_COLUMNS:
+        raise too_many_columns(f"'{path}'", columns)
+    stored = path.stat().st_size
+    if cells > _ALWAYS_READ // 8 and cells > _MOST_PACKED * stored:
+        raise InputError(
+            f"'{path}': {stored:,} bytes hold {cells:,} cells, as hardly a table does: nearly all "
+            "of them must be the same."
+        )
+
+
+def too_many_columns(where: str, count: int) -> InputError:
+    """The error for a table that has more columns than a table may have."""
+    return InputError(
+        f"{where}: {count:,} columns are too many, a table has at most {MOST_COLUMNS:,}; lists in "
+        "one column of a Parquet file, or an array in an .npz file, may be longer."
+    )
 
 
 def _read(file: BinaryIO, path: Path, stored: int, check: Callable[[bytes], None]) -> bytes:

@@ -16,9 +16,9 @@ from trainables.data._doubtful import shortest
 from trainables.data._images import ImageOptions
 from trainables.data._options import marks, one_of, option, text
 from trainables.data._source import FileSource, RawData, unreadable
-from trainables.data._table import MOST_COLUMNS, read_tables, too_many_columns
+from trainables.data._table import read_tables
 from trainables.data._table_options import TableOptions
-from trainables.data._unpacked import read_text_file
+from trainables.data._unpacked import MOST_COLUMNS, read_text_file, too_many_columns
 from trainables.data._written import Written
 
 _NAMED = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}

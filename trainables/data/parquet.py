@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, final
 
+from search_spaces.errors import InputError
 from trainables.data._images import ImageOptions
 from trainables.data._source import FileSource, RawData, unreadable
 from trainables.data._table import read_tables
 from trainables.data._table_options import TableOptions
+from trainables.data._unpacked import require_columns_and_size
 
 
 @final
@@ -36,10 +38,20 @@ def _read_table(path: Path) -> Any:
 
     try:
         with ParquetFile(path) as file:
+            about = file.metadata
+            require_columns_and_size(path, about.num_columns, about.num_rows * about.num_columns)
             table = file.read()
         table.validate(full=True)
-        metadata = table.schema.pandas_metadata or {}
-        index = [name for name in metadata.get("index_columns", []) if isinstance(name, str)]
-        return table.drop_columns([name for name in index if name in table.column_names])
+        return table.drop_columns(_index_of_pandas(table))
+    except InputError:
+        raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise unreadable(path, error, "a Parquet table") from error
+
+
+def _index_of_pandas(table: Any) -> list[str]:
+    try:
+        listed = (table.schema.pandas_metadata or {})["index_columns"]
+        return sorted({name for name in listed if name in table.column_names})
+    except (KeyError, TypeError, ValueError, RecursionError):  # it may hold anything
+        return []

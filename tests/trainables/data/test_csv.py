@@ -134,7 +134,7 @@ def test_missing_numbers_become_the_training_mean(load: Load, log: Any, tmp_path
 def test_free_text_can_be_hashed(load: Load) -> None:
     words = ["money back refund", "lost card pin"]
     text = "\n".join(["text,category", *(f"{words[i % 2]} case{i},c{i % 2}" for i in range(60))])
-    view = load(text, text="hash")
+    view = load(text, text="hash", text_features=1024)
     assert view.input_shape == (1024,)
     assert any("free text, hashed" in note for note in view.notes)
     means = [view.train.inputs[view.train.labels == c].mean(axis=0) for c in (0, 1)]

@@ -236,6 +236,36 @@ def test_text_is_hashed_and_nothing_else_is_a_feature(tmp_path: Path) -> None:
     assert np.mean(guessed == view.validation.labels) > 0.9
 
 
+def test_text_is_not_standardised_and_what_stands_beside_it_is(tmp_path: Path) -> None:
+    """Divided by their standard deviations, words that come once would drown all others."""
+    spec = {"label_column": "kind", "text_column": "said", "text_features": 64}
+    view = load_view(DataSpec(write(tmp_path), options={**spec, "feature_columns": "a"}))
+    words, a = view.train.inputs[:, :64], view.train.inputs[:, 64]
+    np.testing.assert_allclose(np.square(words).sum(axis=1), 16, rtol=1e-5)
+    assert (view.mean[0, :64] == 0).all() and (view.scale[0, :64] == 1).all()
+    assert view.mean[0, 64] != 0 and abs(a.mean()) < 1e-6 and a.std() == pytest.approx(1.0)
+    assert view.kept is not None and view.kept.sum() == 64
+    alone = load_view(DataSpec(write(tmp_path), options=spec))
+    assert (alone.mean == 0).all() and (alone.scale == 1).all()
+    test = open_test(DataSpec(write(tmp_path), options=spec), Log(), alone.fingerprint)
+    np.testing.assert_allclose(np.square(test.inputs).sum(axis=1), 16, rtol=1e-5)
+
+
+class Log:
+    """Counts openings."""
+
+    def record_opening(self, fingerprint: str) -> int:
+        return 1
+
+
+def test_more_text_than_memory_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("os.sysconf", {"SC_PHYS_PAGES": 100, "SC_PAGE_SIZE": 4096}.__getitem__)
+    with pytest.raises(InputError, match=r"60 texts of 4,096 features.*text_features=426 at most"):
+        load_view(
+            DataSpec(write(tmp_path), options={"label_column": "kind", "text_column": "said"})
+        )
+
+
 def test_words_are_counted_and_rare_ones_are_worth_more() -> None:
     assert words_of("My top-up isn't there,  is it?!") == [
         "my",
@@ -256,7 +286,7 @@ def test_the_frequencies_of_words_are_those_of_the_training_part(tmp_path: Path)
     address = write(tmp_path)
     options = {"label_column": "kind", "text_column": "said", "feature_columns": "a"}
     view = load_view(DataSpec(address, options=options))
-    # The column after the 1,024 of the text tells which row an example is.
+    # The column after those of the text tells which row an example is.
     a = view.train.inputs[:, -1] * view.scale[0, -1] + view.mean[0, -1]
     rows = np.abs(a - A[:, None]).argmin(axis=0)
     texts = [TEXTS[row] for row in rows]
