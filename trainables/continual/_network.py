@@ -61,9 +61,9 @@ class GrowingNetwork(nn.Module):
             inputs: the inputs.
             kept: bool [features], which features stay as they are.
         """
-        axes, kept = (0, *range(2, inputs.dim())), inputs.double()
-        mean = kept.mean(axes, keepdim=True)[0]
-        deviation = (kept - mean).square().mean(axes, keepdim=True)[0].sqrt()
+        axes, values = (0, *range(2, inputs.dim())), inputs.double()
+        mean = values.mean(axes, keepdim=True)[0]
+        deviation = (values - mean).square().mean(axes, keepdim=True)[0].sqrt()
         varies = deviation > 1e-9 * mean.abs()
         scale = torch.where(varies, deviation, 1.0)
         if kept is not None:
