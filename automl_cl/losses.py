@@ -67,7 +67,8 @@ class Losses:
                 self._unclear.append(lost)
             else:
                 cause, reason = found
-                self._session.lost(lost.request.number, reason, cause)
+                details = None if lost.error is None else str(lost.error)
+                self._session.lost(lost.request.number, reason, cause, details)
 
     def _cause(self, lost: _Lost) -> tuple[Cause, str] | None:
         left = self._left(lost.request)

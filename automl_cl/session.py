@@ -649,13 +649,20 @@ class Session:
             return Decision.STOPPED
         return self.scheduler.decide(trial, value, level, self._arm(trial.arm))
 
-    def lost(self, number: int, reason: str, cause: Cause = Cause.CRASHED) -> None:
+    def lost(
+        self,
+        number: int,
+        reason: str,
+        cause: Cause = Cause.CRASHED,
+        traceback: str | None = None,
+    ) -> None:
         """Takes note of a trial without a process; it goes on from its newest checkpoint.
 
         Args:
             number: the trial's.
             reason: what happened, in words.
             cause: a key of a trial's `losses`; it decides how often the trial may go on.
+            traceback: all that is known of it, which is kept if the trial has failed by it.
         """
         self.revision += 1
         trial = self.table.trials[number]
@@ -670,6 +677,7 @@ class Session:
             self._waiting.append(number)
             return
         words = reason if cause == HUNG else f"lost its process {times} times: {reason}"
+        self.folder.keep_traceback(number, traceback)
         self._end(trial, Status.FAILED, words, trial.compute)
 
     def _end(

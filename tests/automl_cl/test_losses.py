@@ -30,9 +30,11 @@ class Told:
 
     def __init__(self) -> None:
         self.told: list[tuple[int, str, str]] = []
+        self.tracebacks: list[str | None] = []
 
-    def lost(self, *what: Any) -> None:
-        self.told.append(what)
+    def lost(self, number: int, reason: str, cause: str, traceback: str | None) -> None:
+        self.told.append((number, reason, cause))
+        self.tracebacks.append(traceback)
 
 
 def losses(told: Told, deaths: list[Death | None], left: Any = None) -> Losses:
@@ -80,6 +82,7 @@ def test_what_an_actor_raises_is_its_own() -> None:
     losses(told, []).note(REQUEST, error)
     assert told.told[0][2] == "crashed"
     assert "ValueError: no" in told.told[0][1]
+    assert told.tracebacks == [str(error)] and "Traceback" in str(error)
 
 
 def lose(session: Session, cause: str, times: int) -> Any:
@@ -87,7 +90,7 @@ def lose(session: Session, cause: str, times: int) -> Any:
     for _ in range(times):
         request = session.ask()
         assert request is not None and request.number == 0
-        session.lost(0, cause, cause)
+        session.lost(0, cause, cause, f"{cause}, and all about it")
     return session.table.trials[0]
 
 
@@ -105,6 +108,8 @@ def test_a_trial_fails_after_so_many_losses_of_a_kind(
     assert lose(fake_session, cause, most - 1).status == "running"
     trial = lose(fake_session, cause, 1)
     assert (trial.status, trial.reason) == ("failed", reason)
+    kept = fake_session.folder.traceback_of(0)
+    assert kept.read_text() == f"{cause}, and all about it"
 
 
 def test_notices_count_for_nothing_and_every_attempt_is_another(fake_session: Session) -> None:
