@@ -29,7 +29,7 @@ class DDS(MetaCurriculum):
     five of the baseline's.
     """
 
-    lr: Annotated[float, Float(1e-5, 1e-2, log=True), POSITIVE] = 1e-4
+    lr: Annotated[float, Float(1e-5, 1e-1, log=True), POSITIVE] = 1e-4
     virtual_lr: Annotated[float, Float(1e-3, 1.0, log=True), POSITIVE] = 0.1
 
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:

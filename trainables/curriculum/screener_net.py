@@ -37,7 +37,7 @@ class ScreenerNet(LossCurriculum):
     needs_whole_model: ClassVar[str | None] = "it trains a second network of the same size"
 
     margin: Annotated[float, Float(0.3, 3.0, log=True), POSITIVE] = 1.0
-    lr: Annotated[float, Float(1e-5, 1e-2, log=True), POSITIVE] = 1e-3
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True), POSITIVE] = 1e-3
 
     seen: dict[str, Ranks] = field(default_factory=dict, init=False, repr=False, compare=False)
 
