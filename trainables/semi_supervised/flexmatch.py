@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from search_spaces import SHARE, Categorical, Float
+from search_spaces import NOT_NEGATIVE, SHARE, Categorical, Float
 from trainables.semi_supervised._batch import Batch
 from trainables.semi_supervised._consistency import Consistency
 from trainables.semi_supervised._networks import Networks
@@ -25,12 +25,14 @@ class FlexMatch(Consistency):
     σ(c) the number of examples with û = c. A class is learnt as well as β(c) = σ(c) /
     max(max σ, N - Σ σ) (without the warm-up σ(c) / max σ, which leaves the unused examples out),
     and its threshold is the convex mapping τ β(c) / (2 - β(c)). A step's thresholds come from the
-    steps before it. λ, μ, τ and average are FixMatch's.
+    steps before it. μ, τ and average are FixMatch's.
 
     The thresholds begin at 0: every first answer is let in, however unsure. Over 2^20 steps that
-    passes; in a short run a weight of 1 drowns the labels, so the range goes down to 0.01.
+    passes; in a short run their weight of 1 drowns the labels (docs/results/ranges.md), so the
+    default is 0.1 and the range goes down to 0.01.
     """
 
+    weight: Annotated[float, Float(0.01, 10.0, log=True), NOT_NEGATIVE] = 0.1
     threshold: Annotated[float, Float(0.5, 0.99), SHARE] = 0.95
     warm_up: Annotated[bool, Categorical([True, False])] = True
 

@@ -39,7 +39,8 @@ class MeanTeacher(Consistency):
     which they average over all examples.
 
     That weight is for 150,000 steps. In a short run the teacher has learnt little when the ramp
-    ends, and a weight of 100 keeps it there, so the range goes down to 0.1.
+    ends, and a weight of 100 keeps it there (docs/results/ranges.md), so the default is 1 and the
+    range goes down to 0.1.
     """
 
     overrides: ClassVar[tuple[Override, ...]] = without_strong()
@@ -47,7 +48,7 @@ class MeanTeacher(Consistency):
     average: Annotated[
         float, Categorical([0.9, 0.99, 0.999]), Within(Bounds(above=0.0, below=1.0))
     ] = 0.999
-    weight: Annotated[float, Float(0.1, 1000.0, log=True), NOT_NEGATIVE] = 100.0
+    weight: Annotated[float, Float(0.1, 1000.0, log=True), NOT_NEGATIVE] = 1.0
     ratio: Annotated[int, Int(1, 8), COUNT] = 1
     ramp_length: Annotated[float, Float(0.05, 1.0), POSITIVE_SHARE] = 0.27
 

@@ -15,7 +15,7 @@ cross_entropy = partial(F.cross_entropy, reduction="none")
 
 def test_the_weight_net_has_one_hidden_layer_of_a_hundred() -> None:
     examples = TensorExamples(torch.zeros(20, 2), torch.arange(20) % 2)
-    algorithm = MetaWeightNet()
+    algorithm = MetaWeightNet(lr=1e-3)
     algorithm.model_prepare(torch.nn.Linear(2, 2), examples, 0)
     net = algorithm.networks["weight_net"]
     # 1 x 100 weights and 100 biases, 100 x 1 weights and one bias.
