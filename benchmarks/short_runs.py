@@ -55,7 +55,7 @@ CASES = [
     Case("meta_weight_net.lr", (1e-3, 1e-2, 1e-1, 1.0), epochs=160.0),
     Case("dds.lr", (1e-4, 1e-3, 1e-2, 1e-1), epochs=160.0),
     Case("screener_net.lr", (1e-3, 1e-2, 1e-1), epochs=80.0),
-    Case("data_parameters.lr", (0.1, 1.0, 10.0)),
+    Case("data_parameters.lr", (0.1, 1.0, 10.0, 100.0)),
     Case("supervised.average", (0.999, 0.99, 0.9, 0.0), SEMI),
     Case("fixmatch.average", (0.999, 0.99, 0.9, 0.0), SEMI),
     Case("fixmatch.weight", (1.0, 0.3, 0.1), SEMI, more=(("average", 0.99),)),
