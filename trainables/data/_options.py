@@ -92,8 +92,16 @@ def marks(flag: str, given: Any) -> tuple[str, ...]:
     listed = given.split(",") if isinstance(given, str) else given
     if not isinstance(listed, list | tuple) or not all(isinstance(n, str) for n in listed):
         raise InputError(f"{flag}: got {shown(given)}, expected texts with commas between them.")
-    found = (each.strip() for each in listed)
-    return tuple(dict.fromkeys(each for each in found if each))
+    found = tuple(dict.fromkeys(each.strip() for each in listed if each.strip()))
+    if sum(map(len, found)) > _LONGEST_MARKS:  # what reads them is made for few
+        raise InputError(
+            f"{flag}: {len(found):,} texts, of more than {_LONGEST_MARKS:,} characters together, "
+            "are too many."
+        )
+    return found
+
+
+_LONGEST_MARKS = 2000
 
 
 def _different(flag: str, found: tuple[str, ...], given: Any) -> tuple[str, ...]:

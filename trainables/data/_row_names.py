@@ -29,6 +29,8 @@ def without_row_names(tables: Sequence[Any], options: TableOptions, notes: list[
         notes: notes are added for what was found.
     """
     given = tables[0].column_names
+    if options.feature_columns or options.text_column:
+        notes = []  # nobody asks which columns there are
     left_out = _left_out(tables[0], options, notes)
     kept = [place for place in range(len(given)) if place not in left_out]
     taken, names = set(given), list[str]()

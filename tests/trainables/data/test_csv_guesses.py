@@ -427,3 +427,10 @@ def test_what_is_no_encoding_of_text_is_refused(tmp_path: Path, name: str) -> No
     (tmp_path / "t.csv").write_text("a,label\n\\ud800,1\n" * 10)
     with pytest.raises(InputError):
         load_view(DataSpec(str(tmp_path / "t.csv"), options={"encoding": name}))
+
+
+def test_more_marks_than_the_reader_bears_are_refused(load: Load) -> None:
+    with pytest.raises(InputError, match=r"missing_values: 60,000 texts.*too many"):
+        load(table(["x", "y"]), missing_values=[f"mark {i}" for i in range(60_000)])
+    many = [f"{'m' * 15}{i:04d}" for i in range(105)]
+    assert load(table(["x", "y"]), missing_values=many).classes == ("x", "y")
