@@ -55,6 +55,8 @@ class JournalSegments(Medium):
         self._lock.require()
         if self._newest is not None and not self._newest.is_file():
             self._usable = False
+            self.folder.touch()  # of a bucket that is gone the store says so itself
+            self.folder.unlink(missing_ok=True)
             raise FileNotFoundError(errno.ENOENT, "it was deleted while in use", str(self.folder))
         segment = self.folder / f"{seq:08d}"
         mine = segment / f"{self._lock.owner}.jsonl"

@@ -31,7 +31,7 @@ scenario: curriculum
 data: digits
 trials: 2
 max_epochs: 1
-seeds: 2
+seeds: 3
 settings: {}
 space: {algorithm: [superloss], training.batch_size: 64}
 """

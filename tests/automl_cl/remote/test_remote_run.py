@@ -96,7 +96,7 @@ def test_its_history_is_beside_it_and_warms_up_others(
     start(warm, f"s3://{BUCKET}/warm/run", lambda *args: None)
     events = read_events(place(f"s3://{BUCKET}/warm/run/journal"))
     (told,) = (event for event in events if event.kind == "warm_start")
-    assert told["tasks"] == 1 and HISTORY in told["words"]
+    assert told.tasks == 1 and HISTORY in told.words
 
 
 def test_every_command_takes_its_address(
@@ -120,7 +120,7 @@ def test_every_command_takes_its_address(
         outcome = command("fork", RUN, "--output", f"s3://{BUCKET}/forked/run", "--trials", "1")
     assert f"go on with: automl-cl resume s3://{BUCKET}/forked/run" in outcome.err
     first = read_events(place(f"s3://{BUCKET}/forked/run/journal"))[0]
-    assert first["fork"]["run"] == RUN
+    assert first.fork["run"] == RUN
 
 
 BAD = [
