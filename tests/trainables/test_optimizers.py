@@ -65,6 +65,12 @@ def test_two_steps_of_sgd_with_momentum_by_hand() -> None:
     assert found[1] == pytest.approx([0.899 - 0.051399, -1.998 - 0.097002])
 
 
+def test_without_momentum_nesterov_changes_nothing() -> None:
+    for nesterov in (False, True):
+        (found,) = after_steps(SGD(0.1, 0.0, momentum=0.0, nesterov=nesterov), [[1.0, -2.0]])
+        assert found == pytest.approx([0.9, -1.8])
+
+
 def test_nesterov_looks_ahead() -> None:
     (found,) = after_steps(SGD(0.1, 1e-6, momentum=0.5, nesterov=True), [[1.0, 0.0]])
     # v = g, and the step is g + 0.5 v = 1.5

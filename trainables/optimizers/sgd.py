@@ -28,6 +28,6 @@ class SGD(Optimizer):
             lr=self.lr,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
-            nesterov=self.nesterov,
+            nesterov=self.nesterov and self.momentum > 0.0,  # without any it is the same
             fused=True,
         )
