@@ -53,11 +53,6 @@ class JournalSegments(Medium):
         if not self._usable:
             raise RuntimeError(f"this Journal of {self.folder} cannot append; open it anew")
         self._lock.require()
-        if self._newest is not None and not self._newest.is_file():
-            self._usable = False
-            self.folder.touch()  # of a bucket that is gone the store says so itself
-            self.folder.unlink(missing_ok=True)
-            raise FileNotFoundError(errno.ENOENT, "it was deleted while in use", str(self.folder))
         segment = self.folder / f"{seq:08d}"
         mine = segment / f"{self._lock.owner}.jsonl"
         self._usable = False  # a write that failed may have been done all the same
@@ -67,6 +62,9 @@ class JournalSegments(Medium):
             raise StorageError(
                 errno.EBUSY, "another driver writes to this run too; this one stops", str(segment)
             )
+        if self._newest is not None and not self._newest.is_file():
+            mine.unlink(missing_ok=True)
+            raise FileNotFoundError(errno.ENOENT, "it was deleted while in use", str(self.folder))
         self._usable, self._newest = True, mine
 
     def close(self) -> None:

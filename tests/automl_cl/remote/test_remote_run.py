@@ -17,6 +17,7 @@ import pytest
 from automl_cl import driver
 from automl_cl.dashboard import export_studies
 from automl_cl.driver import SearchResult
+from automl_cl.events import Event
 from automl_cl.history.reading import read_history
 from automl_cl.journal import read_events
 from automl_cl.session import Session
@@ -186,7 +187,7 @@ def test_the_secret_is_nowhere(run: RemotePath) -> None:
 
 def test_a_bucket_that_vanishes_ends_the_search_with_a_line(s3: Server, spec: SearchSpec) -> None:
     address = f"s3://{BUCKET}/vanishing/run"
-    written: list[dict[str, Any]] = []
+    written: list[Event] = []
 
     def train(session: Session, *others: Any) -> None:
         train_until(1)(session, *others)
@@ -244,3 +245,32 @@ def test_an_interruption_reaches_workers_and_is_forgotten_on_resuming(
     with without_ray(lambda session, *_: asked.append(session.folder.stop_file.exists())):
         driver.resume(address)
     assert not asked[-1]
+
+
+def test_damaged_weights_are_trained_again_and_nothing_is_opened_twice(
+    spec: SearchSpec, s3: Server
+) -> None:
+    address = f"s3://{BUCKET}/damaged/run"
+    start(spec, address)
+    run = place(address)
+    assert isinstance(run, RemotePath)
+    undisturbed = (run / "verdict.json").read_text()
+    happened = read_events(run / "journal")
+    opened = next(each.seq for each in happened if each.kind == "open_test")
+    for each in (run / "journal").entries(recursive=True):
+        if each.is_file and int(each.path.rsplit("/", 2)[1]) >= opened:
+            (run / "journal" / each.path.rsplit("/", 2)[1] / each.base_name).unlink()
+    files = [run / "checkpoints" / e.path.rpartition("/checkpoints/")[2]
+             for e in (run / "checkpoints").entries(recursive=True) if e.is_file]  # fmt: skip
+    one, other, third, *_ = sorted(files, key=str)
+    contents = one.read_bytes(), other.read_bytes()
+    one.write_bytes(contents[1])
+    other.write_bytes(contents[0][:-8])
+    third.unlink()
+    said: list[str] = []
+    with without_ray(train_here):
+        driver.resume(address, announce=said.append)
+    assert (run / "verdict.json").read_text() == undisturbed
+    assert len(said) == 1 and "trained again" in said[0]
+    kinds = [each.kind for each in read_events(run / "journal")]
+    assert (kinds.count("damaged"), kinds.count("open_test")) == (3, 1)
