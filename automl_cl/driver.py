@@ -25,6 +25,7 @@ from automl_cl.history.warm_start import WarmStart, warm_start
 from automl_cl.history.writing import history_folder, require_history_folder
 from automl_cl.interruption import Interruption
 from automl_cl.journal import Journal
+from automl_cl.journal_medium import Overtaken
 from automl_cl.preparation import Prepared, prepare
 from automl_cl.problem import problem_of
 from automl_cl.run_files import RunFiles
@@ -364,6 +365,8 @@ def _run(
     files = RunFiles(session, prepared, board, versions())
     try:
         result = _carry_out(session, prepared, cluster, interruption)
+    except Overtaken:
+        raise  # what else is in the folder is the other driver's
     except BaseException as error:
         with interruption.answered_by(lambda: None, lambda: "stopping"):
             files.write_what_can_be()

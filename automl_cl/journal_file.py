@@ -15,9 +15,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import final
 
-from automl_cl.journal_medium import Medium
+from automl_cl.journal_medium import Medium, Overtaken
 from search_spaces.errors import InputError
-from trainables.storage import StorageError, sync_folder
+from trainables.storage import sync_folder
 
 REMEMBERED = 64
 """Bytes at the end of a file by which it is known again: the last line's checksum among them."""
@@ -108,7 +108,7 @@ class JournalFile(Medium):
 
         Raises:
             FileNotFoundError: if it was deleted.
-            StorageError: if it was replaced, or somebody else has written to it.
+            Overtaken: if it was replaced, or somebody else has written to it.
         """
         _require_same_file(descriptor, self.path)
         size, start = os.fstat(descriptor).st_size, self._length - len(self._end)
@@ -165,14 +165,14 @@ def _require_same_file(descriptor: int, path: Path) -> None:
     except FileNotFoundError:
         raise FileNotFoundError(errno.ENOENT, "it was deleted while in use", str(path)) from None
     if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
-        raise StorageError(
+        raise Overtaken(
             errno.ESTALE,
             "it was replaced by another file while in use; this driver stops",
             str(path),
         )
 
 
-def _written_by_another(path: Path) -> StorageError:
-    return StorageError(
+def _written_by_another(path: Path) -> Overtaken:
+    return Overtaken(
         errno.EBUSY, "another process has written to this run too; this driver stops", str(path)
     )

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from trainables.storage import StorageError
+
+
+class Overtaken(StorageError):
+    """A journal that is not as its driver left it: the run is another's now."""
+
 
 class Medium(ABC):
     """Keeps lines in order, for one process at a time."""
@@ -25,6 +31,7 @@ class Medium(ABC):
             line: the line.
 
         Raises:
+            Overtaken: somebody else has written to it, or put another in its place.
             OSError: it could not be kept; what is there is as it was.
             RuntimeError: the medium is closed, or a failure before left it in doubt.
         """

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import final
 
-from automl_cl.journal_medium import Medium
+from automl_cl.journal_medium import Medium, Overtaken
 from automl_cl.journal_seal import Chain
 from automl_cl.remote_lock import RemoteLock
 from search_spaces.errors import InputError
-from trainables.storage import RemotePath, StorageError, names
+from trainables.storage import RemotePath, names
 
 AT_ONCE = 16
 
@@ -59,7 +59,7 @@ class JournalSegments(Medium):
         mine.write_bytes(line)
         if names(segment) != [mine.name]:
             mine.unlink(missing_ok=True)
-            raise StorageError(
+            raise Overtaken(
                 errno.EBUSY, "another driver writes to this run too; this one stops", str(segment)
             )
         if self._newest is not None and not self._newest.is_file():

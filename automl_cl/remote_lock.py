@@ -17,8 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
+from automl_cl.journal_medium import Overtaken
 from search_spaces.errors import InputError
-from trainables.storage import RemotePath, StorageError
+from trainables.storage import RemotePath
 
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
@@ -80,7 +81,7 @@ class RemoteLock:
     def _beat(self) -> None:
         if not self._mine.exists():
             self._lost = True
-            raise StorageError(
+            raise Overtaken(
                 errno.EBUSY, "another driver has taken this run over; this one stops", self._run
             )
         self._mine.write_bytes(_about_us())
@@ -90,7 +91,8 @@ class RemoteLock:
         """Refuses to go on if another driver may have taken the run over.
 
         Raises:
-            StorageError: if one has, or that cannot be found out.
+            Overtaken: if one has.
+            StorageError: if that cannot be found out.
         """
         if self._lost or time.monotonic() - self._beaten > STALE_SECONDS - BEAT_SECONDS:
             self._beat()
