@@ -511,31 +511,32 @@ def _when_interrupted(message: str) -> Iterator[None]:
 
 def main() -> None:
     """The `automl-cl` command. What the user can mend ends with one line, not a traceback."""
-    with _when_interrupted("stopped"):
-        from cluster import ClusterError
-        from search_spaces.errors import InputError
-
     try:
         sys.exit(app(standalone_mode=False))
     except Misuse as error:
         misused(error)
     except (typer.Abort, KeyboardInterrupt):
         fail("stopped", 130)
-    except (InputError, ClusterError) as error:
+    except Exception as error:
+        _ended_by(error)
+
+
+def _ended_by(error: Exception) -> NoReturn:
+    """Ends with the line of an error that the user can mend, or the traceback of our own fault."""
+    # Imported only now: no `--help` is to wait for them.
+    from cluster import ClusterError
+    from search_spaces.errors import InputError
+
+    if isinstance(error, InputError | ClusterError):
         fail(f"Error: {error}", 2)
-    except OSError as error:
-        if error.filename is None:
-            _fault(error)
+    if isinstance(error, OSError) and error.filename is not None:
         fail(f"Error: {error.filename}: {error.strerror}.", 2)
-    except RuntimeError as error:
-        # Known by now; imported above it would make every `--help` wait for torch.
+    if isinstance(error, RuntimeError):
         from automl_cl.stages import VerdictImpossible
 
-        if not isinstance(error, VerdictImpossible):
-            _fault(error)
-        fail(f"Error: {error}.", 1)
-    except Exception as error:
-        _fault(error)
+        if isinstance(error, VerdictImpossible):
+            fail(f"Error: {error}.", 1)
+    _fault(error)
 
 
 def _fault(error: Exception) -> NoReturn:
