@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
 
 from automl_cl.history.writing import add_to_history, history_folder
 from automl_cl.preparation import Prepared
@@ -14,10 +13,6 @@ from automl_cl.session import Session
 from automl_cl.stages import VerdictImpossible
 from automl_cl.tensorboard_log import Board
 from automl_cl.trials_file import write_trials
-
-
-class _Writes(Protocol):
-    def __call__(self) -> object: ...
 
 
 class RunFiles:
@@ -36,7 +31,7 @@ class RunFiles:
         self._session, self._prepared = session, prepared
         self._board, self._versions = board, versions
 
-    def _steps(self) -> Iterator[_Writes]:
+    def _steps(self) -> Iterator[Callable[[], object]]:
         """What is written, in this order; the history comes last: it may be on another disk."""
         session, folder = self._session, self._session.folder
         front = {trial.number for trial in session.front()}

@@ -21,8 +21,6 @@ CONFIRMATIONS = 3
 SECONDARIES = 2
 FEWEST_SEEDS = 3
 """Over fewer, the verdict's test errs more often than its level says."""
-
-
 STAGE_TRAININGS = {SEARCH: "search trials", CONFIRM: "confirmations", VERDICT: "verdict trainings"}
 
 
@@ -250,11 +248,14 @@ def verdict_seeds(seed: int, opening: int, count: int) -> list[int]:
 
 
 def verdict_repeats(table: TrialTable, plan: Plan) -> list[Repeat]:
-    """All trainings of a plan: each contestant with each of the seeds."""
+    """All trainings of a plan: each contestant with each of the seeds.
+
+    Of a secondary no more are due once one has come to nothing.
+    """
     return [
         Repeat(VERDICT, table.trials[number], seed)
         for seed in plan.seeds
-        for number in contestants(plan)
+        for number in contestants(without_broken_secondaries(table, plan))
     ]
 
 

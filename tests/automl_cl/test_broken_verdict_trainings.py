@@ -134,6 +134,15 @@ def test_a_broken_one_asks_for_no_more_of_its_trainings(
     assert len([t for t in table.of_stage(VERDICT) if t.source == number]) == 1
 
 
+def test_a_broken_secondary_asks_for_no_more_of_its_trainings(
+    confirmed_run: Path, first_plan: Plan
+) -> None:
+    (number,) = first_plan.secondaries
+    verdict = conclude(confirmed_run, lambda r, source: source == number)
+    (left_out,) = verdict["left_out"]
+    assert "1 of 1 verdict trainings" in left_out["reason"]
+
+
 def test_with_no_challenger_left_the_baseline_stands(
     confirmed_run: Path, first_plan: Plan
 ) -> None:
