@@ -64,7 +64,7 @@ class Training:
         fate = 2 if request.keep_weights else derive_seed(request.seed, "fate") % 16
         if fate == 0 and self.rung == 0:
             report.status, report.reason = "failed", "boom"
-        elif fate == 1 and level >= 3:
+        elif fate == 1 and level >= 1:
             report.status, report.reason = "diverged", "the loss was no longer a finite number"
         else:
             report.metrics = {"accuracy": self.value(request, level), "loss": 1 / level}
