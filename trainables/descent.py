@@ -91,6 +91,11 @@ class DescentLearner(Learner):
             seed_cpu(derive_seed(self.seed, "initialisation"))
             yield
 
+    @property
+    def training_progress(self) -> float:
+        """What the learning rate follows."""
+        return self.progress
+
     def settle(self) -> None:
         steps = self.horizon / self.unit * (self.examples // self.batch_size)
         whole = self.why_whole(self.algorithm.declared("indivisible"))
@@ -126,8 +131,12 @@ class DescentLearner(Learner):
 
     def open_epoch(self) -> None:
         """Validates the epoch that is over, if the best one is wanted."""
-        if self.sections.training.selection == "best" and self.epoch > 0:
+        if self.sections.training.selection == "best" and self.pass_is_over():
             self._candidate = self.merit_of(self.metrics_of(self.current_weights()))
+
+    def pass_is_over(self) -> bool:
+        """Whether this opening comes after a pass over the data."""
+        return self.epoch > 0
 
     def epoch_paid(self) -> None:
         if self._candidate > self.best_merit:
@@ -144,7 +153,7 @@ class DescentLearner(Learner):
         self.optimizer.zero_grad()
         loss.backward()
         self.ranks.sum_gradients(self.model.parameters())
-        self.sections.schedule.apply(self.optimizer, self.progress)
+        self.sections.schedule.apply(self.optimizer, self.training_progress)
         with taking_parts(self.optimizer) if self.ranks.sharded else nullcontext():
             self.optimizer.step()
 

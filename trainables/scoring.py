@@ -36,8 +36,17 @@ def losses_of(model: nn.Module, examples: TensorExamples) -> Tensor:
         return F.cross_entropy(logits_of(model, examples), examples.labels, reduction="none")
 
 
+def losses_at(model: nn.Module, examples: TensorExamples, rows: Tensor) -> Tensor:
+    """Cross-entropy of the examples at some indices, [m], under a model as it stands."""
+    logits = logits_at(model, examples, rows)
+    return F.cross_entropy(logits, examples.labels[rows], reduction="none")
+
+
 def logits_at(model: nn.Module, examples: TensorExamples, rows: Tensor) -> Tensor:
     """Logits [m, classes] of the examples at some indices [m], divided among the ranks."""
+    if len(rows) == len(examples):
+        with evaluating(model):
+            return logits_of(model, examples)[rows]  # the inputs need not be gathered
     chunks = examples.ranks.chunks(rows, examples.chunk)
     with evaluating(model):
         parts = [model(examples.inputs[chunk]) for chunk in chunks]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -19,6 +20,26 @@ BATCH = 64
 LEARNING_RATE = 1e-3
 
 Observe = Callable[[Tensor, Tensor], None]
+
+
+@dataclass(frozen=True)
+class RunUp:
+    """What comes before the first step and costs: trainings, and passes that train nothing.
+
+    Attributes:
+        epochs: of training a network like the model, over all examples.
+        passes: forward passes over all examples.
+    """
+
+    epochs: float = 0.0
+    passes: float = 0.0
+
+    def __add__(self, other: RunUp) -> RunUp:
+        return RunUp(self.epochs + other.epochs, self.passes + other.passes)
+
+    def compute(self, unit: float, forward: float) -> float:
+        """Its FLOPs, given those of an epoch's training and of a forward pass."""
+        return self.epochs * unit + self.passes * forward
 
 
 def trained_copy(

@@ -11,8 +11,8 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -107,8 +107,6 @@ class MetaCurriculum(Curriculum, ABC):
 
     meta_share: Annotated[float, Within(Float(0.01, 0.5))] = 0.1
 
-    seen: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-
     @classmethod
     def unsuited(cls, model: nn.Module, input_shape: Sequence[int]) -> str | None:
         if any(isinstance(module, nn.RNNBase) for module in model.modules()):
@@ -133,7 +131,7 @@ class MetaCurriculum(Curriculum, ABC):
 
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
         self.refuse(self.unsuited(model, examples.inputs.shape[1:]))
-        self.seen.update(model=model, examples=examples)
+        self.tell(model=model, examples=examples)
 
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
@@ -144,8 +142,15 @@ class MetaCurriculum(Curriculum, ABC):
         clean = known_clean(examples)
         if clean is not None:
             return f"a meta set of {len(clean)} examples known to be clean, trained on as well"
-        count = len(held_out(examples.labels, self.meta_share, 0))
-        return f"a meta set of {count} training examples, held out from training"
+        return (
+            f"a meta set of {self.held_out_of(examples)} training examples, held out from training"
+        )
+
+    def held_out_of(self, examples: TensorExamples) -> int:
+        """How many of the examples are not trained on."""
+        if known_clean(examples) is not None:
+            return 0
+        return len(held_out(examples.labels, self.meta_share, 0))
 
     def meta_batch(self, size: int) -> tuple[Tensor, Tensor]:
         """Inputs and labels of the next `size` examples of the meta set, or of all it has."""

@@ -7,13 +7,6 @@ from torch import Tensor
 
 from trainables.randomness import keyed_uniform
 
-FEWEST = 32
-
-
-def count_of(share: float, total: int) -> int:
-    """How many of `total` examples a share is: never fewer than 32, unless there are fewer."""
-    return min(total, max(FEWEST, round(share * total)))
-
 
 def drawn(log_weights: Tensor, count: int, seed: int) -> Tensor:
     """Draws without replacement, each next one in proportion to its weight among those left.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TypeVar
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.randomness import drawing_from
@@ -14,19 +16,32 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class WeightNetwork(nn.Module):
-    """A network like the model, and a linear layer from its logits to one number."""
+    """A network like the model, and a linear layer from its logits to one number.
 
-    def __init__(self, body: nn.Module, classes: int) -> None:
+    Args:
+        body: the network.
+        classes: how many logits it gives.
+        sees_labels: whether the layer is also given the label, and the logit of the label alone.
+    """
+
+    def __init__(self, body: nn.Module, classes: int, sees_labels: bool = False) -> None:
         super().__init__()
-        self.body, self.head = body, nn.Linear(classes, 1)
+        self.classes, self.sees_labels = classes, sees_labels
+        self.body, self.head = body, nn.Linear(classes * (3 if sees_labels else 1), 1)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
         """A number for each input, [batch]."""
-        numbers: Tensor = self.head(self.body(inputs)).squeeze(1)
+        features: Tensor = self.body(inputs)
+        if self.sees_labels and labels is not None:
+            label = F.one_hot(labels, self.classes).to(features.dtype)
+            features = torch.cat([features, label, features * label], 1)
+        numbers: Tensor = self.head(features).squeeze(1)
         return numbers
 
 
-def weight_network(model: nn.Module, examples: TensorExamples, seed: int) -> WeightNetwork:
+def weight_network(
+    model: nn.Module, examples: TensorExamples, seed: int, sees_labels: bool = False
+) -> WeightNetwork:
     """A copy of the model drawn anew, with one output, on its device and in its precision.
 
     Layers that cannot be drawn anew keep the model's weights.
@@ -37,7 +52,8 @@ def weight_network(model: nn.Module, examples: TensorExamples, seed: int) -> Wei
             draw = getattr(module, "reset_parameters", None)
             if draw is not None:
                 draw()
-        network = WeightNetwork(body, _outputs(body, int(examples.labels.max()) + 1))
+        outputs = _outputs(body, int(examples.labels.max()) + 1)
+        network = WeightNetwork(body, outputs, sees_labels)
     return like(model, network)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 
 from search_spaces import COUNT, NOT_NEGATIVE, POSITIVE_SHARE, Bounds, Float, Int, Within
 from trainables.curriculum._curriculum import Criterion, Curriculum
-from trainables.curriculum._sampling import count_of
-from trainables.scoring import evaluating, logits_of, losses_of
-from trainables.short_training import all_rows, trained_copy
+from trainables.curriculum._order import every_class_first
+from trainables.pacing import ALL_IN
+from trainables.scoring import evaluating, logits_of, losses_at
+from trainables.short_training import RunUp, all_rows, trained_copy
 from trainables.tensors import TensorExamples
 
 STAGE = 0.075
@@ -29,8 +31,10 @@ class Adaptive(Curriculum):
     difficulty of each example, its loss. At each further tenth of the training (CurML: every 20 of
     200 epochs) difficulty becomes (1 - alpha) difficulty + alpha loss, by the loss under the model
     as it stands. The share start x growth^k of the data that is easiest is let in, k being the
-    number of stages that are over, each 0.075 of the training (CurML: 15 of 200 epochs). To the
-    loss is added gamma KL(teacher || model), so that what the teacher knows is kept.
+    number of stages that are over, each 0.075 of the training (CurML: 15 of 200 epochs), one
+    example of each class first, and everything in the last tenth. To the loss is added
+    gamma KL(teacher || model), so that what the teacher knows is kept. In a run of less than ten
+    epochs only those examples are measured again that are next in turn.
     """
 
     start: Annotated[float, Float(0.05, 1.0), POSITIVE_SHARE] = 0.1
@@ -42,17 +46,28 @@ class Adaptive(Curriculum):
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
     ) -> Tensor | None:
-        count = count_of(self.share(progress), len(examples))
-        if "difficulty" not in self.state and (count < len(examples) or self.gamma > 0.0):
+        if "difficulty" not in self.state and self._has_teacher():
             self._ask_teacher(examples, model, seed)
-        if count == len(examples):
+        if self.share(progress) == 1.0:
             return None
-        self._measure(examples, model, int(progress / INTERVAL + 1e-9))
-        return self.state["difficulty"].argsort(stable=True)[:count]
+        self._measure(examples, model, _intervals(progress))
+        rows = self.state["rows"] if "rows" in self.state else all_rows(examples)
+        order = rows[self.state["difficulty"][rows].argsort(stable=True)]
+        return every_class_first(order, examples.labels)
 
     def share(self, progress: float) -> float:
-        """The share of the data that is let in."""
-        return min(1.0, self.start * self.growth ** int(progress / STAGE + 1e-9))
+        stage = self.start * self.growth ** int(progress / STAGE + 1e-9)
+        return 1.0 if progress >= ALL_IN else min(1.0, stage)
+
+    def next_choice(self, progress: float) -> float:
+        settled = self.share(progress) == 1.0
+        return math.inf if settled else (_intervals(progress) + 1) * INTERVAL
+
+    def run_up(self, examples: TensorExamples) -> RunUp:
+        return RunUp(self.teacher_epochs, 1) if self._has_teacher() else RunUp()
+
+    def _has_teacher(self) -> bool:
+        return self.share(0.0) < 1.0 or self.gamma > 0.0
 
     def _ask_teacher(self, examples: TensorExamples, model: nn.Module, seed: int) -> None:
         teacher = trained_copy(model, examples, all_rows(examples), self.teacher_epochs, seed)
@@ -63,10 +78,13 @@ class Adaptive(Curriculum):
         self.state["difficulty"] = F.cross_entropy(logits, examples.labels, reduction="none")
 
     def _measure(self, examples: TensorExamples, model: nn.Module, interval: int) -> None:
-        if self.state["measured"] < interval:
-            losses = losses_of(model, examples)
-            self.state["difficulty"] = self.state["difficulty"].lerp(losses, self.alpha)
-            self.state["measured"] = torch.full_like(self.state["measured"], interval)
+        if self.state["measured"] >= interval:
+            return
+        rows, difficulty = self.measured_rows(examples), self.state["difficulty"]
+        updated = difficulty[rows].lerp(losses_at(model, examples, rows), self.alpha)
+        self.state["difficulty"] = difficulty.index_copy(0, rows, updated)
+        self.state["measured"] = torch.full_like(self.state["measured"], interval)
+        self.state["rows"] = rows
 
     def loss_curriculum(
         self,
@@ -84,4 +102,11 @@ class Adaptive(Curriculum):
         return loss + self.gamma * kept
 
     def was_given(self, examples: TensorExamples) -> str | None:
+        if not self._has_teacher():
+            return None
         return f"a teacher: the same model after {self.teacher_epochs} epochs on the training data"
+
+
+def _intervals(progress: float) -> int:
+    """How many intervals are over."""
+    return int(progress / INTERVAL + 1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Annotated
@@ -14,7 +15,7 @@ from search_spaces import COUNT, Int, Within
 from trainables.curriculum._affinity import affinity_levels, confusion
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.scoring import evaluating, logits_of
-from trainables.short_training import all_rows, trained_copy
+from trainables.short_training import RunUp, all_rows, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -57,17 +58,32 @@ class CoarseToFine(Curriculum):
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
     ) -> Tensor | None:
         if "levels" not in self.state:
-            if int(examples.labels.max()) + 1 <= self.clusters:
+            if self._is_plain(examples):
                 return None
             self.state["levels"] = self._hierarchy(examples, model, seed)
-        levels = self.state["levels"]
-        counts = (levels.amax(1) + 1).tolist()
-        ends = [end / sum(counts) for end in accumulate(counts)]
-        number = min(sum(end <= progress for end in ends), len(counts) - 1)
+        levels, ends = self.state["levels"], self._ends()
+        number = min(sum(end <= progress + 1e-9 for end in ends), len(ends) - 1)
         # What is in it says how many groups there are, without asking the device in each step.
-        self.state["sizes"] = levels[number].bincount(minlength=counts[number])
+        self.state["sizes"] = levels[number].bincount()
         self.state["cluster_of"] = levels[number]
         return None
+
+    def next_choice(self, progress: float) -> float:
+        later = [end for end in self._ends()[:-1] if end > progress + 1e-9]
+        return later[0] if later else math.inf
+
+    def run_up(self, examples: TensorExamples) -> RunUp:
+        return RunUp() if self._is_plain(examples) else RunUp(self.teacher_epochs, 1)
+
+    def _is_plain(self, examples: TensorExamples) -> bool:
+        return int(examples.labels.max()) + 1 <= self.clusters
+
+    def _ends(self) -> list[float]:
+        """The progress at which each level ends; none before there are levels."""
+        if "levels" not in self.state:
+            return []
+        counts = (self.state["levels"].amax(1) + 1).tolist()
+        return [end / sum(counts) for end in accumulate(counts)]
 
     def _hierarchy(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         """The label of each class on each level, from coarse to fine; [levels, classes]."""

@@ -17,6 +17,7 @@ from trainables.curriculum._curriculum import (
 from trainables.curriculum.baby_step import BabyStep
 from trainables.curriculum.superloss import SuperLoss
 from trainables.randomness import derive_seed
+from trainables.short_training import RunUp
 from trainables.tensors import TensorExamples
 
 
@@ -44,6 +45,23 @@ class Combined(Curriculum):
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
     ) -> Tensor | None:
         return self.data.data_curriculum(examples, model, progress, seed)
+
+    def share(self, progress: float) -> float:
+        return self.data.share(progress)
+
+    def next_choice(self, progress: float) -> float:
+        return self.data.next_choice(progress)
+
+    def pass_length(self, total: int) -> int:
+        return self.data.pass_length(total)
+
+    def run_up(self, examples: TensorExamples) -> RunUp:
+        return self.data.run_up(examples) + self.loss.run_up(examples)
+
+    def tell(self, **seen: Any) -> None:
+        super().tell(**seen)
+        for _, each in self._both():
+            each.tell(**seen)
 
     def loss_curriculum(
         self,

@@ -75,6 +75,9 @@ class CurriculumBySmoothing(Curriculum):
                 convolution.register_buffer(SIGMA, sigma)
                 convolution.register_forward_hook(smooth)
 
+    def next_choice(self, progress: float) -> float:
+        return (math.floor(progress / INTERVAL + 1e-9) + 1) * INTERVAL
+
     def model_curriculum(self, model: nn.Module, progress: float) -> nn.Module:
         for convolution in convolutions(model):
             convolution.get_buffer(SIGMA).fill_(sigma_at(self.start, self.decay, progress))

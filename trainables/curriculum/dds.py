@@ -8,12 +8,16 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import POSITIVE, Float
+from search_spaces import POSITIVE, Categorical, Float, Int, Within
 from trainables.curriculum._curriculum import Criterion
 from trainables.curriculum._meta import MetaCurriculum
-from trainables.curriculum._weight_network import weight_network
+from trainables.curriculum._weight_network import WeightNetwork, weight_network
 from trainables.randomness import derive_seed
+from trainables.short_training import RunUp, all_rows, told, trained_copy
 from trainables.tensors import TensorExamples
+
+RATE = 0.01
+"""Of the moving average of rewards, in the authors' code."""
 
 
 @dataclass(frozen=True)
@@ -24,19 +28,54 @@ class DDS(MetaCurriculum):
     Differentiable Rewards", ICML 2020, algorithm 1: the scorer, a network like the model, gives a
     distribution p over the batch, by which examples are weighed; reward_i = <grad l_i(theta),
     grad L(theta')> after a step to theta' on those weights, and the scorer climbs the mean of
-    reward_i log p_i (REINFORCE). The reward is computed exactly where they take a difference. That
-    step is one of SGD at `virtual_lr` rather than of the model's optimizer. A step costs about
-    five of the baseline's.
+    (reward_i - b) log p_i (REINFORCE). The reward is computed exactly where they take a
+    difference. That step is one of SGD at `virtual_lr` rather than of the model's optimizer. A
+    step costs about five of the baseline's.
+
+    The baseline b is that of the authors' code, a moving average of the rewards at the rate 0.01;
+    the paper's algorithm has none (`baseline: none`). Their scorer sees inputs alone, as here by
+    default, so it cannot see that a label is flipped; `sees: inputs_and_labels` is ours. Their
+    scorer starts from a network that was trained elsewhere; `trained_epochs` trains one on the
+    same examples, which the run pays for, and 0 starts anew.
     """
 
     lr: Annotated[float, Float(1e-5, 1e-1, log=True), POSITIVE] = 1e-4
     virtual_lr: Annotated[float, Float(1e-3, 1.0, log=True), POSITIVE] = 0.1
+    sees: Annotated[str, Categorical(["inputs", "inputs_and_labels"])] = "inputs"
+    baseline: Annotated[str, Categorical(["moving_average", "none"])] = "moving_average"
+    trained_epochs: Annotated[int, Int(0, 3), Within(Int(0, 1_000_000))] = 0
 
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
         super().model_prepare(model, examples, seed)
-        scorer = weight_network(model, examples, derive_seed(seed, "scorer"))
+        own = derive_seed(seed, "scorer")
+        scorer = weight_network(model, examples, own, self.sees == "inputs_and_labels")
         self.networks["scorer"] = scorer
         self.optimizers["scorer"] = torch.optim.Adam(scorer.parameters(), lr=self.lr, fused=True)
+        if self.baseline == "moving_average":
+            self.state["baseline"] = torch.zeros((), device=examples.labels.device)
+
+    def data_curriculum(
+        self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
+    ) -> Tensor | None:
+        if self.trained_epochs and "trained_scorer" not in self.state:
+            scorer = self.networks["scorer"]
+            assert isinstance(scorer, WeightNetwork)
+            body = scorer.body
+            rows = self.state.get("trained", all_rows(examples))
+            trained = trained_copy(body, examples, rows, self.trained_epochs, seed)
+            body.load_state_dict(trained.state_dict())
+            self.state["trained_scorer"] = torch.ones((), device=rows.device)
+        return super().data_curriculum(examples, model, progress, seed)
+
+    def run_up(self, examples: TensorExamples) -> RunUp:
+        trained_on = 1.0 - self.held_out_of(examples) / len(examples)
+        return RunUp(self.trained_epochs * trained_on)
+
+    def was_given(self, examples: TensorExamples) -> str | None:
+        given = super().was_given(examples)
+        if not self.trained_epochs:
+            return given
+        return f"{given}; a scorer that starts from a network {told(self.trained_epochs)}"
 
     def loss_curriculum(
         self,
@@ -46,14 +85,22 @@ class DDS(MetaCurriculum):
         indices: Tensor,
         inputs: Tensor,
     ) -> Tensor:
-        scorer, optimizer = self.networks["scorer"], self.optimizers["scorer"]
+        scorer, optimizer = self.networks["scorer"].train(), self.optimizers["scorer"]
         ranks = self.seen["examples"].ranks
-        log_p = torch.log_softmax(ranks.divided(scorer.train(), inputs), 0)
+        batch = torch.arange(len(labels), device=labels.device)
+        scores = ranks.divided(lambda own: scorer(inputs[own], labels[own]), batch)
+        log_p = torch.log_softmax(scores, 0)
         p = log_p.detach().exp()
         # A step on the sum of p_i l_i, so n p_i of their mean.
         reward = self.agreement(criterion, inputs, labels, (self.virtual_lr, len(p) * p))
         optimizer.zero_grad()
-        (-(reward * log_p).mean()).backward()
+        (-(self._above_baseline(reward) * log_p).mean()).backward()
         ranks.sum_gradients(scorer.parameters())
         optimizer.step()
         return (p * criterion(outputs, labels)).sum()
+
+    def _above_baseline(self, reward: Tensor) -> Tensor:
+        if self.baseline == "none":
+            return reward
+        self.state["baseline"] = self.state["baseline"].lerp(reward.mean(), RATE)
+        return reward - self.state["baseline"]

@@ -6,16 +6,30 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from search_spaces import POSITIVE_SHARE, SHARE, Categorical, Float
 from trainables.curriculum._curriculum import Criterion, Curriculum
-from trainables.curriculum._sampling import count_of, drawn, remember
+from trainables.curriculum._sampling import drawn, remember
+from trainables.randomness import derive_seed
 from trainables.tensors import TensorExamples
 
 EPOCHS = 200
-LEAST = 1e-6
+INTERVAL = 0.1
+LEAST, LEAST_BETA = 1e-6, 0.01
+CEILING = 1.0
+"""The c of DIHCL-Beta, if no hardness is above it; else 0.1 more than the greatest."""
+
+
+def beta_draws(hardness: Tensor, seed: int) -> Tensor:
+    """A number from Beta(r, c - r) for each example's hardness r, [n]."""
+    # On the host, where the same seed draws the same for every device and rank.
+    r = hardness.double().clamp_min(LEAST_BETA).cpu().numpy()
+    ceiling = CEILING if r.max() < CEILING else r.max() + 0.1
+    found = np.random.default_rng(seed).beta(r, ceiling - r)
+    return torch.from_numpy(found).to(hardness.device)
 
 
 @dataclass(frozen=True)
@@ -26,8 +40,10 @@ class DIHCL(Curriculum):
     hardness of an example is a running average, r <- discount a + (1 - discount) r, over the
     epochs that it took part in; a is its loss, by how much the loss changed since it was last
     seen, or whether the prediction has turned right or wrong since. All examples take part in the
-    warm-up. Then each epoch draws a subset without replacement, by r (DIHCL-Rand) or by
-    exp(sqrt(2 log n / n) r) (DIHCL-Exp). Costs no pass.
+    warm-up. Then each pass, and each tenth of the training, draws a subset without replacement: by
+    r (DIHCL-Rand), by exp(sqrt(2 log n / n) r) (DIHCL-Exp), or by a number drawn from
+    Beta(r, c - r), as in Thompson sampling (DIHCL-Beta), c being 1 or, where some r is greater,
+    0.1 more than the greatest, as in CurML. Costs no pass.
 
     The subset's share of the data is max(decay^k, bottom) in the k-th of 200 equal parts of the
     training after the warm-up (CurML and CurBench: of 200 epochs). An example of which nothing is
@@ -37,7 +53,7 @@ class DIHCL(Curriculum):
     """
 
     hardness: Annotated[str, Categorical(["loss", "loss_change", "prediction_flip"])] = "loss"
-    sampling: Annotated[str, Categorical(["rand", "exp"])] = "rand"
+    sampling: Annotated[str, Categorical(["rand", "exp", "beta"])] = "rand"
     warm_up: Annotated[float, Float(0.02, 0.5), SHARE] = 0.25
     discount: Annotated[float, Float(0.1, 1.0), SHARE] = 0.9
     decay: Annotated[float, Float(0.8, 1.0), POSITIVE_SHARE] = 0.9
@@ -51,20 +67,22 @@ class DIHCL(Curriculum):
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
     ) -> Tensor | None:
-        count = count_of(self.share(progress), len(examples))
-        if count == len(examples):
+        if self.share(progress) == 1.0:
             return None
-        return drawn(self.log_weights(), count, seed)
+        # The first of an order that is drawn are what a smaller subset would have been.
+        return drawn(self.log_weights(seed), len(examples), seed)
 
     def share(self, progress: float) -> float:
-        """The share of the data that an epoch draws."""
         if progress < self.warm_up:
             return 1.0
         since = int((progress - self.warm_up) * EPOCHS + 1e-9) + 1
         return max(self.decay**since, self.bottom)
 
-    def log_weights(self) -> Tensor:
-        """The logarithm of what each example is drawn in proportion to, [n]."""
+    def next_choice(self, progress: float) -> float:
+        return self.warm_up if progress < self.warm_up else progress + INTERVAL
+
+    def log_weights(self, seed: int = 0) -> Tensor:
+        """The logarithm of what each example is drawn in proportion to, [n]; `seed` for Beta."""
         # A change takes two looks.
         known = self.state["seen"] >= (1 if self.hardness == "loss" else 2)
         hardness = self.state["hardness"]
@@ -72,6 +90,8 @@ class DIHCL(Curriculum):
         hardness = torch.where(known, hardness, average)
         if self.sampling == "exp":
             return math.sqrt(2.0 * math.log(len(hardness)) / len(hardness)) * hardness
+        if self.sampling == "beta":
+            hardness = beta_draws(hardness, derive_seed(seed, "beta"))
         return hardness.clamp_min(LEAST).log()
 
     def loss_curriculum(

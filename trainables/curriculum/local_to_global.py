@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces import POSITIVE, POSITIVE_SHARE, Categorical, Float
 from trainables.curriculum._curriculum import Criterion, Curriculum
+from trainables.pacing import ALL_IN
 from trainables.randomness import derive_seed, permutation
 from trainables.scoring import logits_at
 from trainables.tensors import TensorExamples
@@ -31,8 +33,12 @@ class LocalToGlobal(Curriculum):
     The shares of the classes at first and at each interval, and the interval, a tenth of the
     training, are those of CurBench (20 of 200 epochs). CurML and CurBench begin the schedule of
     the learning rate anew with each addition; here it follows the progress of the whole training.
-    A single class would teach nothing, so the first are at least two.
+    A single class would teach nothing, so the first are at least two. Classes join wherever in a
+    pass over the data their interval begins, and all of them are in for the last tenth of the
+    training. The others are missing at first on purpose.
     """
+
+    begins_with_some_classes: ClassVar[bool] = True
 
     start: Annotated[float, Float(0.1, 1.0), POSITIVE_SHARE] = 0.4
     growth: Annotated[float, Float(0.05, 1.0), POSITIVE] = 0.3
@@ -56,8 +62,19 @@ class LocalToGlobal(Curriculum):
 
     def count(self, progress: float, classes: int) -> int:
         """How many of the classes take part."""
-        share = self.start + self.growth * int(progress / self.interval + 1e-9)
+        if progress >= ALL_IN:
+            return classes
+        share = self.start + self.growth * self._intervals(progress)
         return min(classes, max(FEWEST, round(share * classes)))
+
+    def next_choice(self, progress: float) -> float:
+        # From there on nothing changes any more.
+        if progress >= ALL_IN:
+            return math.inf
+        return min(ALL_IN, (self._intervals(progress) + 1) * self.interval)
+
+    def _intervals(self, progress: float) -> int:
+        return int(progress / self.interval + 1e-9)
 
     def _with_more(
         self,

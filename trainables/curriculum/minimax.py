@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from search_spaces import BELOW_ONE, NOT_NEGATIVE, POSITIVE_SHARE, Float
 from trainables.curriculum._curriculum import Criterion, Curriculum
-from trainables.curriculum._sampling import count_of, drawn, remember
-from trainables.scoring import evaluating, logits_of
+from trainables.curriculum._order import every_class_first
+from trainables.curriculum._sampling import drawn, remember
+from trainables.scoring import logits_at
 from trainables.tensors import TensorExamples
 
 EPISODES = 10
@@ -41,11 +42,13 @@ class Minimax(Curriculum):
     are both divided by their sums, else one of them would not count.
 
     The training has 10 episodes (CurML: of 20 epochs in 200). From one to the next the subset
-    grows from a share `start` by a tenth of the rest, and lam falls to (1 - gamma) lam, not below
-    0.2. At its first epoch an episode measures all losses and centralities under the model as it
-    stands, by a forward pass; after that an example's loss is the one it last had in training.
-    Features are the class probabilities, which are never negative and which every model has. In
-    the first fortieth of the training (CurML: 5 epochs) all examples take part.
+    grows from a share `start` by a ninth of the rest, so that the last has all data (CurML's ends
+    at 91 %), and lam falls to (1 - gamma) lam, not below 0.2. An episode begins by measuring all
+    losses and centralities under the model as it stands, by a forward pass, or where it is shorter
+    than a pass those of half as many examples as it trains on; after that an example's loss is the
+    one it last had in training. Features are the class probabilities, which are never negative and
+    which every model has. In the first fortieth of the training (CurML: 5 epochs) all examples
+    take part. A subset has an example of each class.
     """
 
     start: Annotated[float, Float(0.05, 1.0), POSITIVE_SHARE] = 0.1
@@ -54,37 +57,44 @@ class Minimax(Curriculum):
 
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
         blank = torch.zeros(len(examples), device=examples.labels.device)
-        self.state["losses"], self.state["centrality"] = blank, blank.clone()
+        self.state["losses"] = blank
         self.state["episode"] = torch.full((), -1, device=blank.device)
 
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
     ) -> Tensor | None:
-        episode = int(progress * EPISODES)
-        count = count_of(self.share(episode), len(examples))
-        if progress < WARM_UP or count == len(examples):
+        if self.share(progress) == 1.0:
             return None
+        episode = _episode(progress)
         if self.state["episode"] != episode:
             self._measure(model, examples)
             self.state["episode"].fill_(episode)
-        return drawn(self.weights(episode).log(), count, seed)
+        rows = self.state["rows"]
+        order = rows[drawn(self.weights(episode).log(), len(rows), seed)]
+        return every_class_first(order, examples.labels)
 
-    def share(self, episode: int) -> float:
-        """The share of the data that an epoch draws."""
-        return self.start + episode * (1.0 - self.start) / EPISODES
+    def share(self, progress: float) -> float:
+        if progress < WARM_UP:
+            return 1.0
+        return min(1.0, self.start + _episode(progress) * (1.0 - self.start) / (EPISODES - 1))
+
+    def next_choice(self, progress: float) -> float:
+        return WARM_UP if progress < WARM_UP else (_episode(progress) + 1) / EPISODES
 
     def weights(self, episode: int) -> Tensor:
-        """What each example is drawn in proportion to, [n]."""
+        """What each of the measured examples is drawn in proportion to, [m]."""
         lam = max(self.lam * (1.0 - self.gamma) ** episode, LEAST_LAM)
-        losses, central = self.state["losses"].double(), self.state["centrality"].double()
+        losses = self.state["losses"][self.state["rows"]].double()
+        central = self.state["centrality"].double()
         tiny = torch.finfo(losses.dtype).tiny
         return losses / losses.sum().clamp_min(tiny) + lam * central / central.sum()
 
     def _measure(self, model: nn.Module, examples: TensorExamples) -> None:
-        with evaluating(model):
-            logits = logits_of(model, examples)
-        self.state["losses"] = F.cross_entropy(logits, examples.labels, reduction="none")
-        self.state["centrality"] = centrality(logits.softmax(1))
+        rows = self.measured_rows(examples)
+        logits, labels = logits_at(model, examples, rows), examples.labels[rows]
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        self.state["losses"] = self.state["losses"].index_copy(0, rows, losses)
+        self.state["centrality"], self.state["rows"] = centrality(logits.softmax(1)), rows
 
     def loss_curriculum(
         self,
@@ -97,3 +107,8 @@ class Minimax(Curriculum):
         losses = criterion(outputs, labels)
         remember(self.state["losses"], indices, losses.detach())
         return losses.mean()
+
+
+def _episode(progress: float) -> int:
+    # A quotient such as 0.3 / 0.1 is less than the whole number that is meant.
+    return min(EPISODES - 1, int(progress * EPISODES + 1e-9))

@@ -8,15 +8,18 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import POSITIVE_SHARE, SHARE, Categorical, Float, Int, Only, Within
+from search_spaces import POSITIVE, POSITIVE_SHARE, SHARE, Categorical, Float, Int, Only, Within
 from trainables.curriculum._curriculum import DataCurriculum
+from trainables.curriculum._order import order_of
 from trainables.randomness import derive_seed, keyed_uniform, permutation
 from trainables.scorers import Scorer
 from trainables.scorers.self_taught import SelfTaught
 from trainables.scoring import logits_at
+from trainables.short_training import RunUp
 from trainables.tensors import TensorExamples
 
-PROBES = 100
+FEWEST_PROBES, MOST_PROBES = 5, 100
+"""On how many examples of a bin accuracy is measured."""
 
 
 def slopes(scores: Tensor) -> Tensor:
@@ -31,25 +34,37 @@ class RLTeacher(DataCurriculum):
     """A bandit trains on what is being learnt or lost (Matiisen et al., IEEE TNNLS 2019).
 
     Matiisen, Oliver, Cohen and Schulman, "Teacher-Student Curriculum Learning", IEEE TNNLS 2019
-    (arXiv 1707.00183), in the form that they use for supervised tasks: before each epoch the
-    accuracy in every task is measured, and the teacher says in which shares the epoch's examples
-    come from the tasks: 1 - epsilon from the one with the greatest |Q| (from all alike, as long as
-    nothing is known), epsilon from all. Q is
+    (arXiv 1707.00183), in the form that they use for supervised tasks: before each decision the
+    accuracy in every task is measured, and the teacher says in which shares the next examples come
+    from the tasks. A decision is for as many examples as a task has, one of `bins` parts of the
+    data (as in CurML and CurBench, which train one pass over one block). By `epsilon_greedy`
+    1 - epsilon of them come from the task with the greatest |Q| (from all alike, as long as
+    nothing is known), epsilon from all; by `boltzmann` they come in proportion to
+    exp(|Q| / temperature).
+    The authors' scripts have epsilon 0.1 and temperature 0.0004; an epsilon of 0.01 is the default
+    of a constructor that they never use, and what CurML has. Q is
 
-    - `online`: an average of the rise in accuracy since the last epoch, at the rate alpha,
-    - `naive`: of the slope of the last `window` accuracies, once in so many epochs,
+    - `online`: an average of the rise in accuracy since the last decision, at the rate alpha,
+    - `naive`: of the slope of the last `window` accuracies, once in so many decisions,
     - `window`: the slope of the last `window` accuracies,
     - `sampling`: one of the last `window` rises, drawn for each task.
 
-    Tasks are equally large bins of the training examples, from easy to hard by a scorer (CurML
-    takes blocks of the order in the file, which mean nothing). Accuracy is measured on at most 100
-    training examples of each bin, and paid for. An epsilon of 1 chooses nothing.
+    Tasks are equally large bins of the training examples, from easy to hard by a scorer, with the
+    classes in proportion (CurML takes blocks of the order in the file, which mean nothing).
+    Accuracy is measured on half as many training examples as a decision is for, but at least 5 and
+    at most 100 of each bin, and paid for. An epsilon of 1 chooses nothing.
     """
 
     scorer: Scorer = SelfTaught()
     policy: Annotated[str, Categorical(["online", "naive", "window", "sampling"])] = "online"
     bins: Annotated[int, Int(2, 20), Within(Int(2, 1_000_000))] = 10
-    epsilon: Annotated[float, Float(0.01, 1.0, log=True), SHARE] = 0.01
+    exploration: Annotated[str, Categorical(["epsilon_greedy", "boltzmann"])] = "epsilon_greedy"
+    epsilon: Annotated[
+        float, Float(0.01, 1.0, log=True), SHARE, Only(exploration="epsilon_greedy")
+    ] = 0.1
+    temperature: Annotated[
+        float, Float(1e-4, 0.1, log=True), POSITIVE, Only(exploration="boltzmann")
+    ] = 0.0004
     alpha: Annotated[
         float, Float(0.01, 1.0, log=True), POSITIVE_SHARE, Only(policy=("online", "naive"))
     ] = 0.1
@@ -60,17 +75,27 @@ class RLTeacher(DataCurriculum):
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
     ) -> Tensor | None:
-        if self.epsilon == 1.0:
+        if self._chooses_nothing():
             return None
         if "order" not in self.state:
-            self._prepare(self.scorer.difficulty(examples, model, seed))
+            difficulty = self.scorer.difficulty(examples, model, seed)
+            self._prepare(order_of(difficulty, examples.labels, seed))
         self._observe(self.accuracies(examples, model))
         return self._mixed(self.shares(self.values(seed)), seed)
 
-    def _prepare(self, difficulty: Tensor) -> None:
-        self.state["order"] = difficulty.argsort(stable=True)
-        bins = min(self.bins, len(difficulty))
-        blank = torch.zeros(bins, dtype=torch.float64, device=difficulty.device)
+    def pass_length(self, total: int) -> int:
+        return total if self._chooses_nothing() else -(-total // min(self.bins, total))
+
+    def run_up(self, examples: TensorExamples) -> RunUp:
+        return RunUp() if self._chooses_nothing() else self.scorer.run_up()
+
+    def _chooses_nothing(self) -> bool:
+        return self.exploration == "epsilon_greedy" and self.epsilon == 1.0
+
+    def _prepare(self, order: Tensor) -> None:
+        self.state["order"] = order
+        bins = min(self.bins, len(order))
+        blank = torch.zeros(bins, dtype=torch.float64, device=order.device)
         self.state["average"], self.state["scores"] = blank, blank.new_zeros(0, bins)
 
     def tasks(self) -> tuple[Tensor, ...]:
@@ -79,7 +104,10 @@ class RLTeacher(DataCurriculum):
 
     def accuracies(self, examples: TensorExamples, model: nn.Module) -> Tensor:
         """The model's accuracy in each bin, [bins], on examples spread evenly over it."""
-        probes = [task[:: -(-len(task) // PROBES)] for task in self.tasks()]
+        tasks = self.tasks()
+        wanted = len(examples) // len(tasks) // 2 // len(tasks)
+        most = min(MOST_PROBES, max(FEWEST_PROBES, wanted))
+        probes = [task[:: -(-len(task) // most)] for task in tasks]
         chosen = torch.cat(probes)
         predicted = logits_at(model, examples, chosen).argmax(1)
         right = (predicted == examples.labels[chosen]).double()
@@ -117,13 +145,16 @@ class RLTeacher(DataCurriculum):
         return rises.gather(0, drawn.long().T)[0]
 
     def shares(self, values: Tensor) -> Tensor:
-        """The share of the epoch that comes from each bin, [bins]."""
+        """The share of the next examples that comes from each bin, [bins]."""
+        if self.exploration == "boltzmann":
+            return (values.abs() / self.temperature).softmax(0)
         greatest = values.abs() == values.abs().max()
         return self.epsilon / len(values) + (1.0 - self.epsilon) * greatest / greatest.sum()
 
     def _mixed(self, shares: Tensor, seed: int) -> Tensor:
-        """As many examples as there are, of each bin its share; a bin is gone through in turns."""
-        ends = (shares.cumsum(0) * len(self.state["order"])).round().long().tolist()
+        """As many examples as a bin has, of each bin its share; a bin is gone through in turns."""
+        total = self.pass_length(len(self.state["order"]))
+        ends = (shares.cumsum(0) * total).round().long().tolist()
         chosen = []
         for number, (task, end) in enumerate(zip(self.tasks(), ends, strict=True)):
             order = permutation(len(task), derive_seed(seed, "bin", number)).to(task.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
@@ -39,11 +39,9 @@ class ScreenerNet(LossCurriculum):
     margin: Annotated[float, Float(0.3, 3.0, log=True), POSITIVE] = 1.0
     lr: Annotated[float, Float(1e-4, 1e-1, log=True), POSITIVE] = 1e-3
 
-    seen: dict[str, Ranks] = field(default_factory=dict, init=False, repr=False, compare=False)
-
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
         screener = weight_network(model, examples, derive_seed(seed, "screener"))
-        self.seen["ranks"] = examples.ranks
+        self.tell(ranks=examples.ranks)
         self.networks["screener"] = screener
         self.optimizers["screener"] = torch.optim.Adam(
             screener.parameters(), lr=self.lr, fused=True
@@ -59,7 +57,7 @@ class ScreenerNet(LossCurriculum):
     ) -> Tensor:
         losses = criterion(outputs, labels)
         screener, optimizer = self.networks["screener"], self.optimizers["screener"]
-        ranks = self.seen["ranks"]
+        ranks: Ranks = self.seen["ranks"]
         weights = torch.sigmoid(ranks.divided(screener.train(), inputs))
         optimizer.zero_grad()
         screener_loss(losses.detach(), weights, self.margin).mean().backward()

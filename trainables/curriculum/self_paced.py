@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,13 +11,15 @@ from torch import Tensor, nn
 
 from search_spaces import Bounds, Categorical, Float, Only, Within
 from trainables.curriculum._curriculum import Criterion, Curriculum
-from trainables.curriculum._paced import admitted
+from trainables.curriculum._order import every_class_first, order_of
 from trainables.pacing import Pacing
 from trainables.pacing.linear import Linear
-from trainables.scoring import losses_of
+from trainables.scoring import losses_at
 from trainables.tensors import TensorExamples
 
 HIGHEST = 0.99
+INTERVAL = 0.1
+"""The share of the training after which losses are measured anew, if no pass is over by then."""
 WEIGHTINGS = ["hard", "linear", "logarithmic", "logistic", "polynomial"]
 
 
@@ -47,12 +50,21 @@ def weights(kind: str, losses: Tensor, threshold: Tensor, order: float = 3.0) ->
 
 @dataclass(frozen=True)
 class SelfPaced(Curriculum):
-    """Before each epoch the examples with the least current loss are let in, ever more of them.
+    """The examples with the least current loss are let in, ever more of them.
 
     Kumar, Packer and Koller, "Self-Paced Learning for Latent Variable Models", NIPS 2010, with the
     share let in paced directly, as in CurML, in place of their 1/K: the threshold lambda is the
-    loss of the last example let in. Scoring costs a forward pass over all examples an epoch.
-    `order` is that of polynomial weights; 2 makes them linear.
+    greatest loss let in. Losses are measured at the beginning of each pass over the data, and at
+    least in each tenth of the training: a forward pass over all examples, or in a run of less than
+    ten epochs over half as many as are trained on until the next time.
+
+    Kumar et al. and CurML rank all examples together, and the easiest are then of one class for a
+    long time. Here classes take turns in proportion; with `balanced: false` one example of each
+    class is let in first, and the rest as they rank.
+
+    Soft weights are averaged over the examples let in. CurML averages over all, those beyond
+    lambda counting nothing (`averaged_over: all`), which makes for smaller steps at first. `order`
+    is that of polynomial weights; 2 makes them linear.
     """
 
     pacing: Pacing = Linear(start=0.0, full_at=0.5)
@@ -60,17 +72,37 @@ class SelfPaced(Curriculum):
     order: Annotated[
         float, Float(1.1, 10.0, log=True), Within(Bounds(above=1.0)), Only(weighting="polynomial")
     ] = 3.0
+    balanced: Annotated[bool, Categorical([True, False])] = True
+    averaged_over: Annotated[
+        str, Categorical(["admitted", "all"]), Only(weighting=tuple(WEIGHTINGS[1:]))
+    ] = "admitted"
 
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
     ) -> Tensor | None:
-        count = admitted(self.pacing, progress, len(examples))
-        if count == len(examples) and self.weighting == "hard":
+        if self.weighting == "hard" and self.share(progress) == 1.0:
             return None
-        losses = losses_of(model, examples)
-        easiest = losses.argsort(stable=True)[:count]
-        self.state["threshold"] = losses[easiest[-1]]
-        return easiest
+        rows = self.measured_rows(examples)
+        losses, labels = losses_at(model, examples, rows), examples.labels[rows]
+        order = order_of(losses, labels if self.balanced else None, seed)
+        order = every_class_first(order, labels)
+        self.state["thresholds"] = losses[order].cummax(0).values
+        return rows[order]
+
+    def share(self, progress: float) -> float:
+        if self.weighting != "hard" and self.averaged_over == "all":
+            return 1.0
+        return self.pacing.share(progress)
+
+    def next_choice(self, progress: float) -> float:
+        settled = self.weighting == "hard" and self.share(progress) == 1.0
+        return math.inf if settled else progress + INTERVAL
+
+    def threshold(self) -> Tensor:
+        """The greatest of the losses let in, a scalar, as they were when they were measured."""
+        thresholds = self.state["thresholds"]
+        share = self.pacing.share(self.seen.get("progress", 0.0))
+        return thresholds[self.enough(share, len(thresholds)) - 1]
 
     def loss_curriculum(
         self,
@@ -83,5 +115,5 @@ class SelfPaced(Curriculum):
         losses = criterion(outputs, labels)
         if self.weighting == "hard":
             return losses.mean()
-        threshold = self.state["threshold"]
-        return (weights(self.weighting, losses.detach(), threshold, self.order) * losses).mean()
+        kept = weights(self.weighting, losses.detach(), self.threshold(), self.order)
+        return (kept * losses).mean()

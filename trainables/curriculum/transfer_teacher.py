@@ -16,8 +16,9 @@ class TransferTeacher(ScoredCurriculum):
 
     Weinshall, Cohen and Amir, "Curriculum Learning by Transfer Learning: Theory and Experiments
     with Deep Networks", ICML 2018. The loss under a trained and frozen teacher orders the examples
-    once; the share let in grows from nothing to everything over half of the training, as in CurML.
-    The teacher learns from the same labels as the model and is paid for: never from clean ones.
+    once; the share let in grows from nothing to everything over half of the training, as in
+    CurBench (100 of 200 epochs; CurML's default grows over all 200). The teacher learns from the
+    same labels as the model and is paid for: never from clean ones.
     """
 
     pacing: Pacing = Linear(start=0.0, full_at=0.5)

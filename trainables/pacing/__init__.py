@@ -1,5 +1,5 @@
 """Pacing functions, one a file; the file's name is the pacing's name."""
 
-from trainables.pacing._pacing import Pacing
+from trainables.pacing._pacing import ALL_IN, Pacing
 
-__all__ = ["Pacing"]
+__all__ = ["ALL_IN", "Pacing"]

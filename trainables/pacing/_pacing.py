@@ -9,12 +9,16 @@ from typing import Annotated, ClassVar, final
 
 from search_spaces import SHARE, Float, Part
 
+ALL_IN = 0.9
+"""The progress from which everything is let in, whatever a schedule says."""
+
 
 @dataclass(frozen=True)
 class Pacing(Part, ABC):
-    """A share of the data that never falls, and is all of it when the training is over.
+    """A share of the data that never falls, and is all of it in the last tenth of the training.
 
-    What papers schedule by epochs or batches is told as a share of the training.
+    What papers schedule by epochs or batches is told as a share of the training. A schedule that
+    would come to its end later, or never, is cut off there: nothing stays unseen.
     """
 
     kind: ClassVar[str] = "pacing"
@@ -24,7 +28,7 @@ class Pacing(Part, ABC):
     @final
     def share(self, progress: float) -> float:
         """The share of the data, in [0, 1], that is let in at a progress in [0, 1]."""
-        return 1.0 if progress >= 1.0 else min(1.0, self._at(progress))
+        return 1.0 if progress >= ALL_IN else min(1.0, self._at(progress))
 
     @abstractmethod
     def jumps(self) -> list[float]:
@@ -32,7 +36,7 @@ class Pacing(Part, ABC):
 
     @abstractmethod
     def _at(self, progress: float) -> float:
-        """The share at a progress below 1; may exceed 1."""
+        """The share at a progress below 0.9; may exceed 1."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class PacingToFull(Pacing, ABC):
     full_at: Annotated[float, Float(0.05, 1.0), SHARE] = 0.5
 
     def jumps(self) -> list[float]:
-        return [self.full_at]
+        return [min(self.full_at, ALL_IN)]
 
     @final
     def _at(self, progress: float) -> float:
@@ -67,7 +71,8 @@ class StagedPacing(Pacing, ABC):
         """The length of a stage as a share of the training."""
 
     def jumps(self) -> list[float]:
-        return [*(k * self.length for k in range(1, math.ceil(1.0 / self.length))), 1.0]
+        stages = (k * self.length for k in range(1, math.ceil(ALL_IN / self.length)))
+        return [*(stage for stage in stages if stage < ALL_IN - 1e-9), ALL_IN]
 
     @final
     def _at(self, progress: float) -> float:

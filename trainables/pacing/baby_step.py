@@ -14,7 +14,7 @@ class BabySteps(StagedPacing):
     """start + grow (floor(progress / interval) + 1): equal portions (Bengio et al., ICML 2009).
 
     As in CurML (ACM MM 2022), whose stages are 20 of 200 epochs: the first holds start + grow.
-    What is left out at the end of the training is never let in.
+    What is left out then joins in the last tenth of the training.
     """
 
     start: Annotated[float, Float(0.0, 1.0)] = 0.0

@@ -14,7 +14,7 @@ class FixedExponential(StagedPacing):
     """start increase^floor(progress / step): ever larger stages (Hacohen & Weinshall, ICML 2019).
 
     The defaults are those of their reference code, where a step is 100 of 3,500 batches and all
-    data is in after six; whatever is left out at the end of the training is never let in.
+    data is in after six; what is left out then joins in the last tenth of the training.
     """
 
     start: Annotated[float, Float(0.01, 1.0, log=True), POSITIVE_SHARE] = 0.04

@@ -9,6 +9,7 @@ from typing import ClassVar, final
 from torch import Tensor, nn
 
 from search_spaces import InputError, Part
+from trainables.short_training import RunUp
 from trainables.tensors import TensorExamples
 
 
@@ -26,6 +27,10 @@ class Scorer(Part, ABC):
             model: as it stands; it is left as it is.
             seed: for whatever is drawn.
         """
+
+    def run_up(self) -> RunUp:
+        """What scoring costs; nothing, as a rule."""
+        return RunUp()
 
     def was_given(self) -> str | None:
         """What it learns from besides inputs and labels, and what that cost; None for most."""

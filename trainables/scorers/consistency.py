@@ -12,7 +12,7 @@ from search_spaces import COUNT, Int
 from trainables.randomness import derive_seed
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import logits_at
-from trainables.short_training import random_parts, told, trained_copy
+from trainables.short_training import RunUp, random_parts, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -39,6 +39,9 @@ class Consistency(Scorer):
                 predicted = logits_at(trained, examples, held_out).argmax(1)
                 right[held_out] += (predicted == examples.labels[held_out]).float()
         return 1.0 - right / self.repeats
+
+    def run_up(self) -> RunUp:
+        return RunUp(self.repeats * self.epochs, self.repeats)
 
     def was_given(self) -> str:
         teachers = f"{2 * self.repeats} teachers {told(self.epochs)}"

@@ -13,7 +13,7 @@ from search_spaces import COUNT, Int, Within
 from trainables.randomness import derive_seed
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import logits_at
-from trainables.short_training import random_parts, told, trained_copy
+from trainables.short_training import RunUp, random_parts, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -38,6 +38,9 @@ class CrossValidated(Scorer):
             logits, labels = logits_at(trained, examples, held_out), examples.labels[held_out]
             losses[held_out] = F.cross_entropy(logits, labels, reduction="none").float()
         return losses
+
+    def run_up(self) -> RunUp:
+        return RunUp((self.folds - 1) * self.epochs, 1)
 
     def was_given(self) -> str:
         return f"{self.folds} teachers {told(self.epochs)}, each without the fold that it scored"

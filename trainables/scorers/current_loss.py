@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import losses_of
+from trainables.short_training import RunUp
 from trainables.tensors import TensorExamples
 
 
@@ -21,3 +22,6 @@ class CurrentLoss(Scorer):
 
     def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         return losses_of(model, examples)
+
+    def run_up(self) -> RunUp:
+        return RunUp(passes=1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from search_spaces import COUNT, Int
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import logits_at
-from trainables.short_training import all_rows, told, trained_copy
+from trainables.short_training import RunUp, all_rows, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -37,6 +37,9 @@ class Margin(Scorer):
         rows = all_rows(examples)
         teacher = trained_copy(model, examples, rows, self.epochs, seed, annealed=True)
         return negative_margin(logits_at(teacher, examples, rows), examples.labels)
+
+    def run_up(self) -> RunUp:
+        return RunUp(self.epochs, 1)
 
     def was_given(self) -> str:
         return f"a teacher {told(self.epochs)}"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from search_spaces import Int, Within
 from trainables.scorers._scorer import Scorer
-from trainables.short_training import all_rows, told, trained_copy
+from trainables.short_training import RunUp, all_rows, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -48,6 +48,9 @@ class PredictionFlips(Scorer):
         rows = all_rows(examples)
         trained_copy(model, examples, rows, self.epochs, seed, observe=seen.observe)
         return torch.where(seen.learnt, seen.events, self.epochs).float()
+
+    def run_up(self) -> RunUp:
+        return RunUp(self.epochs)
 
     def was_given(self) -> str:
         return f"a copy of itself {told(self.epochs)}"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from search_spaces import COUNT, Int
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import losses_of
-from trainables.short_training import all_rows, told, trained_copy
+from trainables.short_training import RunUp, all_rows, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -28,6 +28,9 @@ class SelfTaught(Scorer):
     def difficulty(self, examples: TensorExamples, model: nn.Module, seed: int) -> Tensor:
         copied = trained_copy(model, examples, all_rows(examples), self.epochs, seed)
         return losses_of(copied, examples)
+
+    def run_up(self) -> RunUp:
+        return RunUp(self.epochs, 1)
 
     def was_given(self) -> str:
         return f"a copy of itself {told(self.epochs)}"

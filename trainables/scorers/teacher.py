@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from search_spaces import COUNT, Int
 from trainables.scorers._scorer import Scorer
 from trainables.scoring import losses_of
-from trainables.short_training import all_rows, told, trained_copy
+from trainables.short_training import RunUp, all_rows, told, trained_copy
 from trainables.tensors import TensorExamples
 
 
@@ -19,8 +19,9 @@ class Teacher(Scorer):
     """The loss under a frozen teacher whose training was brought to its end.
 
     Weinshall, Cohen and Amir, "Curriculum Learning by Transfer Learning", ICML 2018; as in CurML
-    the teacher is a network like the model. It learns from the labels of the run, flipped ones
-    among them, and its `epochs`, in which the learning rate falls to 0, are taken off the run.
+    and CurBench the teacher is a network like the model. It learns from the labels of the run,
+    flipped ones among them, and its `epochs`, in which the learning rate falls to 0, are taken off
+    the run.
     """
 
     epochs: Annotated[int, Int(1, 30, log=True), COUNT] = 3
@@ -30,6 +31,9 @@ class Teacher(Scorer):
         return losses_of(
             trained_copy(model, examples, rows, self.epochs, seed, annealed=True), examples
         )
+
+    def run_up(self) -> RunUp:
+        return RunUp(self.epochs, 1)
 
     def was_given(self) -> str:
         return f"a teacher {told(self.epochs)}"

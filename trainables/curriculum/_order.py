@@ -1,0 +1,68 @@
+"""Orders of examples: by a score, and with every class in them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.randomness import derive_seed, permutation
+
+
+def balanced_order(difficulty: Tensor, labels: Tensor) -> Tensor:
+    """Indices from easy to hard, the classes taking turns in proportion to their sizes.
+
+    Each example is placed by its rank within its own class, as in the reference code of Hacohen
+    and Weinshall (ICML 2019): without it the easiest class comes first and alone.
+    """
+    place = torch.empty_like(difficulty, dtype=torch.float64)
+    for label in labels.unique():
+        members = (labels == label).nonzero().squeeze(1)
+        ranked = members[difficulty[members].argsort(stable=True)]
+        ranks = torch.arange(len(ranked), device=labels.device, dtype=torch.float64)
+        place[ranked] = (ranks + 0.5) / len(ranked)
+    return place.argsort(stable=True)
+
+
+def order_of(scores: Tensor, labels: Tensor | None, seed: int) -> Tensor:
+    """Indices from the lowest score to the highest, equal ones in a random order.
+
+    The order of the data often means something; where many scores are equal, it would count.
+
+    Args:
+        scores: [n].
+        labels: [n], to be let in in proportion (`balanced_order`), or None.
+        seed: for the order of those that are equal.
+    """
+    drawn = permutation(len(scores), derive_seed(seed, "ties")).to(scores.device)
+    if labels is None:
+        return drawn[scores[drawn].argsort(stable=True)]
+    return drawn[balanced_order(scores[drawn], labels[drawn])]
+
+
+def number_of_classes(labels: Tensor) -> int:
+    """How many classes have an example."""
+    return int((labels.bincount() > 0).sum())
+
+
+def every_class_first(order: Tensor, labels: Tensor) -> Tensor:
+    """The order with the first example of each class before all others.
+
+    Args:
+        order: indices of examples, [m].
+        labels: of all examples, [n].
+    """
+    places = torch.arange(len(order), device=order.device)
+    none = torch.full((int(labels.max()) + 1,), len(order), device=order.device)
+    first = none.scatter_reduce(0, labels[order], places, "amin")
+    leading = first[first < len(order)].sort().values
+    others = torch.ones_like(places, dtype=torch.bool).index_fill(0, leading, False)
+    return torch.cat([order[leading], order[others]])
+
+
+def with_every_class(rows: Tensor, labels: Tensor, seed: int) -> Tensor:
+    """The rows, and of each class that they lack an example drawn at random."""
+    drawn = permutation(len(labels), seed).to(rows.device)
+    candidates = every_class_first(drawn, labels)[: number_of_classes(labels)]
+    there = torch.zeros(int(labels.max()) + 1, dtype=torch.bool, device=rows.device)
+    there[labels[rows]] = True
+    return torch.cat([rows, candidates[~there[labels[candidates]]]])
