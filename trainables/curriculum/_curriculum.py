@@ -123,7 +123,11 @@ class Curriculum(Algorithm):
         return all_rows(examples) if rows is None else rows
 
     def tell(self, **seen: Any) -> None:
-        """Tells it of the run: `fewest` to let in, `rows` to measure, the step's `progress`."""
+        """Tells it of the run, before it is asked for anything that depends on it.
+
+        That is `fewest` examples to let in and `rows` to measure before a choice, and before each
+        step its `progress`, the batch's `indices` and a `key`, the seed of what is drawn for it.
+        """
         self.seen.update(seen)
 
     def model_curriculum(self, model: nn.Module, progress: float) -> nn.Module:

@@ -110,9 +110,10 @@ class CurriculumLearner(ClassificationLearner):
         number, at = divmod(self.taken, self.parts.steps_in_pass)
         key = derive_seed(self.seed, "augmentation", number, at * self.batch_size)
         inputs = self.recipe.augmentation.apply(inputs, indices, key)
+        own = derive_seed(key, "algorithm")
+        self.algorithm.tell(progress=self.training_progress, indices=indices, key=own)
         self.in_training.train()
         outputs = self.ranks.divided(self.in_training, inputs)
-        self.algorithm.tell(progress=self.training_progress)
         loss = self.algorithm.loss_curriculum(cross_entropy, outputs, labels, indices, inputs)
         self.descend(loss)
         self.taken += 1
@@ -134,4 +135,4 @@ class CurriculumLearner(ClassificationLearner):
         self.before_first_step, self.chosen = state["before_first_step"], state["chosen"]
         self.part_began = state["part_began"]
         self.in_training = self.algorithm.model_curriculum(self.model, self.part_began)
-        self.algorithm.tell(fewest=self.parts.fewest)
+        self.parts.tell_fewest()

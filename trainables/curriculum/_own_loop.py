@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from search_spaces import InputError
 from trainables.curriculum._curriculum import Criterion, Curriculum, cross_entropy
-from trainables.randomness import derive_seed, shuffled_passes
+from trainables.curriculum._parts import Pace, Parts
+from trainables.randomness import derive_seed
 from trainables.tensors import TensorExamples
 
 _WHO = "Teaching:"
@@ -34,7 +35,7 @@ class Teaching:
     Iterating gives the batches of all epochs. They come through the data set itself, so that its
     transforms are drawn anew each time; what a curriculum scores are the examples as they are
     drawn once at the beginning, held in memory. An epoch is as many whole batches as fit into the
-    data set, however few examples are let in.
+    data set, however few examples are let in; how many those are follows each batch.
 
     Args:
         curriculum: such as `tuned.curriculum()`; a copy is used.
@@ -51,7 +52,7 @@ class Teaching:
             whose labels can be relied on: tensors, arrays or lists.
 
     Attributes:
-        model: what to train in this epoch: the given model, or one around it.
+        model: what to train on the batch last given: the given model, or one around it.
         steps: batches in all epochs.
 
     Raises:
@@ -84,22 +85,28 @@ class Teaching:
         self._examples = self._drawn_once(batch_size, columns or {})
         _require_fit(model, criterion, self._examples)
         self._batch_size = min(batch_size, len(self._examples))
-        self._steps_per_epoch = len(self._examples) // self._batch_size
-        self.steps = epochs * self._steps_per_epoch
-        self._taken, self._order = 0, torch.empty(0, dtype=torch.int64)
+        self._parts = Parts(self.curriculum, self._examples, self._batch_size, seed)
+        self.steps = epochs * self._parts.steps_in_pass
+        self._taken = self._began = self._part = 0
+        self._order = torch.empty(0, dtype=torch.int64)
         own = derive_seed(seed, "algorithm")
         self.curriculum.data_prepare(self._examples, own)
         self.curriculum.model_prepare(model, self._examples, own)
 
     def __iter__(self) -> Iterator[Batch]:
         while self._taken < self.steps:
-            epoch, step = divmod(self._taken, self._steps_per_epoch)
-            if step == 0:
-                self._open(epoch)
-            order = self._order[step * self._batch_size :].split(self._batch_size)
+            done = (self._taken - self._began) * self._batch_size
+            if done == len(self._order):
+                self._open()
+                done = 0
+            order = self._order[done:].split(self._batch_size)
             for batch in self._loaded([places.tolist() for places in order]):
+                given = Batch(*(each.to(self._device) for each in batch))
+                key = derive_seed(self._seed, "step", self._taken)
+                progress = self._taken / self.steps
+                self.curriculum.tell(progress=progress, indices=given.indices, key=key)
                 self._taken += 1
-                yield Batch(*(each.to(self._device) for each in batch))
+                yield given
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The loss of the model's outputs for a batch, a scalar; to be called once for each."""
@@ -111,30 +118,37 @@ class Teaching:
         """All that another `Teaching` made alike needs to go on after the batch last given."""
         return {
             "taken": self._taken,
+            "began": self._began,
+            "part": self._part,
             "order": self._order,
             "curriculum": self.curriculum.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes over what `state_dict` gave; the model's weights are loaded by themselves."""
-        self._taken, self._order = state["taken"], state["order"]
+        self._taken, self._began = state["taken"], state["began"]
+        self._part, self._order = state["part"], state["order"]
         self.curriculum.load_state_dict(copy.deepcopy(state["curriculum"]))
-        if self._taken:
-            self._choose_model((self._taken - 1) // self._steps_per_epoch)
+        if self._part:
+            self._parts.tell_fewest()
+            self._choose_model()
 
-    def _open(self, epoch: int) -> None:
-        own = derive_seed(self._seed, "data_curriculum", epoch)
+    def _open(self) -> None:
+        """Has the curriculum choose what the steps until its next choice are on."""
+        pace, own = self._pace(), derive_seed(self._seed, "data_curriculum", self._part)
+        self._parts.tell_rows(self._taken, pace.progress, self._epochs, own)
         chosen = self.curriculum.data_curriculum(
-            self._examples, self._whole_model, epoch / self._epochs, own
+            self._examples, self._whole_model, pace.progress, own
         )
-        count = len(self._examples) if chosen is None else len(chosen)
-        needed = self._steps_per_epoch * self._batch_size
-        places = shuffled_passes(count, needed, self._seed, "order", epoch)
-        self._order = places if chosen is None else chosen.cpu()[places]
-        self._choose_model(epoch)
+        self._order = self._parts.plan(chosen, self._taken, pace, self._part).cpu()
+        self._began, self._part = self._taken, self._part + 1
+        self._choose_model()
 
-    def _choose_model(self, epoch: int) -> None:
-        progress = epoch / self._epochs
+    def _pace(self) -> Pace:
+        return Pace(self._taken / self.steps, 1 / self.steps)
+
+    def _choose_model(self) -> None:
+        progress = self._began / self.steps
         self.model = self.curriculum.model_curriculum(self._whole_model, progress)
 
     def _loaded(self, batches: list[list[int]]) -> Iterator[list[Tensor]]:

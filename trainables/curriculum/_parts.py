@@ -124,7 +124,12 @@ class Parts:
             wanted = min(total, max(self.fewest, math.ceil(MEASURED * passes * total)))
             rows = self._in_turn(taken, wanted).to(labels.device)
             rows = with_every_class(rows, labels, derive_seed(seed, "rows"))
-        self.curriculum.tell(rows=rows, fewest=self.fewest)
+        self.curriculum.tell(rows=rows)
+        self.tell_fewest()
+
+    def tell_fewest(self) -> None:
+        """Tells the curriculum how many examples it has to let in at least."""
+        self.curriculum.tell(fewest=self.fewest)
 
     def plan(self, chosen: Tensor | None, taken: int, pace: Pace, number: int) -> Tensor:
         """The examples of the steps until the next choice, in order, [steps * batch size].

@@ -52,7 +52,7 @@ class DDS(MetaCurriculum):
         self.networks["scorer"] = scorer
         self.optimizers["scorer"] = torch.optim.Adam(scorer.parameters(), lr=self.lr, fused=True)
         if self.baseline == "moving_average":
-            self.state["baseline"] = torch.zeros((), device=examples.labels.device)
+            self.state["baseline"] = torch.zeros_like(scorer.head.bias.detach()[0])
 
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from search_spaces import Categorical
 from trainables.curriculum._curriculum import Curriculum
+from trainables.randomness import derive_seed, keyed_normal, keyed_uniform
 from trainables.scoring import evaluating
 from trainables.tensors import TensorExamples
+from trainables.views.image import OPERATIONS, operate
 
+Augment = Callable[[Tensor], Tensor]
+
+FIFTHS = 5
 STAGES = ((0.6, 160 / 224), (0.8, 192 / 224))
 """Until this share of the training, this share of the images' height and width."""
 
 
 def resolution(progress: float) -> float:
     """The share of height and width that is seen at a share of the training."""
-    return next((share for until, share in STAGES if progress < until), 1.0)
+    return next((share for until, share in STAGES if progress < until - 1e-9), 1.0)
 
 
 def low_frequencies(images: Tensor, share: float) -> Tensor:
@@ -41,16 +49,50 @@ def low_frequencies(images: Tensor, share: float) -> Tensor:
     return (small_images * (kept[0] * kept[1] / (sizes[0] * sizes[1]))).to(images.dtype)
 
 
-class AtLowResolution(nn.Module):
-    """A model that is given its images' low frequencies only, as smaller images."""
+def strength(progress: float) -> int:
+    """The magnitude m of RandAugment, of 10, at a share of the training: 1, 3, 5, 7 and 9."""
+    return 2 * min(int(progress * FIFTHS + 1e-9), FIFTHS - 1) + 1
 
-    def __init__(self, model: nn.Module, share: float) -> None:
+
+def rand_augmented(images: Tensor, indices: Tensor, magnitude: int, key: int) -> Tensor:
+    """Two operations on each image, each done half of the time: timm's `rand-mM-mstd0.5-inc1`.
+
+    Args:
+        images: [batch, channels, height, width].
+        indices: of the examples, [batch]; each draws by its own and the key.
+        magnitude: the mean of each image's, which has a standard deviation of 0.5, of 10.
+        key: a seed, another one in each step.
+    """
+    for number in range(2):
+        own = derive_seed(key, "operation", number)
+        drawn = keyed_uniform(indices, own, 3)
+        operation = (drawn[:, 0] * len(OPERATIONS)).long() * (drawn[:, 1] < 0.5)
+        spread = 0.5 * keyed_normal(indices, derive_seed(own, "magnitude"), 1).squeeze(1)
+        size = (magnitude + spread).clamp(0.0, 10.0) / 10.0
+        images = operate(images, operation, torch.where(drawn[:, 2] < 0.5, size, -size))
+    return images
+
+
+class Staged(nn.Module):
+    """A model that is given its images augmented, and their low frequencies as smaller images.
+
+    Args:
+        model: the model.
+        share: of height and width.
+        augment: changes images in training.
+    """
+
+    def __init__(self, model: nn.Module, share: float, augment: Augment | None) -> None:
         super().__init__()
-        self.model, self.share = model, share
+        self.model, self.share, self.augment = model, share, augment
 
     def forward(self, images: Tensor) -> Tensor:
-        """What the model returns for the smaller images."""
-        outputs: Tensor = self.model(low_frequencies(images, self.share))
+        """What the model returns for the images as they are seen in this stage."""
+        if self.augment is not None and self.training:
+            images = self.augment(images)
+        if self.share < 1.0:
+            images = low_frequencies(images, self.share)
+        outputs: Tensor = self.model(images)
         return outputs
 
 
@@ -61,9 +103,12 @@ class EfficientTrain(Curriculum):
     Wang, Yue, Lu, Liu, Zhong, Song and Huang, "EfficientTrain: Exploring Generalized Curriculum
     Learning for Training Visual Backbones", ICCV 2023, table 5: 160 of 224 pixels for three fifths
     of the training, 192 for one, all for one, here as shares of the images' own size. What a step
-    costs falls with its number of pixels. Their RandAugment, whose strength grows from stage to
-    stage, is left out: an augmentation is a choice of its own here, the same at all times.
+    costs falls with its number of pixels. Their RandAugment grows stronger with each fifth of the
+    training, m = 1, 3, 5, 7, 9 of 10. It comes on top of the config's augmentation, with the
+    operations that a whole batch can do at once, each image its own.
     """
+
+    randaugment: Annotated[bool, Categorical([True, False])] = True
 
     @classmethod
     def suits(cls, input_shape: Sequence[int]) -> bool:
@@ -73,6 +118,9 @@ class EfficientTrain(Curriculum):
     def unsuited(cls, model: nn.Module, input_shape: Sequence[int]) -> str | None:
         images = torch.zeros(2, *input_shape)
         return _refusal(model, images)
+
+    def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
+        self.tell(ranks=examples.ranks)
 
     def data_curriculum(
         self, examples: TensorExamples, model: nn.Module, progress: float, seed: int
@@ -84,9 +132,22 @@ class EfficientTrain(Curriculum):
             self.state["tried"] = torch.ones((), dtype=torch.bool, device=examples.labels.device)
         return None
 
+    def next_choice(self, progress: float) -> float:
+        return (int(progress * FIFTHS + 1e-9) + 1) / FIFTHS
+
     def model_curriculum(self, model: nn.Module, progress: float) -> nn.Module:
         share = resolution(progress)
-        return model if share == 1.0 else AtLowResolution(model, share)
+        if share == 1.0 and not self.randaugment:
+            return model
+        magnitude = strength(progress)
+        augment = partial(self._augmented, magnitude) if self.randaugment else None
+        return Staged(model, share, augment)
+
+    def _augmented(self, magnitude: int, images: Tensor) -> Tensor:
+        """The images of this rank's part of the batch, augmented."""
+        part, indices = self.seen["ranks"].part, self.seen["indices"]
+        own = indices if part is None else indices[part[0]]
+        return rand_augmented(images, own, magnitude, self.seen["key"])
 
     def loss_phase(self, progress: float) -> str:
         return f"{resolution(progress):.0%} of height and width"
