@@ -13,14 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.algorithm import Algorithm
+from trainables.curriculum._order import FEWEST
 from trainables.short_training import RunUp, all_rows
 from trainables.tensors import TensorExamples
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 cross_entropy: Criterion = partial(F.cross_entropy, reduction="none")
-
-FEWEST = 32
-"""Examples that are let in at least, if there are as many."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from trainables.randomness import derive_seed, permutation
 
+FEWEST = 32
+"""Examples that are let in at least, if there are as many."""
+
 
 def balanced_order(difficulty: Tensor, labels: Tensor) -> Tensor:
     """Indices from easy to hard, the classes taking turns in proportion to their sizes.
@@ -45,24 +48,31 @@ def number_of_classes(labels: Tensor) -> int:
 
 
 def every_class_first(order: Tensor, labels: Tensor) -> Tensor:
-    """The order with the first example of each class before all others.
+    """The order with every class among its first 32, or as many as there are classes.
+
+    Of each class that would come later, the first example goes before all others.
 
     Args:
         order: indices of examples, [m].
         labels: of all examples, [n].
     """
+    first = _first_places(order, labels)
+    late = first >= max(0, FEWEST - number_of_classes(labels[order]))
+    leading = first[late & (first < len(order))].sort().values
+    others = torch.ones_like(order, dtype=torch.bool).index_fill(0, leading, False)
+    return torch.cat([order[leading], order[others]])
+
+
+def _first_places(order: Tensor, labels: Tensor) -> Tensor:
+    """The place of each class's first example, [classes]; [m] of a class that has none."""
     places = torch.arange(len(order), device=order.device)
     none = torch.full((int(labels.max()) + 1,), len(order), device=order.device)
-    first = none.scatter_reduce(0, labels[order], places, "amin")
-    leading = first[first < len(order)].sort().values
-    others = torch.ones_like(places, dtype=torch.bool).index_fill(0, leading, False)
-    return torch.cat([order[leading], order[others]])
+    return none.scatter_reduce(0, labels[order], places, "amin")
 
 
 def with_every_class(rows: Tensor, labels: Tensor, seed: int) -> Tensor:
     """The rows, and of each class that they lack an example drawn at random."""
     drawn = permutation(len(labels), seed).to(rows.device)
-    candidates = every_class_first(drawn, labels)[: number_of_classes(labels)]
-    there = torch.zeros(int(labels.max()) + 1, dtype=torch.bool, device=rows.device)
-    there[labels[rows]] = True
-    return torch.cat([rows, candidates[~there[labels[candidates]]]])
+    missing = _first_places(rows, labels) == len(rows)
+    first = _first_places(drawn, labels)
+    return torch.cat([rows, drawn[first[missing & (first < len(drawn))]]])

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.curriculum._curriculum import FEWEST, Curriculum
-from trainables.curriculum._order import number_of_classes, with_every_class
+from trainables.curriculum._curriculum import Curriculum
+from trainables.curriculum._order import FEWEST, number_of_classes, with_every_class
 from trainables.randomness import derive_seed, permutation, shuffled_passes
 from trainables.tensors import TensorExamples
 

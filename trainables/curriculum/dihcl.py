@@ -79,6 +79,8 @@ class DIHCL(Curriculum):
         return max(self.decay**since, self.bottom)
 
     def next_choice(self, progress: float) -> float:
+        if self.bottom == 1.0:
+            return math.inf
         return self.warm_up if progress < self.warm_up else progress + INTERVAL
 
     def log_weights(self, seed: int = 0) -> Tensor:

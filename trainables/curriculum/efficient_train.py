@@ -69,7 +69,8 @@ def rand_augmented(images: Tensor, indices: Tensor, magnitude: int, key: int) ->
         operation = (drawn[:, 0] * len(OPERATIONS)).long() * (drawn[:, 1] < 0.5)
         spread = 0.5 * keyed_normal(indices, derive_seed(own, "magnitude"), 1).squeeze(1)
         size = (magnitude + spread).clamp(0.0, 10.0) / 10.0
-        images = operate(images, operation, torch.where(drawn[:, 2] < 0.5, size, -size))
+        signed = torch.where(drawn[:, 2] < 0.5, size, -size)
+        images = operate(images, operation, signed).to(images.dtype)
     return images
 
 

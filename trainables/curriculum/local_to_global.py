@@ -68,8 +68,7 @@ class LocalToGlobal(Curriculum):
         return min(classes, max(FEWEST, round(share * classes)))
 
     def next_choice(self, progress: float) -> float:
-        # From there on nothing changes any more.
-        if progress >= ALL_IN:
+        if progress >= ALL_IN or self.start + self.growth * self._intervals(progress) >= 1.0:
             return math.inf
         return min(ALL_IN, (self._intervals(progress) + 1) * self.interval)
 

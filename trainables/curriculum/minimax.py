@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -79,6 +80,8 @@ class Minimax(Curriculum):
         return min(1.0, self.start + _episode(progress) * (1.0 - self.start) / (EPISODES - 1))
 
     def next_choice(self, progress: float) -> float:
+        if self.start == 1.0:
+            return math.inf
         return WARM_UP if progress < WARM_UP else (_episode(progress) + 1) / EPISODES
 
     def weights(self, episode: int) -> Tensor:

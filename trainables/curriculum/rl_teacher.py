@@ -49,10 +49,11 @@ class RLTeacher(DataCurriculum):
     - `window`: the slope of the last `window` accuracies,
     - `sampling`: one of the last `window` rises, drawn for each task.
 
-    Tasks are equally large bins of the training examples, from easy to hard by a scorer, with the
-    classes in proportion (CurML takes blocks of the order in the file, which mean nothing).
-    Accuracy is measured on half as many training examples as a decision is for, but at least 5 and
-    at most 100 of each bin, and paid for. An epsilon of 1 chooses nothing.
+    Tasks are equally large bins of the training examples, from easy to hard by a scorer (CurML
+    takes blocks of the order in the file, which mean nothing). The first decision takes from all
+    alike; after that a class may be missing for a while, as it may be from a bin. Accuracy is
+    measured on half as many training examples as a decision is for, but at least 5 and at most 100
+    of each bin, and paid for. An epsilon of 1 chooses nothing.
     """
 
     scorer: Scorer = SelfTaught()
@@ -79,7 +80,7 @@ class RLTeacher(DataCurriculum):
             return None
         if "order" not in self.state:
             difficulty = self.scorer.difficulty(examples, model, seed)
-            self._prepare(order_of(difficulty, examples.labels, seed))
+            self._prepare(order_of(difficulty, None, seed))
         self._observe(self.accuracies(examples, model))
         return self._mixed(self.shares(self.values(seed)), seed)
 

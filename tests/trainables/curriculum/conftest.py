@@ -51,6 +51,19 @@ def gradient_of() -> Callable[..., Tensor]:
     return of
 
 
+@pytest.fixture
+def let_in() -> Callable[..., Tensor | None]:
+    """The examples that an algorithm chooses and lets in at a progress; None for all."""
+
+    def of(
+        algorithm: Curriculum, examples: TensorExamples, model: nn.Module, at: float, seed: int
+    ) -> Tensor | None:
+        chosen = algorithm.data_curriculum(examples, model, at, seed)
+        return None if chosen is None else chosen[: algorithm.let_in(at, len(chosen))]
+
+    return of
+
+
 class Told(nn.Module):
     """Gives logits [l, 0] for an input l, so that label 1 has the loss log(1 + e^l)."""
 

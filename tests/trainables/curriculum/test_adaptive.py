@@ -33,22 +33,22 @@ def test_the_share_by_hand() -> None:
 
 
 def test_difficulty_is_measured_again_by_the_model_and_not_by_the_teacher(
-    ranked, reversed_teacher
+    ranked, reversed_teacher, let_in
 ) -> None:
     # Both reference libraries ask the frozen teacher again, so that nothing ever changes.
     examples, model = ranked([i / 100 for i in range(-50, 50)])
     own, teachers = losses_of(model, examples), losses_of(model, examples).flip(0)
     algorithm = Adaptive(start=0.5, growth=1.1, alpha=0.7)
-    first = algorithm.data_curriculum(examples, model, 0.0, 0)
+    first = let_in(algorithm, examples, model, 0.0, 0)
     assert sorted(first.tolist()) == list(range(50, 100)), "as the teacher has it"
-    algorithm.data_curriculum(examples, model, 0.09, 0)
+    let_in(algorithm, examples, model, 0.09, 0)
     assert torch.allclose(algorithm.state["difficulty"], teachers, atol=1e-2)
     before = algorithm.state["difficulty"].clone()
-    second = algorithm.data_curriculum(examples, model, 0.1, 0)
+    second = let_in(algorithm, examples, model, 0.1, 0)
     assert torch.allclose(algorithm.state["difficulty"], 0.3 * before + 0.7 * own)
     assert set(range(45)) <= set(second.tolist()), "as the model has it"
     measured = algorithm.state["difficulty"].clone()
-    algorithm.data_curriculum(examples, model, 0.15, 0)
+    let_in(algorithm, examples, model, 0.15, 0)
     assert torch.equal(algorithm.state["difficulty"], measured), "once an interval"
 
 

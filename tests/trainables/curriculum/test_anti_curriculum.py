@@ -23,4 +23,8 @@ def test_it_is_easy_to_hard_the_other_way_round(make_learner) -> None:
         learner = make_learner("curriculum", algorithm, changes=changes, horizon=5.0)
         learner.advance(4.0)
         orders.append(learner.algorithm.state["order"])
-    assert torch.equal(orders[0], orders[1].flip(0))
+    # But for the two classes that would come late, of which one example each is brought forward.
+    turned = [each.tolist() for each in (orders[0], orders[1].flip(0))]
+    moved = set(turned[0][:2]) | set(turned[1][-2:])
+    kept = [[each for each in order if each not in moved] for order in turned]
+    assert kept[0] == kept[1] and len(kept[0]) >= 206

@@ -9,15 +9,15 @@ from trainables.pacing.root import Root
 from trainables.scorers.current_loss import CurrentLoss
 
 
-def test_what_the_competence_reaches_is_let_in_by_hand(ranked) -> None:
+def test_what_the_competence_reaches_is_let_in_by_hand(ranked, let_in) -> None:
     examples, model = ranked([float(37 * i % 1000) for i in range(1000)])
     algorithm = Competence(Root(0.01, 0.5, power=2.0), scorer=CurrentLoss())
     # c(t) = sqrt(0.0001 + 0.9999 t / T). At t = 0: 0.01, 10 of 1,000, and never fewer than 32; at
     # t / T = 1/4: sqrt(0.250075) = 0.500075; at 0.64: sqrt(0.640036) = 0.8000225.
     for progress, count in [(0.0, 32), (0.125, 500), (0.32, 800)]:
-        chosen = algorithm.data_curriculum(examples, model, progress, 0)
+        chosen = let_in(algorithm, examples, model, progress, 0)
         assert [37 * i % 1000 for i in chosen.tolist()] == list(range(count))
-    assert algorithm.data_curriculum(examples, model, 0.5, 0) is None
+    assert let_in(algorithm, examples, model, 0.5, 0) is None
 
 
 def test_its_defaults_are_the_papers_square_root_from_one_hundredth() -> None:
@@ -28,13 +28,13 @@ def test_its_defaults_are_the_papers_square_root_from_one_hundredth() -> None:
     assert pacing.share(pacing.full_at / 2) == pytest.approx(math.sqrt(0.50005))
 
 
-def test_a_root_of_another_power_keeps_its_start(ranked) -> None:
+def test_a_root_of_another_power_keeps_its_start(ranked, let_in) -> None:
     # CurML's Lambda Step takes the square root whatever p is: with c0 = 0.2 and p = 3 it lets in
     # 0.089 at the beginning instead of 0.2, and 0.710 half way instead of 0.504^(1/3) = 0.796.
     examples, model = ranked([float(i) for i in range(1000)])
     algorithm = Competence(Root(0.2, 1.0, power=3.0), scorer=CurrentLoss())
-    assert len(algorithm.data_curriculum(examples, model, 0.0, 0)) == 200
-    assert len(algorithm.data_curriculum(examples, model, 0.5, 0)) == 796
+    assert len(let_in(algorithm, examples, model, 0.0, 0)) == 200
+    assert len(let_in(algorithm, examples, model, 0.5, 0)) == 796
 
 
 def test_full_competence_at_once_is_the_baseline(make_learner, assert_equal) -> None:

@@ -73,6 +73,15 @@ def test_the_gradients_are_those_of_the_loss() -> None:
     torch.testing.assert_close(algorithm.state["class"], (before["class"] - 2 * classes).detach())
 
 
+def test_weight_decay_pulls_the_logarithm_to_0_by_hand() -> None:
+    algorithm, _ = prepared(lr=0.5, weight_decay=1e-4)
+    algorithm.state["data"][:] = 2.0
+    # Logits (0, 0) have no gradient with respect to the temperature: 2 - 0.5 x 1e-4 x 2.
+    step(algorithm, torch.zeros(1, 2), [0], [2])
+    assert algorithm.state["data"].tolist() == pytest.approx([2.0, 2.0, 1.9999, 2.0], abs=1e-6)
+    assert (algorithm.state["data"] == 2.0).tolist() == [True, True, False, True]
+
+
 def test_they_begin_at_the_logarithm_of_their_start() -> None:
     # CurML has the logarithm of the learning rate here.
     assert prepared(lr=0.7)[0].state["data"].tolist() == [0.0] * 4

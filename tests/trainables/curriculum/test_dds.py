@@ -10,17 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from trainables.curriculum._weight_network import weight_network
+from trainables.curriculum._weight_network import WeightNetwork, weight_network
 from trainables.curriculum.dds import DDS
 from trainables.tensors import TensorExamples
 
 cross_entropy = partial(F.cross_entropy, reduction="none")
 
 
-def prepared(in_the_plane) -> tuple[DDS, torch.Tensor, torch.Tensor]:
+def prepared(in_the_plane, **fields: object) -> tuple[DDS, torch.Tensor, torch.Tensor]:
     """DDS whose scorer is linear and has yet to learn, and a batch."""
     model, examples, _ = in_the_plane
-    algorithm = DDS()
+    algorithm = DDS(**fields)
     algorithm.data_prepare(examples, 0)
     algorithm.model_prepare(nn.Linear(2, 2), examples, 0)
     algorithm.seen["model"] = model
@@ -30,7 +30,7 @@ def prepared(in_the_plane) -> tuple[DDS, torch.Tensor, torch.Tensor]:
 
 
 def test_the_scorer_climbs_the_mean_of_reward_times_log_p(in_the_plane) -> None:
-    algorithm, inputs, labels = prepared(in_the_plane)
+    algorithm, inputs, labels = prepared(in_the_plane, baseline="none")
     scorer, criterion = algorithm.networks["scorer"], in_the_plane[2]
     features = scorer.body(inputs).detach()
     outputs = torch.tensor([1.0, 2.0, 3.0, 6.0], requires_grad=True)
@@ -43,6 +43,50 @@ def test_the_scorer_climbs_the_mean_of_reward_times_log_p(in_the_plane) -> None:
     assert loss.item() == pytest.approx(3.0)
     loss.backward()
     assert outputs.grad.tolist() == [0.25] * 4
+
+
+def test_a_moving_average_of_rewards_is_taken_off_as_in_the_authors_code(in_the_plane) -> None:
+    algorithm, inputs, labels = prepared(in_the_plane)
+    scorer, criterion = algorithm.networks["scorer"], in_the_plane[2]
+    features = scorer.body(inputs).detach()
+    algorithm.state["baseline"].fill_(0.25)
+    algorithm.loss_curriculum(criterion, torch.ones(4), labels, torch.arange(4), inputs)
+    # 0.25 + 0.01 (0.75 - 0.25) = 0.255, the mean of the rewards 1, 1, -1, 2 being 0.75.
+    assert algorithm.state["baseline"].item() == pytest.approx(0.255)
+    # What is left of them is r - 0.255; as p is 1/4 each, the derivative is what it was.
+    expected = -(torch.tensor([1.0, 1, -7, 5]) / 16) @ features
+    torch.testing.assert_close(scorer.head.weight.grad[0], expected)
+
+
+def test_a_scorer_of_inputs_is_blind_to_labels_and_one_of_both_is_not(in_the_plane) -> None:
+    inputs, labels = torch.randn(6, 2), torch.tensor([0, 1, 0, 1, 0, 1])
+    for sees, alike in [("inputs", True), ("inputs_and_labels", False)]:
+        examples = in_the_plane[1]
+        scorer = weight_network(nn.Linear(2, 2), examples, 0, sees == "inputs_and_labels")
+        assert torch.equal(scorer(inputs, labels), scorer(inputs, 1 - labels)) == alike
+
+
+def test_the_label_comes_with_its_own_logit_by_hand() -> None:
+    scorer = WeightNetwork(nn.Identity(), 2, sees_labels=True)
+    with torch.no_grad():
+        scorer.head.weight.copy_(torch.tensor([[1.0, 2.0, 10.0, 20.0, 100.0, 200.0]]))
+        scorer.head.bias.zero_()
+    # Logits (3, 4) and label 1: 3 + 2 x 4 + 20 + 200 x 4.
+    assert scorer(torch.tensor([[3.0, 4.0]]), torch.tensor([1])).item() == 831.0
+
+
+def test_a_trained_start_is_paid_for_and_told_of(make_learner) -> None:
+    changes = {"algorithm.dds.trained_epochs": 2, "training.selection": "last"}
+    learner = make_learner("curriculum", "dds", changes=changes, horizon=8.0)
+    before = {k: v.clone() for k, v in learner.algorithm.networks["scorer"].state_dict().items()}
+    learner.advance(0.0)
+    # Two epochs on all but the 21 of the meta set.
+    assert learner.compute == pytest.approx(2 * 189 / 210)
+    after = learner.algorithm.networks["scorer"].state_dict()
+    for name, value in after.items():
+        assert torch.equal(value, before[name]) == name.startswith("head."), name
+    given = learner.algorithm.was_given(learner.data.train)
+    assert given.endswith("a network trained for 2 epochs on the same labels")
 
 
 def test_examples_that_earn_rewards_come_to_count_more(in_the_plane) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainables.curriculum.dihcl import DIHCL
+from trainables.curriculum.dihcl import DIHCL, beta_draws
 from trainables.tensors import TensorExamples
 
 
@@ -88,14 +88,27 @@ def test_a_share_of_1_is_the_baseline_bit_for_bit(make_learner, assert_equal) ->
     assert_equal(selecting.model.state_dict(), plain.model.state_dict())
 
 
-@pytest.mark.parametrize("sampling", ["rand", "exp"])
-def test_flipped_examples_are_hard_and_drawn_more_often(make_learner, flipped, sampling) -> None:
+def test_beta_draws_have_the_mean_of_their_hardness() -> None:
+    # Beta(r, c - r) has the mean r / c; c is 1, or 0.1 more than the greatest r.
+    for greatest, ceiling in [(0.8, 1.0), (3.9, 4.0)]:
+        hardness = torch.tensor([0.0, greatest / 4, greatest]).repeat(20_000)
+        found = beta_draws(hardness, 3).view(-1, 3).mean(0)
+        expected = [0.01 / ceiling, greatest / 4 / ceiling, greatest / ceiling]
+        assert found.tolist() == pytest.approx(expected, abs=0.01)
+    assert torch.equal(beta_draws(hardness, 3), beta_draws(hardness, 3))
+    assert not torch.equal(beta_draws(hardness, 3), beta_draws(hardness, 4))
+
+
+@pytest.mark.parametrize("sampling", ["rand", "exp", "beta"])
+def test_flipped_examples_are_hard_and_drawn_more_often(
+    make_learner, flipped, sampling, let_in
+) -> None:
     view, flips = flipped
     changes = {"algorithm.dihcl.sampling": sampling, "training.selection": "last"}
     learner = make_learner("curriculum", "dihcl", view=view, changes=changes, horizon=12.0)
     learner.advance(8.0)
     algorithm, examples = learner.algorithm, learner.data.train
-    chosen = [algorithm.data_curriculum(examples, learner.model, 0.6, seed) for seed in range(50)]
+    chosen = [let_in(algorithm, examples, learner.model, 0.6, seed) for seed in range(50)]
     assert all(len(each) == len(each.unique()) == 105 for each in chosen)
     # 40 % are flipped; a draw's share has a standard error below 0.03, so their mean below 0.005.
     assert flips[torch.stack(chosen)].double().mean() > 0.415

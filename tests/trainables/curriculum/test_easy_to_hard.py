@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from search_spaces import InputError
 from trainables.curriculum.easy_to_hard import EasyToHard
 from trainables.pacing.step import Step
 from trainables.scorers.self_taught import SelfTaught
@@ -13,14 +14,14 @@ from trainables.scoring import losses_of
 HALF = Step(start=0.5, full_at=1.0)
 
 
-def test_the_order_is_that_of_the_scorers_difficulty(ranked, monkeypatch) -> None:
+def test_the_order_is_that_of_the_scorers_difficulty(ranked, monkeypatch, let_in) -> None:
     examples, model = ranked([float(37 * i % 100) for i in range(100)])
     monkeypatch.setattr(
         SelfTaught, "difficulty", lambda self, examples, model, seed: losses_of(model, examples)
     )
     for balanced in (True, False):  # there is one class, so it makes no difference
         algorithm = EasyToHard(HALF, balanced=balanced)
-        admitted = algorithm.data_curriculum(examples, model, 0.9, 0)
+        admitted = let_in(algorithm, examples, model, 0.8, 0)
         assert [37 * i % 100 for i in algorithm.state["order"].tolist()] == list(range(100))
         assert [37 * i % 100 for i in admitted.tolist()] == list(range(50))
 
@@ -65,15 +66,13 @@ def test_a_last_batch_of_one_does_not_break_batch_normalisation(make_learner, si
     assert SelfTaught(epochs=1).difficulty(examples, learner.model, 0).isfinite().all()
 
 
-def test_a_scoring_that_never_fits_the_horizon_is_broken_off(make_learner) -> None:
-    # Two epochs of scoring do not fit half an epoch: a batch beyond it is done, and counted.
-    learner = make_learner("curriculum", "easy_to_hard", horizon=0.5)
-    learner.advance(0.5)
-    assert learner.spent == 0
-    assert 0.5 < learner.compute < 1.0
-    assert not learner.algorithm.state
-    assert learner.evaluate().keys() == {"accuracy", "loss"}
-    resumed = make_learner("curriculum", "easy_to_hard", horizon=0.5)
-    resumed.load_state_dict(learner.state_dict())
-    resumed.advance(0.5)
-    assert resumed.spent == 0
+def test_a_scoring_that_would_take_more_than_half_is_refused_in_one_line(make_learner) -> None:
+    # Two epochs, and a pass: 800 of 2208 FLOPs an example, see test_contract_compute.py.
+    least = 2 * (2 + 800 / 2208)
+    with pytest.raises(InputError, match=r"'easy_to_hard' spends 2\.362 epochs of") as told:
+        make_learner("curriculum", "easy_to_hard", horizon=least - 0.01)
+    assert "at least 4.725" in str(told.value) and "\n" not in str(told.value)
+    learner = make_learner("curriculum", "easy_to_hard", horizon=least)
+    learner.advance(least)
+    assert learner.taken > 0
+    assert learner.spent <= learner.horizon

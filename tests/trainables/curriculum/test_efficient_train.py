@@ -6,10 +6,12 @@ from torch import nn
 
 from search_spaces import InputError
 from trainables.curriculum.efficient_train import (
-    AtLowResolution,
     EfficientTrain,
+    Staged,
     low_frequencies,
+    rand_augmented,
     resolution,
+    strength,
 )
 from trainables.models.cnn import CNN
 from trainables.tensors import TensorExamples
@@ -27,11 +29,46 @@ def test_the_papers_resolutions_at_its_epochs(epoch: int, pixels: int) -> None:
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4, 5, 6, 7, 9, 13, 300])
 def test_a_training_of_any_length_ends_at_full_size(epochs: int) -> None:
     # CurBench divides by zero below 5 epochs, and runs out of stages where 5 does not divide them.
-    model, algorithm = CNN(width=2).build((1, 28, 28), 2), EfficientTrain()
+    model = CNN(width=2).build((1, 28, 28), 2)
+    algorithm = EfficientTrain(randaugment=False)
     seen = [algorithm.model_curriculum(model, epoch / epochs) for epoch in range(epochs + 1)]
     assert seen[-1] is model
-    assert isinstance(seen[0], AtLowResolution)
+    assert isinstance(seen[0], Staged)
     assert all(each(IMAGES.inputs).shape == (6, 2) for each in seen)
+
+
+def test_the_papers_magnitudes_by_the_fifth() -> None:
+    found = [strength(epoch / 300) for epoch in (0, 59, 60, 120, 180, 239, 240, 299, 300)]
+    assert found == [1, 1, 3, 5, 7, 7, 9, 9, 9]
+
+
+def test_images_are_augmented_ever_more_each_by_itself() -> None:
+    images = torch.randn(400, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+    indices = torch.arange(400)
+    changes = []
+    for magnitude in (1, 5, 9):
+        found = rand_augmented(images, indices, magnitude, key=3)
+        changed = ((found - images).abs() > 1e-5).flatten(1).any(1)
+        # Each operation is left out half of the time, or is nothing in one case of nine: 0.31.
+        assert 0.2 < (~changed).double().mean() < 0.42
+        changes.append((found - images).abs().mean())
+        # Whoever holds an image, in whatever batch, it is changed alike.
+        some = rand_augmented(images[70:90], indices[70:90], magnitude, key=3)
+        assert torch.equal(some, found[70:90])
+    assert changes[0] < changes[1] < changes[2]
+    other = rand_augmented(images, indices, 9, key=4)
+    assert not torch.equal(other, rand_augmented(images, indices, 9, key=3))
+
+
+def test_images_are_augmented_in_training_alone() -> None:
+    algorithm, model = EfficientTrain(), CNN(width=2).build((1, 28, 28), 2)
+    algorithm.model_prepare(model, IMAGES, 0)
+    algorithm.tell(indices=torch.arange(6), key=1)
+    seen = algorithm.model_curriculum(model, 0.9)
+    images = torch.randn(6, 1, 28, 28)
+    with torch.no_grad():
+        assert torch.equal(seen.eval()(images), model.eval()(images))
+        assert not torch.equal(seen.train()(images), model.train()(images))
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (8, 8), (7, 9), (224, 160), (1, 5)])
@@ -73,8 +110,7 @@ def test_steps_at_low_resolution_cost_less(make_learner) -> None:
     # 4 and 5 of 6 pixels each way: 16/36 = 0.44 and 25/36 = 0.69, and what the transforms cost.
     assert 16 / 36 < costs[0] / full < 0.52
     assert 25 / 36 < costs[1] / full < 0.77
-    steps = [each.epoch * each.steps_per_epoch + each.step_in_epoch for each in (learner, plain)]
-    assert steps[0] > 1.3 * steps[1], "what is saved is trained on"
+    assert learner.taken > 1.3 * plain.taken, "what is saved is trained on"
 
 
 def test_on_images_of_fashion_mnists_size_the_transforms_cost_little() -> None:
@@ -84,7 +120,7 @@ def test_on_images_of_fashion_mnists_size_the_transforms_cost_little() -> None:
     costs = []
     for progress in (0.0, 0.7, 0.9):
         with FlopCounter() as counter:
-            taught = EfficientTrain().model_curriculum(model, progress)
+            taught = EfficientTrain(randaugment=False).model_curriculum(model, progress)
             taught(torch.zeros(8, 1, 28, 28)).sum().backward()
         costs.append(counter.total)
     # (20 / 28)^2 = 0.51 and (24 / 28)^2 = 0.73.
@@ -106,7 +142,7 @@ def test_what_is_evaluated_is_the_model_on_whole_images(make_learner) -> None:
     changes = {"training.selection": "last"}
     learner = make_learner("curriculum", "efficient_train", "cnn", changes=changes, horizon=4.0)
     learner.advance(1.0)
-    assert isinstance(learner.in_training, AtLowResolution)
+    assert isinstance(learner.in_training, Staged)
     assert learner.in_training.model is learner.model
     found, validation = learner.evaluate(), learner.data.validation
     with torch.no_grad():

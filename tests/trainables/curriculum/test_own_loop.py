@@ -20,7 +20,7 @@ from trainables.curriculum._own_loop import Teaching
 from trainables.curriculum.data_parameters import DataParameters
 from trainables.curriculum.dds import DDS
 from trainables.curriculum.easy_to_hard import EasyToHard
-from trainables.curriculum.efficient_train import AtLowResolution, EfficientTrain
+from trainables.curriculum.efficient_train import EfficientTrain, Staged
 from trainables.curriculum.learning_to_reweight import LearningToReweight
 from trainables.curriculum.meta_weight_net import MetaWeightNet
 from trainables.curriculum.plain import Plain
@@ -137,8 +137,8 @@ def test_the_models_curriculum_is_followed() -> None:
     )
     dataset = TensorDataset(torch.randn(12, 1, 14, 14), torch.arange(12) % 2)
     teaching = Teaching(EfficientTrain(), dataset, model, epochs=5, batch_size=12)
-    small = [isinstance(teaching.model, AtLowResolution) for _ in teaching]
-    assert small == [True, True, True, True, False]
+    shares = [teaching.model.share for _ in teaching if isinstance(teaching.model, Staged)]
+    assert shares == pytest.approx([160 / 224] * 3 + [192 / 224, 1.0])
 
 
 def test_torchs_own_generator_is_left_alone() -> None:

@@ -7,21 +7,25 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.curriculum._paced import admitted, balanced_order, order_of
+from trainables.curriculum._order import balanced_order, order_of
+from trainables.curriculum.random_order import RandomOrder
 from trainables.pacing.linear import Linear
 from trainables.pacing.step import Step
 
 
 def test_the_number_admitted_by_hand() -> None:
-    pacing = Linear(start=0.2, full_at=0.5)
+    algorithm = RandomOrder(Linear(start=0.2, full_at=0.5))
     # 0.2 + 0.8 x progress / 0.5, of 1000; all from half way on.
-    found = [admitted(pacing, progress, 1000) for progress in (0.0, 0.125, 0.25, 0.499, 0.5, 1.0)]
+    progress = (0.0, 0.125, 0.25, 0.499, 0.5, 1.0)
+    found = [algorithm.let_in(at, 1000) for at in progress]
     assert found == [200, 400, 600, 998, 1000, 1000]
 
 
-def test_never_fewer_than_32_and_never_more_than_there_are() -> None:
-    pacing = Step(start=0.0, full_at=1.0)
-    assert [admitted(pacing, 0.5, total) for total in (10, 32, 33, 5000)] == [10, 32, 32, 32]
+def test_never_fewer_than_32_or_than_is_told_and_never_more_than_there_are() -> None:
+    algorithm = RandomOrder(Step(start=0.0, full_at=1.0))
+    assert [algorithm.let_in(0.5, total) for total in (10, 32, 33, 5000)] == [10, 32, 32, 32]
+    algorithm.tell(fewest=47)
+    assert [algorithm.let_in(0.5, total) for total in (10, 33, 5000)] == [10, 33, 47]
 
 
 def test_balanced_order_by_hand() -> None:

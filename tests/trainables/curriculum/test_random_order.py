@@ -4,12 +4,12 @@ from trainables.curriculum.random_order import RandomOrder
 from trainables.pacing.linear import Linear
 
 
-def test_the_order_has_nothing_to_do_with_the_examples(ranked) -> None:
+def test_the_order_has_nothing_to_do_with_the_examples(ranked, let_in) -> None:
     examples, model = ranked([float(i) for i in range(200)])
     orders = []
     for seed in (1, 1, 2):
         algorithm = RandomOrder(Linear(start=0.2, full_at=0.5))
-        algorithm.data_curriculum(examples, model, 0.0, seed)
+        let_in(algorithm, examples, model, 0.0, seed)
         orders.append(algorithm.state["order"].tolist())
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == list(range(200))
@@ -17,15 +17,15 @@ def test_the_order_has_nothing_to_do_with_the_examples(ranked) -> None:
     assert abs(sum(orders[0][:100]) / 100 - 99.5) < 4 * 4.1
 
 
-def test_the_admitted_are_a_growing_prefix_of_the_order(ranked) -> None:
+def test_the_admitted_are_a_growing_prefix_of_the_order(ranked, let_in) -> None:
     examples, model = ranked([float(i) for i in range(200)])
     algorithm = RandomOrder(Linear(start=0.25, full_at=0.5), balanced=False)
-    first = algorithm.data_curriculum(examples, model, 0.0, 0).tolist()
+    first = let_in(algorithm, examples, model, 0.0, 0).tolist()
     order = algorithm.state["order"].tolist()
     assert first == order[:50]
     # 0.25 + 0.75 x 0.2 / 0.5 = 0.55 of 200.
-    assert algorithm.data_curriculum(examples, model, 0.2, 0).tolist() == order[:110]
-    assert algorithm.data_curriculum(examples, model, 0.5, 0) is None
+    assert let_in(algorithm, examples, model, 0.2, 0).tolist() == order[:110]
+    assert let_in(algorithm, examples, model, 0.5, 0) is None
 
 
 def test_admitting_everything_is_the_baseline_bit_for_bit(make_learner, assert_equal) -> None:

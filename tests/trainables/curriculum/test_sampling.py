@@ -5,12 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.curriculum._sampling import count_of, drawn, remember
-
-
-def test_a_share_is_never_fewer_than_32_and_never_more_than_all() -> None:
-    found = [count_of(*case) for case in ((0.3, 1000), (0.0, 1000), (0.5, 20), (2.0, 50))]
-    assert found == [300, 32, 20, 50]
+from trainables.curriculum._sampling import drawn, remember
 
 
 def test_the_first_drawn_is_drawn_in_proportion_to_its_weight() -> None:

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from trainables.curriculum.self_paced import WEIGHTINGS, SelfPaced, weights
 from trainables.pacing.linear import Linear
 from trainables.pacing.step import Step
-from trainables.scoring import losses_of
+from trainables.scoring import losses_at, losses_of
+from trainables.tensors import TensorExamples
 
 LOSSES = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0, 3.0])
 
@@ -71,17 +72,14 @@ def test_weights_are_finite_when_everything_is_learned_by_heart(kind: str) -> No
     assert (found >= 0.0).all() and (found <= 1.0).all()
 
 
-def test_a_run_that_learns_its_easiest_by_heart_goes_on(make_learner, vectors) -> None:
-    changes = {
-        "algorithm.self_paced.weighting": "linear",
-        "algorithm.self_paced.pacing": {"name": "step", "step": {"start": 0.0, "full_at": 0.9}},
-        "optimizer": {"name": "sgd", "sgd": {"lr": 1.0, "momentum": 0.9}},
-        "schedule": "constant",
-    }
-    learner = make_learner("curriculum", "self_paced", changes=changes, horizon=60.0)
-    learner.advance(50.0)
-    assert learner.algorithm.state["threshold"] == 0.0, "else this tests nothing"
-    assert not learner.diverged
+@pytest.mark.parametrize("kind", WEIGHTINGS)
+def test_a_batch_that_is_learned_by_heart_has_no_loss(loss_of, kind: str) -> None:
+    algorithm = SelfPaced(weighting=kind)
+    algorithm.state["thresholds"] = torch.zeros(40)
+    losses = torch.zeros(3, requires_grad=True)
+    loss = loss_of(algorithm, losses)
+    loss.backward()
+    assert loss == 0.0 and losses.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("kind", WEIGHTINGS)
@@ -94,38 +92,81 @@ def test_flipped_examples_come_to_count_less_than_clean_ones(make_learner, flipp
     learner = make_learner("curriculum", "self_paced", view=view, changes=changes, horizon=16.0)
     learner.advance(12.0)
     losses = losses_of(learner.model, learner.data.train)
-    threshold = learner.algorithm.state["threshold"]
+    threshold = learner.algorithm.threshold()
     counted = weights(kind, losses, threshold) * (losses <= threshold)
     assert counted[flips].mean() < 0.7 * counted[~flips].mean()
 
 
-def test_the_easiest_are_let_in_and_the_last_of_them_is_the_threshold(ranked) -> None:
+def test_the_easiest_are_let_in_and_the_last_of_them_is_the_threshold(ranked, let_in) -> None:
     # The order of the losses of 100 examples is that of 37 i mod 100.
     difficulty = [float(37 * i % 100) / 50 for i in range(100)]
     examples, model = ranked(difficulty)
     algorithm = SelfPaced(Linear(start=0.2, full_at=0.5))
     # Progress 0.25 is half way: 0.2 + 0.8 / 2 = 0.6 of 100.
-    admitted = algorithm.data_curriculum(examples, model, 0.25, 0)
+    admitted = let_in(algorithm, examples, model, 0.25, 0)
     assert [37 * i % 100 for i in admitted.tolist()] == list(range(60))
     # The 60th has the logit 59 / 50 against 0, and so the loss log(1 + e^1.18).
     expected = math.log(1 + math.exp(1.18))
-    assert algorithm.state["threshold"].item() == pytest.approx(expected, rel=1e-6)
+    algorithm.tell(progress=0.25)
+    assert algorithm.threshold().item() == pytest.approx(expected, rel=1e-6)
+    # A step later 0.2 + 0.8 x 0.51 = 0.608 of 100 are in, and lambda has grown with them.
+    algorithm.tell(progress=0.255)
+    assert algorithm.threshold().item() == pytest.approx(math.log(1 + math.exp(1.2)), rel=1e-6)
+
+
+def test_classes_take_turns_or_else_one_of_each_comes_first(let_in) -> None:
+    # The model is sure of class 0 alone, so that all of it is easier than class 1.
+    labels = torch.tensor([0, 1]).repeat(50)
+    inputs = torch.stack([9.0 - torch.arange(100) / 50, torch.zeros(100)], 1)
+    examples = TensorExamples(inputs, labels)
+    for balanced, ones in [(True, 20), (False, 1)]:
+        algorithm = SelfPaced(Linear(start=0.4), balanced=balanced)
+        chosen = let_in(algorithm, examples, torch.nn.Identity(), 0.0, 0)
+        assert (len(chosen), int(labels[chosen].sum())) == (40, ones)
+
+
+def test_averaged_over_all_the_others_count_nothing(ranked, let_in, loss_of) -> None:
+    examples, model = ranked([float(i) for i in range(100)])
+    soft = SelfPaced(Linear(start=0.4), weighting="linear", averaged_over="all")
+    assert len(let_in(soft, examples, model, 0.0, 0)) == 100
+    # lambda is the loss of the 40th all the same: log(1 + e^39) = 39.
+    assert soft.threshold().item() == pytest.approx(39.0)
+    # Weights 1 - l / 39 of 19.5 and 78: (0.5 x 19.5 + 0) / 2.
+    assert loss_of(soft, torch.tensor([19.5, 78.0])).item() == pytest.approx(4.875)
+
+
+def test_in_a_short_run_some_are_measured_several_times(make_learner, monkeypatch) -> None:
+    looked_at = []
+
+    def count(model, examples, rows):
+        looked_at.append(rows.tolist())
+        return losses_at(model, examples, rows)
+
+    monkeypatch.setattr("trainables.curriculum.self_paced.losses_at", count)
+    learner = make_learner("curriculum", "self_paced", horizon=2.0)
+    learner.advance(2.0)
+    # Each tenth is 42 examples; half of them are fewer than the 32 that are measured at least.
+    assert len(looked_at) >= 3
+    labels = learner.data.train.labels
+    for rows in looked_at:
+        assert 32 <= len(rows) <= 34 and len(labels[rows].unique()) == 3
+    assert looked_at[0] != looked_at[1]
 
 
 @pytest.mark.parametrize(
     ("progress", "count"), [(0.0, 32), (0.1, 40), (0.125, 50), (0.2, 80), (0.25, 100), (0.9, 100)]
 )
-def test_counts_follow_the_pacing_and_are_never_below_32(ranked, progress, count) -> None:
+def test_counts_follow_the_pacing_and_are_never_below_32(ranked, progress, count, let_in) -> None:
     examples, model = ranked([float(i) for i in range(100)])
     # start 0, everything at 0.25: progress / 0.25 of 100.
     algorithm = SelfPaced(Linear(start=0.0, full_at=0.25))
-    admitted = algorithm.data_curriculum(examples, model, progress, 0)
+    admitted = let_in(algorithm, examples, model, progress, 0)
     assert (100 if admitted is None else len(admitted)) == count
 
 
 def test_the_loss_is_the_mean_of_weighted_losses(loss_of) -> None:
     algorithm = SelfPaced(weighting="linear")
-    algorithm.state["threshold"] = torch.tensor(2.0)
+    algorithm.state["thresholds"] = torch.tensor([2.0])
     # Weights 1 - l / 2: 0.75, 0.5, 0; (0.75 x 0.5 + 0.5 x 1 + 0 x 4) / 3.
     losses = torch.tensor([0.5, 1.0, 4.0], requires_grad=True)
     loss = loss_of(algorithm, losses)
@@ -135,12 +176,12 @@ def test_the_loss_is_the_mean_of_weighted_losses(loss_of) -> None:
     assert losses.grad.tolist() == pytest.approx([0.25, 0.5 / 3, 0.0])
 
 
-def test_scoring_sees_the_model_without_dropout_and_leaves_its_mode(ranked) -> None:
+def test_scoring_sees_the_model_without_dropout_and_leaves_its_mode(ranked, let_in) -> None:
     examples, model = ranked([float(i) for i in range(100)])
     model = torch.nn.Sequential(torch.nn.Dropout(0.9), model).train()
     algorithm = SelfPaced(Step(start=0.5, full_at=1.0))
     before = torch.get_rng_state()
-    assert algorithm.data_curriculum(examples, model, 0.5, 0).tolist() == list(range(50))
+    assert let_in(algorithm, examples, model, 0.5, 0).tolist() == list(range(50))
     assert model.training and model[0].training
     assert torch.equal(before, torch.get_rng_state())
 
@@ -154,11 +195,11 @@ def test_admitting_everything_is_the_baseline_bit_for_bit(make_learner, assert_e
     assert_equal(paced.state_dict(), plain.state_dict())
 
 
-def test_soft_weights_still_score_when_everything_is_admitted(make_learner) -> None:
+def test_soft_weights_still_score_when_everything_is_admitted(make_learner, let_in) -> None:
     examples = make_learner("curriculum", "plain").data.train
     model = torch.nn.Linear(6, 3)
     algorithm = SelfPaced(Linear(start=1.0), weighting="logistic")
-    admitted = algorithm.data_curriculum(examples, model, 0.0, 0)
+    admitted = let_in(algorithm, examples, model, 0.0, 0)
     assert sorted(admitted.tolist()) == list(range(len(examples)))
     losses = F.cross_entropy(model(examples.inputs), examples.labels, reduction="none")
-    assert algorithm.state["threshold"] == losses.max()
+    assert algorithm.threshold() == losses.max()

@@ -3,13 +3,16 @@ from __future__ import annotations
 import pytest
 import torch
 
+from trainables.curriculum._order import every_class_first
 from trainables.curriculum.transfer_teacher import TransferTeacher
 from trainables.pacing.linear import Linear
 from trainables.scorers.teacher import Teacher
 from trainables.scoring import losses_of
 
 
-def test_the_order_is_that_of_the_losses_under_the_teacher(make_learner, monkeypatch) -> None:
+def test_the_order_is_that_of_the_losses_under_the_teacher(
+    make_learner, monkeypatch, let_in
+) -> None:
     learner = make_learner("curriculum", "plain")
     examples, model = learner.data.train, learner.model
     # The teacher stands still, so that it is the model and its losses can be asked for.
@@ -17,13 +20,14 @@ def test_the_order_is_that_of_the_losses_under_the_teacher(make_learner, monkeyp
     algorithm = TransferTeacher(balanced=False)
     losses = losses_of(model, examples)
     # Linear from nothing, all after half: 0.125 / 0.5 of 210 is 52.5, and 52 by rounding to even.
-    chosen = algorithm.data_curriculum(examples, model, 0.125, 0)
-    assert chosen.tolist() == losses.argsort()[:52].tolist()
-    assert len(algorithm.data_curriculum(examples, model, 0.0, 0)) == 32
-    assert algorithm.data_curriculum(examples, model, 0.5, 0) is None
+    chosen = let_in(algorithm, examples, model, 0.125, 0)
+    expected = every_class_first(losses.argsort(), examples.labels)
+    assert chosen.tolist() == expected[:52].tolist()
+    assert len(let_in(algorithm, examples, model, 0.0, 0)) == 32
+    assert let_in(algorithm, examples, model, 0.5, 0) is None
 
 
-def test_its_defaults_are_those_of_curml() -> None:
+def test_its_defaults_are_those_of_curbench() -> None:
     assert TransferTeacher().pacing == Linear(start=0.0, full_at=0.5)
 
 
