@@ -167,7 +167,7 @@ def start(
     with Interruption(announce) as interruption, ExitStack() as stack:
         prepared, occupied = prepare(spec), trial_resources(spec)
         spec = prepared.spec
-        for note in (*(() if fork is None else fork.notes), *prepared.view.notes):
+        for note in (*(() if fork is None else fork.notes), *prepared.view.notes, *prepared.notes):
             say(note)
         taken = None if fork is None else fork.taken_over(prepared)
         require_history_folder(history_folder(prepared, RunFolder.given(output)))

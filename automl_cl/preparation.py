@@ -6,14 +6,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from automl_cl.objectives import objectives_of
+from automl_cl.schedulers import Scheduler
 from automl_cl.spec import SearchSpec
 from search_spaces import (
     Config,
     Float,
     InputError,
     Space,
+    feasible,
     from_config,
     narrowed,
+    option,
     options,
     parse_yaml,
     refuse_unused,
@@ -32,7 +35,7 @@ EXTRAS = 0.2
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked spec with everything loaded."""
+    """A checked spec with everything loaded, and what is to be said of it."""
 
     spec: SearchSpec
     scenario: Scenario
@@ -40,6 +43,7 @@ class Prepared:
     data: DataSpec
     view: DataView
     space: Space
+    notes: tuple[str, ...] = ()
 
     @property
     def model(self) -> Model:
@@ -84,10 +88,11 @@ def prepare(spec: SearchSpec) -> Prepared:
     data = data_spec(spec)
     scenario = scenario.for_view(view)
     objectives_of(scenario.metric, scenario.secondary, spec.objectives)  # refuses unknown names
-    space = _space(spec, scenario, view)
+    space, named = _space(spec, scenario, view)
     prepared = Prepared(spec, scenario, settings, data, view, space)
     scenario.check_model(prepared.model, view)
-    return prepared
+    payable, notes = _payable(space, spec, scenario, view, named)
+    return replace(prepared, space=payable, notes=notes)
 
 
 def _require_readable_again(
@@ -113,11 +118,11 @@ def _require_readable_again(
         )
 
 
-def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
+def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> tuple[Space, bool]:
     """The scenario's space, cut to the spec's model and cap, then narrowed by its file.
 
     The baseline stays an arm whatever the file says, and a horizon that the file leaves alone is
-    searched down to a quarter of the cap.
+    searched down to a quarter of the cap. Told besides is whether the file names algorithms.
     """
     whole = scenario.space(view)
     model = find_model(scenario.default_model(view) if spec.model is None else spec.model)
@@ -143,7 +148,51 @@ def _space(spec: SearchSpec, scenario: Scenario, view: DataView) -> Space:
         shortest = max(SHORTEST * cap, allowed.low)
         space = narrowed(space, {"training.epochs": {"low": shortest}})
     tunable = scenario.tunable(space, view)
-    return _divisible(tunable, scenario, cut, space) if spec.shard_model else tunable
+    if spec.shard_model:
+        tunable = _divisible(tunable, scenario, cut, space)
+    return tunable, space.options("algorithm") != cut.options("algorithm")
+
+
+def _payable(
+    space: Space, spec: SearchSpec, scenario: Scenario, view: DataView, named: bool
+) -> tuple[Space, tuple[str, ...]]:
+    """The space without what its trials are too short for, and what is to be said of that.
+
+    Args:
+        space: what may be searched.
+        spec: the search.
+        scenario: its scenario.
+        view: its data.
+        named: whether the user named algorithms.
+
+    Raises:
+        InputError: if a trial is too short for an algorithm that the user named.
+    """
+    least = scenario.least_horizons(space, view)
+    horizon = space.default()["training"]["epochs"]
+    if spec.fidelity == "compressed":
+        # Each rung is then a run of its own.
+        scheduler = option(Scheduler, spec.scheduler)()  # type: ignore[type-abstract]
+        horizon = scheduler.levels(horizon, spec.cap, 0)[0]
+    payable, forbidden = feasible(
+        space, "algorithm", lambda config: least(config) <= horizon * (1.0 + 1e-6)
+    )
+    if not forbidden:
+        return payable, ()
+    needed = {
+        name: least(space.only("algorithm", name).default()["algorithm"]) for name in forbidden
+    }
+    if named:
+        name, epochs = max(needed.items(), key=lambda each: each[1])
+        raise InputError(
+            f"--max-epochs: '{name}' needs trials of at least {epochs:.4g} epochs to pay for its "
+            f"teacher or scorer, and they have {horizon:.4g}; leave it out, or allow more."
+        )
+    told = ", ".join(f"{name} ({epochs:.4g})" for name, epochs in sorted(needed.items()))
+    return payable, (
+        f"Left out, since trials of {horizon:.4g} epochs are too short to pay for their teachers "
+        f"or scorers (least epochs): {told}.",
+    )
 
 
 def _divisible(tunable: Space, scenario: Scenario, cut: Space, narrow: Space) -> Space:

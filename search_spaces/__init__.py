@@ -3,6 +3,7 @@
 from search_spaces.configs import as_today, from_config, to_config
 from search_spaces.coordinates import coordinates, decode, encode
 from search_spaces.errors import InputError, unknown_name
+from search_spaces.feasible import feasible
 from search_spaces.fitting import fitted
 from search_spaces.flat_space import FlatSpace, Point
 from search_spaces.narrowing import Narrowing, narrowed, read_narrowing, refuse_unused
@@ -55,6 +56,7 @@ __all__ = [
     "coordinates",
     "decode",
     "encode",
+    "feasible",
     "fitted",
     "from_config",
     "narrowed",

@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self, final
 import torch
 from torch import Tensor
 
+from search_spaces import InputError
 from trainables.flops import FlopCounter, OutOfCompute
 from trainables.memory import bytes_held
 from trainables.randomness import RandomState, derive_seed
@@ -20,6 +21,10 @@ from trainables.watchdog import note_progress
 
 State = dict[str, Any]
 SHARED = "several workers share it already"
+
+
+class HorizonTooShort(InputError):
+    """A horizon cannot pay for what a config needs before its first step."""
 
 
 class DeviceData(Protocol):

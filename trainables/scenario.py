@@ -10,7 +10,7 @@ import dataclasses
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -216,6 +216,17 @@ class Scenario(ABC):
                 f"{reasons[self.baseline]}; choose another --model."
             )
         return self.searched(space.leaving_out("algorithm", reasons), view)
+
+    def least_horizons(self, space: Space, view: DataView) -> Callable[[Config], float]:
+        """Return how many epochs of compute a config's algorithm needs, to be asked of a config.
+
+        A learner refuses less, since what comes before the first step would take too much of it.
+
+        Args:
+            space: what may be searched, with one model.
+            view: the data.
+        """
+        return lambda algorithm: 0.0
 
     @final
     def require_suited(self, config: Config, view: DataView) -> None:

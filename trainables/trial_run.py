@@ -17,7 +17,7 @@ from search_spaces import Config, InputError
 from trainables.artefacts import Damaged, Maker
 from trainables.checkpoint import read_checkpoint, write_checkpoint
 from trainables.computing import Computing
-from trainables.learner import SHARED, DeviceData, Learner
+from trainables.learner import SHARED, DeviceData, HorizonTooShort, Learner
 from trainables.memory import DeviceMemory, OutOfMemory, bytes_asked_for, is_out_of_memory
 from trainables.scenario import load_scenario
 from trainables.sharding import gathered
@@ -258,6 +258,8 @@ class TrialRun:
         """
         try:
             return self._to_next_rung()
+        except HorizonTooShort as error:
+            return RungReport.without_work(self.request, "infeasible", str(error))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

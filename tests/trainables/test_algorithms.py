@@ -99,7 +99,7 @@ def disturbed(bench: Bench, checkpoint: Path) -> Learner:
         spent.append(learner.spent)
         if number == len(STOPS) // 2:
             write_checkpoint(checkpoint, learner.state_dict())
-            learner = bench.learner(horizon=2.0)
+            learner = bench.learner(horizon=bench.horizon)
             learner.advance(0.4)
             learner.load_state_dict(read_checkpoint(checkpoint, CPU))
     assert spent == sorted(spent) and spent[-1] > spent[1]

@@ -98,7 +98,7 @@ def stops_of(learner: Learner, horizon: float) -> dict[str, list[float]]:
         learner.advance(compute)
         owed = learner.compute * learner.unit > learner.spent + 0.5
         at = (learner.epoch, learner.step_in_epoch, owed)
-        if at not in seen and learner.step_in_epoch in (0, 3):
+        if at not in seen and learner.step_in_epoch in (0, 2):
             kind = "middle" if learner.step_in_epoch else "owed" if owed else "opening"
             found[kind].append(float(compute))
         seen.add(at)
@@ -130,7 +130,7 @@ def test_every_metric_that_its_scenario_promises_is_reported(
     make_learner, view_for, setting_of, scenario, algorithm
 ) -> None:
     setting = setting_of(scenario, algorithm)
-    learner = make_learner(scenario, algorithm, setting, horizon=1.0)
+    learner = make_learner(scenario, algorithm, setting, horizon=3.0)
     promised = load_scenario(scenario).for_view(view_for(scenario, setting))
     assert {promised.metric, *promised.secondary} <= set(learner.evaluate())
     sizes = [tensor.numel() for tensor in learner.weights().values()]
@@ -167,7 +167,7 @@ def test_resuming_forgets_what_the_new_learner_did_before(
 ) -> None:
     learner = make_learner(scenario, algorithm, horizon=HORIZON)
     learner.advance(1.5)
-    other = make_learner(scenario, algorithm, horizon=2.0)
+    other = make_learner(scenario, algorithm, horizon=3.0)
     other.advance(2.0)
     other.load_state_dict(learner.state_dict())
     for each in (learner, other):
@@ -258,7 +258,7 @@ def test_global_random_states_are_left_alone(
 
     monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
-    learner = make_learner(scenario, algorithm, setting, horizon=2.0)
+    learner = make_learner(scenario, algorithm, setting, horizon=3.0)
     learner.advance(2.0)
     learner.evaluate()
     make_learner(scenario, algorithm, setting).load_state_dict(learner.state_dict())
@@ -298,7 +298,7 @@ def test_fields_are_frozen_and_each_learner_has_a_state_of_its_own(
     for field in dataclasses.fields(cls):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(instance, field.name, None)
-    first, second = (make_learner(scenario, algorithm, horizon=2.0, seed=s) for s in (0, 1))
+    first, second = (make_learner(scenario, algorithm, horizon=3.0, seed=s) for s in (0, 1))
     first.advance(2.0)
     untouched = {name: value.clone() for name, value in second.algorithm.state.items()}
     first.advance(2.0)
@@ -347,7 +347,7 @@ def test_no_test_data_can_be_reached_from_a_learner(
             return 1
 
     test = kind.open_test(spec, settings, Log(), view.fingerprint)
-    learner = make_learner(scenario, algorithm, horizon=2.0, view=view)
+    learner = make_learner(scenario, algorithm, horizon=3.0, view=view)
     learner.advance(2.0)
     memory = reachable_memory(learner)
     rows = {

@@ -118,7 +118,7 @@ def test_the_horizon_decides_what_is_compiled(
     monkeypatch.setattr(torch, "compile", lambda run, dynamic: run)
     for mode, steps, expected in (("auto", 1, can), ("auto", 10**6, False), ("always", 1, can)):
         changes = {"computing.compile": mode, "computing.compile_from": steps}
-        learner: Any = make_learner(scenario, algorithm, horizon=2.0, changes=changes)
+        learner: Any = make_learner(scenario, algorithm, horizon=3.0, changes=changes)
         network = learner.network.backbone if scenario == "continual" else learner.model
         assert (network._compiled_pass is not None) is expected
 

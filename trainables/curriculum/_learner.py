@@ -34,6 +34,7 @@ class CurriculumLearner(ClassificationLearner):
         self.before_first_step = 0
         self.part_began = 0.0
         self.chosen: Tensor | None = None
+        self.chosen_at = 0.0
         self.in_training = self.model
 
     def prepared(self, model: nn.Module) -> nn.Module:
@@ -79,7 +80,7 @@ class CurriculumLearner(ClassificationLearner):
 
     def open_epoch(self) -> None:
         super().open_epoch()
-        progress = self.training_progress
+        self.chosen_at = progress = self.training_progress
         seed = derive_seed(self.seed, "data_curriculum", self.epoch)
         passes = (self.horizon - self.before_first_step) / self.unit
         self.parts.tell_rows(self.taken, progress, passes, seed)
@@ -93,7 +94,9 @@ class CurriculumLearner(ClassificationLearner):
         self.in_training = self.algorithm.model_curriculum(self.model, self.part_began)
         # A step that is counted beforehand needs examples, whichever.
         self.order = torch.arange(self.batch_size, device=self.device)
-        self.order = self.parts.plan(self.chosen, self.taken, self._pace(), self.epoch)
+        self.order = self.parts.plan(
+            self.chosen, self.chosen_at, self.taken, self._pace(), self.epoch
+        )
         self.steps_in_part = len(self.order) // self.batch_size
 
     def _pace(self) -> Pace:
@@ -127,12 +130,13 @@ class CurriculumLearner(ClassificationLearner):
             "part_began": self.part_began,
             "before_first_step": self.before_first_step,
             "chosen": self.chosen,
+            "chosen_at": self.chosen_at,
         }
 
     def load_parts_state(self, state: State) -> None:
         super().load_parts_state(state)
         self.taken, self.steps_in_part = state["taken"], state["steps_in_part"]
         self.before_first_step, self.chosen = state["before_first_step"], state["chosen"]
-        self.part_began = state["part_began"]
+        self.part_began, self.chosen_at = state["part_began"], state["chosen_at"]
         self.in_training = self.algorithm.model_curriculum(self.model, self.part_began)
         self.parts.tell_fewest()

@@ -140,7 +140,7 @@ class Teaching:
         chosen = self.curriculum.data_curriculum(
             self._examples, self._whole_model, pace.progress, own
         )
-        self._order = self._parts.plan(chosen, self._taken, pace, self._part).cpu()
+        self._order = self._parts.plan(chosen, pace.progress, self._taken, pace, self._part).cpu()
         self._began, self._part = self._taken, self._part + 1
         self._choose_model()
 

@@ -120,7 +120,7 @@ class Parts:
         total, labels = len(self.examples), self.examples.labels
         passes = (self.curriculum.next_choice(progress) - progress) * passes_left
         rows = None
-        if passes < 1.0:
+        if passes < 1.0 - 1e-9:
             wanted = min(total, max(self.fewest, math.ceil(MEASURED * passes * total)))
             rows = self._in_turn(taken, wanted).to(labels.device)
             rows = with_every_class(rows, labels, derive_seed(seed, "rows"))
@@ -131,11 +131,14 @@ class Parts:
         """Tells the curriculum how many examples it has to let in at least."""
         self.curriculum.tell(fewest=self.fewest)
 
-    def plan(self, chosen: Tensor | None, taken: int, pace: Pace, number: int) -> Tensor:
+    def plan(
+        self, chosen: Tensor | None, chosen_at: float, taken: int, pace: Pace, number: int
+    ) -> Tensor:
         """The examples of the steps until the next choice, in order, [steps * batch size].
 
         Args:
             chosen: what `data_curriculum` returned.
+            chosen_at: the progress that it was told, before it was paid for.
             taken: steps that are over.
             pace: of the steps to come.
             number: the part's.
@@ -143,7 +146,10 @@ class Parts:
         total, batch = len(self.examples), self.batch_size
         length = -(-self.curriculum.pass_length(total) // batch)
         most = min(self.steps_in_pass - taken % self.steps_in_pass, max(1, length))
-        steps = pace.steps(self.curriculum.next_choice(pace.progress), most)
+        # If the next choice is due already, so much was paid for this one, a step comes between.
+        due = self.curriculum.next_choice(chosen_at) <= pace.progress
+        until = pace.progress if due else self.curriculum.next_choice(pace.progress)
+        steps = pace.steps(until, most)
         device = self.examples.labels.device
         if chosen is None:
             return self._in_turn(taken, steps * batch).to(device)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from search_spaces import InputError
+import torch
+from torch import nn
+
+from trainables.flops import FlopCounter
+from trainables.learner import HorizonTooShort
+from trainables.scoring import evaluating
 from trainables.short_training import RunUp
 
 MOST = 0.5
@@ -24,12 +29,27 @@ def require_room(name: str, least: float, horizon: float) -> None:
     """Refuses a horizon that is too short for an algorithm.
 
     Raises:
-        InputError: if it is less than the least that is needed.
+        HorizonTooShort: if it is less than the least that is needed.
     """
     # What is asked for is rounded to whole FLOPs on its way here.
     if least > horizon * (1.0 + 1e-6):
-        raise InputError(
-            f"algorithm: '{name}' spends {least * MOST:.4g} epochs of compute on a teacher or "
-            f"scorer before its first step, and there are {horizon:.4g}; it needs at least "
-            f"{least:.4g}, so that half is left for training, or a cheaper teacher or scorer."
-        )
+        raise HorizonTooShort(f"algorithm: '{name}' {why_not(least, horizon)}.")
+
+
+def why_not(least: float, horizon: float) -> str:
+    """Why a horizon is too short, as the rest of a sentence."""
+    return (
+        f"spends {least * MOST:.4g} epochs of compute on a teacher or scorer before its first "
+        f"step, and there are {horizon:.4g}; it needs at least {least:.4g}, so that half is left "
+        "for training, or a cheaper teacher or scorer"
+    )
+
+
+def forward_share(model: nn.Module, input_shape: tuple[int, ...]) -> float:
+    """The FLOPs of a forward pass over those of a forward and a backward pass."""
+    inputs = torch.zeros(2, *input_shape)
+    with evaluating(model), FlopCounter() as forward:
+        model(inputs)
+    with FlopCounter() as both:
+        model.train()(inputs).sum().backward()
+    return forward.total / both.total

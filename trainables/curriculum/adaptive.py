@@ -60,8 +60,7 @@ class Adaptive(Curriculum):
         return 1.0 if progress >= ALL_IN else min(1.0, stage)
 
     def next_choice(self, progress: float) -> float:
-        settled = self.share(progress) == 1.0
-        return math.inf if settled else (_intervals(progress) + 1) * INTERVAL
+        return math.inf if self.share(0.0) == 1.0 else (_intervals(progress) + 1) * INTERVAL
 
     def run_up(self, examples: TensorExamples) -> RunUp:
         return RunUp(self.teacher_epochs, 1) if self._has_teacher() else RunUp()

@@ -77,7 +77,8 @@ class Minimax(Curriculum):
     def share(self, progress: float) -> float:
         if progress < WARM_UP:
             return 1.0
-        return min(1.0, self.start + _episode(progress) * (1.0 - self.start) / (EPISODES - 1))
+        over = _episode(progress) / (EPISODES - 1)
+        return 1.0 if over == 1.0 else self.start + over * (1.0 - self.start)
 
     def next_choice(self, progress: float) -> float:
         if self.start == 1.0:

@@ -95,8 +95,8 @@ class SelfPaced(Curriculum):
         return self.pacing.share(progress)
 
     def next_choice(self, progress: float) -> float:
-        settled = self.weighting == "hard" and self.share(progress) == 1.0
-        return math.inf if settled else progress + INTERVAL
+        everything = self.weighting == "hard" and self.share(0.0) == 1.0
+        return math.inf if everything else progress + INTERVAL
 
     def threshold(self) -> Tensor:
         """The greatest of the losses let in, a scalar, as they were when they were measured."""

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 
 def test_mostly_flipped_examples_are_let_in_first(make_learner, flipped) -> None:

@@ -262,9 +262,7 @@ def test_few_examples_and_a_last_batch_of_one_break_nothing(
 
 
 @pytest.mark.parametrize(("column", "cls"), COLUMNS.items())
-def test_a_column_says_what_is_hard(
-    problem, let_in, column: str, cls: type[ColumnScorer]
-) -> None:
+def test_a_column_says_what_is_hard(problem, let_in, column: str, cls: type[ColumnScorer]) -> None:
     examples, model = problem
     algorithm = EasyToHard(balanced=False, scorer=cls())
     chosen = let_in(algorithm, examples, model, 0.0, 0)

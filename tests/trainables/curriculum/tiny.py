@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-# The contract's runs are 5 epochs long, and something has to be left of them for training.
+# The contract's runs are 3 epochs long at least, and half of that is to be left for training.
 CHANGES: dict[str, dict[str, Any]] = {
-    "transfer_teacher": {"algorithm.transfer_teacher.scorer.epochs": 2},
+    "easy_to_hard": {"algorithm.easy_to_hard.scorer.self_taught.epochs": 1},
+    "anti_curriculum": {"algorithm.anti_curriculum.scorer.self_taught.epochs": 1},
+    "transfer_teacher": {"algorithm.transfer_teacher.scorer.epochs": 1},
+    "adaptive": {"algorithm.adaptive.teacher_epochs": 1},
     # There are 3 classes, so that 3 groups of them would be no curriculum.
-    "coarse_to_fine": {"algorithm.coarse_to_fine.clusters": 2},
-    # Whole epochs on 21 of 210 examples are little to learn from, and two epochs of scoring leave
-    # little to stop and resume.
+    "coarse_to_fine": {
+        "algorithm.coarse_to_fine.clusters": 2,
+        "algorithm.coarse_to_fine.teacher_epochs": 1,
+    },
+    # Whole parts on 21 of 210 examples are little to learn from.
     "rl_teacher": {
         "algorithm.rl_teacher.bins": 3,
         "algorithm.rl_teacher.epsilon": 0.5,
