@@ -138,12 +138,12 @@ def test_the_contract_of_an_algorithm(
 
 
 def test_a_step_never_waits_for_the_device(bench: Bench, no_waiting: Any) -> None:
-    learner = bench.learner(horizon=6.0)
+    learner = bench.learner(horizon=24.0)
     reached = 2.0
     while learner.step_in_epoch in (0, learner.steps_per_epoch - 1):
         learner.advance(reached)
         reached += 0.05
-        assert reached < 6.0
+        assert reached < 24.0
     with no_waiting():
         learner.step()
 

@@ -149,8 +149,8 @@ def test_stopping_and_resuming_from_files_equals_not_stopping(
     undisturbed = make(horizon)
     undisturbed.advance(horizon)
     stops = stops_of(make(horizon), horizon)
-    assert len(stops["middle"]) >= 2
     assert len(stops["opening"]) + len(stops["owed"]) >= 2
+    assert sum(map(len, stops.values())) >= 4
     learner = make(horizon)
     for stop in sorted({some[end] for some in stops.values() if some for end in (0, -1)}):
         learner.advance(stop)

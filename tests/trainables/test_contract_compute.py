@@ -61,7 +61,7 @@ def test_self_paced_pays_one_forward_pass_over_all_examples_an_epoch(make_learne
         **LAST,
         "algorithm.self_paced.pacing.linear.full_at": 1.0,
     }
-    learner = make_learner("curriculum", "self_paced", changes=changes, horizon=10.0)
+    learner = make_learner("curriculum", "self_paced", changes=changes, horizon=12.0)
     assert spent_at(learner, 4) == 4 * (STEPS * STEP + TRAIN * FORWARD)
 
 

@@ -20,13 +20,13 @@ ALGORITHMS = [
 
 def in_the_middle(make_learner: Any, scenario: str, algorithm: str, setting: str) -> Learner:
     """A learner between two steps of an epoch, whose kinds of steps have been counted."""
-    learner: Learner = make_learner(scenario, algorithm, setting, horizon=6.0)
+    learner: Learner = make_learner(scenario, algorithm, setting, horizon=24.0)
     learner.advance(2.0)
     reached = 2.0
     while learner.step_in_epoch == 0 or learner.step_in_epoch == learner.steps_per_epoch - 1:
         reached += 0.05
         learner.advance(reached)
-        assert reached < 6.0
+        assert reached < 24.0
     return learner
 
 
@@ -72,7 +72,7 @@ def test_cuda_sees_no_waiting_in_a_step(
     device = torch.device("cuda")
     data = kind.on_device(view_for(scenario, setting), device)
     learner = kind.learner(make_config(scenario, algorithm, setting), data, 0, device)
-    learner.begin(6.0)
+    learner.begin(24.0)
     in_middle = in_the_middle(lambda *_, **__: learner, scenario, algorithm, setting)
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -68,11 +68,11 @@ def test_a_last_batch_of_one_does_not_break_batch_normalisation(make_learner, si
 
 def test_a_scoring_that_would_take_more_than_half_is_refused_in_one_line(make_learner) -> None:
     # Two epochs, and a pass: 800 of 2208 FLOPs an example, see test_contract_compute.py.
-    least = 2 * (2 + 800 / 2208)
+    least, changes = 2 * (2 + 800 / 2208), {"algorithm.easy_to_hard.scorer.self_taught.epochs": 2}
     with pytest.raises(InputError, match=r"'easy_to_hard' spends 2\.362 epochs of") as told:
-        make_learner("curriculum", "easy_to_hard", horizon=least - 0.01)
+        make_learner("curriculum", "easy_to_hard", changes=changes, horizon=least - 0.01)
     assert "at least 4.725" in str(told.value) and "\n" not in str(told.value)
-    learner = make_learner("curriculum", "easy_to_hard", horizon=least)
+    learner = make_learner("curriculum", "easy_to_hard", changes=changes, horizon=least)
     learner.advance(least)
     assert learner.taken > 0
     assert learner.spent <= learner.horizon

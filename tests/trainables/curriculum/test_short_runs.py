@@ -117,8 +117,9 @@ def test_a_short_run_is_refused_or_lets_everything_in(
         trained = learner.algorithm.state.get("trained", torch.arange(len(labels)))
         most = max(watched.let_in, key=len)
         assert torch.isin(trained, most).all()
-        by_choice = algorithm == "dihcl"  # which begins with everything
-        assert by_choice or torch.equal(most.sort().values, watched.let_in[-1].sort().values)
+        # The first begins with everything; the second's last measuring leaves no step after it.
+        less_at_the_end = algorithm == "dihcl" or (algorithm, horizon) == ("minimax", 0.5)
+        assert less_at_the_end or torch.equal(most.sort().values, watched.let_in[-1].sort().values)
     # It is not far below plain training of as many steps: what it costs besides is its own.
     plain = short_run("plain", 30.0, setting=SETTINGS.get(algorithm, "adamw"))
     while plain.taken < learner.taken:

@@ -33,7 +33,7 @@ def test_its_defaults_are_those_of_curbench() -> None:
 
 def test_the_teacher_is_asked_once_and_then_frozen(make_learner) -> None:
     learner = make_learner("curriculum", "transfer_teacher", horizon=8.0)
-    learner.advance(2.7)
+    learner.advance(1.5)
     assert learner.epoch == 0
     order = learner.algorithm.state["order"].clone()
     learner.advance(5.0)

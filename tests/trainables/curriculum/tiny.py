@@ -24,4 +24,5 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 ONLY = {"curriculum_by_smoothing": ("cnn",), "efficient_train": ("cnn",)}
-HORIZONS = {"meta_weight_net": 10.0, "dds": 12.0}
+# Of the last two all scorers are tried, and all that choose examples.
+HORIZONS = {"meta_weight_net": 10.0, "dds": 12.0, "anti_curriculum": 7.0, "combined": 7.0}
