@@ -343,7 +343,14 @@ def _check_verdict_now(
 def _session(
     prepared: Prepared, folder: RunFolder, journal: Journal, verdict_now: bool
 ) -> Session:
-    session = Session(prepared.spec, folder, journal, prepared.scenario, prepared.space)
+    session = Session(
+        prepared.spec,
+        folder,
+        journal,
+        prepared.scenario,
+        prepared.space,
+        prepared.least_horizon,
+    )
     session.verdict_now = verdict_now
     return session
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,6 +45,11 @@ class Prepared:
     view: DataView
     space: Space
     notes: tuple[str, ...] = ()
+
+    @property
+    def least_horizon(self) -> Callable[[Config], float]:
+        """How many epochs of compute an algorithm's config needs."""
+        return self.scenario.least_horizons(self.space, self.view)
 
     @property
     def model(self) -> Model:

@@ -7,6 +7,7 @@ new session goes on exactly where the journal ends.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import time
@@ -42,7 +43,7 @@ from automl_cl.trials import (
     Trial,
     TrialTable,
 )
-from search_spaces import FlatSpace, InputError, Space, coordinates, decode, encode, option
+from search_spaces import Config, FlatSpace, InputError, Space, coordinates, decode, encode, option
 from trainables.artefacts import Maker
 from trainables.computing import Computing
 from trainables.scenario import Scenario
@@ -96,9 +97,10 @@ class Session:
         journal: Journal,
         scenario: Scenario,
         space: Space,
+        least_horizon: Callable[[Config], float] = lambda algorithm: 0.0,
     ) -> None:
         self.spec, self.folder, self.journal = spec, folder, journal
-        self.scenario = scenario
+        self.scenario, self.least_horizon = scenario, least_horizon
         self.observers: list[Callable[[Event], None]] = []
         self.arms = {name: space.only("algorithm", name) for name in space.options("algorithm")}
         self.scheduler = option(Scheduler, spec.scheduler)()  # type: ignore[type-abstract]
@@ -370,6 +372,8 @@ class Session:
         point, origin = self.proposals[name].next(arm.trials.trials, number, seed, arm.mode)
         space = self.arms[name]
         config = space.default() if origin == "default" else decode(space, point)
+        if self._lengthened(config, arm.cap):
+            point = encode(space, config)
         return self._asked(
             SEARCH,
             name,
@@ -381,6 +385,17 @@ class Session:
             self.scheduler.levels(config["training"]["epochs"], arm.cap, number),
             origin == "default" or self.scheduler.uncompared(arm),
         )
+
+    def _lengthened(self, config: Config, cap: float) -> bool:
+        """Makes a horizon long enough for what comes before the first step, if it may be."""
+        training = config["training"]
+        needed = min(cap, math.ceil(1000.0 * self.least_horizon(config["algorithm"])) / 1000.0)
+        longer = {**config, "training": {**training, "epochs": needed}}
+        space = self.arms[config["algorithm"]["name"]]
+        if training["epochs"] >= needed or not space.contains(longer):
+            return False
+        training["epochs"] = needed
+        return True
 
     def _promote(self, trial: Trial) -> Trial:
         self.write(events.Promote(number=trial.number))

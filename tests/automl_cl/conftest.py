@@ -37,12 +37,13 @@ CPU = torch.device("cpu")
 # Enough for two epochs on little data to learn something.
 NARROW = {
     "algorithm": ["superloss", "anti_curriculum"],
+    "algorithm.anti_curriculum.scorer": "current_loss",  # two epochs pay for no other
     "optimizer": "adamw",
     "optimizer.lr": {"low": 0.02},
     "training.batch_size": 8,
 }
 # The least that comes to a verdict.
-SMALL = NARROW | {"algorithm": "superloss"}
+SMALL = {"algorithm": "superloss", **{k: v for k, v in NARROW.items() if "algorithm" not in k}}
 
 WriteNpz = Callable[..., Path]
 

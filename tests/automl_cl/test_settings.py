@@ -19,7 +19,7 @@ from automl_cl.tuned import Tuned
 from trainables.curriculum.superloss import SuperLoss
 from trainables.tensors import TensorExamples
 
-from .conftest import NARROW, search_here, toy, train_here
+from .conftest import SMALL, search_here, toy, train_here
 
 
 def write_labels_of_people(folder: Path) -> Path:
@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         noise="column:people",
         imbalance="long_tail:4",
         clean=6,
-        space={**NARROW, "algorithm": ["superloss"]},
+        space=SMALL,
         trials=4,
         max_epochs=2.0,
         seeds=3,
