@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import NOT_NEGATIVE, Categorical, Float, Only
+from search_spaces import NOT_NEGATIVE, Categorical, Float, Formerly, Only
 from trainables.curriculum._curriculum import Criterion, LossCurriculum
 from trainables.tensors import TensorExamples
 
@@ -43,9 +43,9 @@ class DataParameters(LossCurriculum):
     class_lr: Annotated[
         float, Float(1e-3, 10.0, log=True), NOT_NEGATIVE, Only(class_parameters=True)
     ] = 0.1
-    weight_decay: Annotated[float, Categorical(DECAYS), NOT_NEGATIVE] = 0.0
+    weight_decay: Annotated[float, Categorical(DECAYS), NOT_NEGATIVE, Formerly(0.0)] = 0.0
     class_weight_decay: Annotated[
-        float, Categorical(DECAYS), NOT_NEGATIVE, Only(class_parameters=True)
+        float, Categorical(DECAYS), NOT_NEGATIVE, Only(class_parameters=True), Formerly(0.0)
     ] = 0.0
 
     def data_prepare(self, examples: TensorExamples, seed: int) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import POSITIVE, Categorical, Float, Int, Within
+from search_spaces import POSITIVE, Categorical, Float, Formerly, Int, Within
 from trainables.curriculum._curriculum import Criterion
 from trainables.curriculum._meta import MetaCurriculum
 from trainables.curriculum._weight_network import WeightNetwork, weight_network
@@ -41,9 +41,13 @@ class DDS(MetaCurriculum):
 
     lr: Annotated[float, Float(1e-5, 1e-1, log=True), POSITIVE] = 1e-4
     virtual_lr: Annotated[float, Float(1e-3, 1.0, log=True), POSITIVE] = 0.1
-    sees: Annotated[str, Categorical(["inputs", "inputs_and_labels"])] = "inputs"
-    baseline: Annotated[str, Categorical(["moving_average", "none"])] = "moving_average"
-    trained_epochs: Annotated[int, Int(0, 3), Within(Int(0, 1_000_000))] = 0
+    sees: Annotated[str, Categorical(["inputs", "inputs_and_labels"]), Formerly("inputs")] = (
+        "inputs"
+    )
+    baseline: Annotated[str, Categorical(["moving_average", "none"]), Formerly("none")] = (
+        "moving_average"
+    )
+    trained_epochs: Annotated[int, Int(0, 3), Within(Int(0, 1_000_000)), Formerly(0)] = 0
 
     def model_prepare(self, model: nn.Module, examples: TensorExamples, seed: int) -> None:
         super().model_prepare(model, examples, seed)

@@ -10,7 +10,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Categorical
+from search_spaces import Categorical, Formerly
 from trainables.curriculum._curriculum import Curriculum
 from trainables.randomness import derive_seed, keyed_normal, keyed_uniform
 from trainables.scoring import evaluating
@@ -109,7 +109,7 @@ class EfficientTrain(Curriculum):
     operations that a whole batch can do at once, each image its own.
     """
 
-    randaugment: Annotated[bool, Categorical([True, False])] = True
+    randaugment: Annotated[bool, Categorical([True, False]), Formerly(False)] = True
 
     @classmethod
     def suits(cls, input_shape: Sequence[int]) -> bool:

@@ -8,7 +8,17 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import POSITIVE, POSITIVE_SHARE, SHARE, Categorical, Float, Int, Only, Within
+from search_spaces import (
+    POSITIVE,
+    POSITIVE_SHARE,
+    SHARE,
+    Categorical,
+    Float,
+    Formerly,
+    Int,
+    Only,
+    Within,
+)
 from trainables.curriculum._curriculum import DataCurriculum
 from trainables.curriculum._order import order_of
 from trainables.randomness import derive_seed, keyed_uniform, permutation
@@ -59,12 +69,18 @@ class RLTeacher(DataCurriculum):
     scorer: Scorer = SelfTaught()
     policy: Annotated[str, Categorical(["online", "naive", "window", "sampling"])] = "online"
     bins: Annotated[int, Int(2, 20), Within(Int(2, 1_000_000))] = 10
-    exploration: Annotated[str, Categorical(["epsilon_greedy", "boltzmann"])] = "epsilon_greedy"
+    exploration: Annotated[
+        str, Categorical(["epsilon_greedy", "boltzmann"]), Formerly("epsilon_greedy")
+    ] = "epsilon_greedy"
     epsilon: Annotated[
         float, Float(0.01, 1.0, log=True), SHARE, Only(exploration="epsilon_greedy")
     ] = 0.1
     temperature: Annotated[
-        float, Float(1e-4, 0.1, log=True), POSITIVE, Only(exploration="boltzmann")
+        float,
+        Float(1e-4, 0.1, log=True),
+        POSITIVE,
+        Only(exploration="boltzmann"),
+        Formerly(0.0004),
     ] = 0.0004
     alpha: Annotated[
         float, Float(0.01, 1.0, log=True), POSITIVE_SHARE, Only(policy=("online", "naive"))

@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Bounds, Categorical, Float, Only, Within
+from search_spaces import Bounds, Categorical, Float, Formerly, Only, Within
 from trainables.curriculum._curriculum import Criterion, Curriculum
 from trainables.curriculum._order import every_class_first, order_of
 from trainables.pacing import Pacing
@@ -72,9 +72,12 @@ class SelfPaced(Curriculum):
     order: Annotated[
         float, Float(1.1, 10.0, log=True), Within(Bounds(above=1.0)), Only(weighting="polynomial")
     ] = 3.0
-    balanced: Annotated[bool, Categorical([True, False])] = True
+    balanced: Annotated[bool, Categorical([True, False]), Formerly(False)] = True
     averaged_over: Annotated[
-        str, Categorical(["admitted", "all"]), Only(weighting=tuple(WEIGHTINGS[1:]))
+        str,
+        Categorical(["admitted", "all"]),
+        Only(weighting=tuple(WEIGHTINGS[1:])),
+        Formerly("admitted"),
     ] = "admitted"
 
     def data_curriculum(
