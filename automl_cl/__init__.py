@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automl_cl.driver import SearchResult
-    from automl_cl.tuned import Tuned
-    from trainables.curriculum._own_loop import Teaching as Teaching
+    from automl_cl.engine.driver import SearchResult
+    from automl_cl.results.tuned import Tuned
+    from trainables.scenarios.curriculum.teaching import Teaching as Teaching
 
 __version__ = "0.1.0"
 __all__ = ["Teaching", "__version__", "load", "search"]
@@ -32,8 +32,8 @@ def search(
         data: a data source's name, a file or folder, `hf:NAME` or `module:function`.
         output: the run folder to make, a path or a URI; None for a new one under `runs/`.
         address: of a Ray cluster; None for Ray on this machine.
-        settings: the other fields of `automl_cl.spec.SearchSpec`, such as `noise`, `trials`,
-            `model` and `data_options` (`{"label_column": "species"}`).
+        settings: the other fields of `automl_cl.spec.search_spec.SearchSpec`, such as `noise`,
+            `trials`, `model` and `data_options` (`{"label_column": "species"}`).
 
     Raises:
         InputError: if a setting, the data or the space is wrong.
@@ -44,9 +44,9 @@ def search(
     """
     import warnings
 
-    from automl_cl.driver import start
-    from automl_cl.preparation import located
-    from automl_cl.spec import SearchSpec
+    from automl_cl.engine.driver import start
+    from automl_cl.spec.preparation import located
+    from automl_cl.spec.search_spec import SearchSpec
 
     spec = SearchSpec.from_dict({"scenario": scenario, "data": data, **settings}, "search()")
     spec = replace(spec, data=located(spec.data))
@@ -67,15 +67,15 @@ def load(path: str | Path, *, trust_code: bool = False) -> Tuned:
     Raises:
         InputError: if the file is not a tuned config, or something in it is missing or wrong.
     """
-    from automl_cl.tuned import Tuned
-    from trainables.storage import place
+    from automl_cl.results.tuned import Tuned
+    from trainables.foundation.storage import place
 
     return Tuned.read(place(path), trust_code)
 
 
 def __getattr__(name: str) -> Any:
     if name == "Teaching":
-        from trainables.curriculum._own_loop import Teaching
+        from trainables.scenarios.curriculum.teaching import Teaching
 
         return Teaching
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,5 @@
 """`python -m automl_cl`."""
 
-from automl_cl.cli import main
+from automl_cl.command.cli import main
 
 main()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import trainables.curriculum
+import trainables.scenarios.curriculum.algorithms
 
 TEXT = '''"""The plain baseline under another name."""
 
 from dataclasses import dataclass
 
-from trainables.curriculum._curriculum import Curriculum
+from trainables.scenarios.curriculum.curriculum import Curriculum
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,6 @@ def add_copies(folder: Path, count: int) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         (folder / f"{name}.py").write_text(TEXT)
-    if str(folder) not in trainables.curriculum.__path__:
-        trainables.curriculum.__path__.append(str(folder))
+    if str(folder) not in trainables.scenarios.curriculum.algorithms.__path__:
+        trainables.scenarios.curriculum.algorithms.__path__.append(str(folder))
     return names

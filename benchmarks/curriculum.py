@@ -28,14 +28,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from automl_cl.paired_test import holm
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.verdict.paired_test import holm
 from benchmarks.false_wins import Pair, search_in
 from benchmarks.in_process_search import one_thread
 from benchmarks.measure import Measured, run
 from search_spaces import option, options
-from trainables.curriculum import Curriculum
-from trainables.models import Model
+from trainables.parts.model import Model
+from trainables.scenarios.curriculum import Curriculum
 
 IMAGES = 2500
 SMALL = 16
@@ -61,7 +61,7 @@ SETTINGS = (
 
 def images_of(source: str, folder: Path, seed: int) -> str:
     """At most 2,500 images of a source drawn by a seed, large ones 2 x 2 pooled, as a file."""
-    from trainables.data._registry import find_source
+    from trainables.data.registry import find_source
 
     path = folder / f"{source}-{seed}.npz"
     if not path.exists():

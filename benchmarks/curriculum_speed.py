@@ -21,10 +21,10 @@ import torch
 
 from benchmarks.measure import Measured, bootstrap, run
 from search_spaces import narrowed, options
-from trainables.curriculum import Curriculum
 from trainables.data import DataView, Examples
-from trainables.scenario import load_scenario
-from trainables.tensors import TensorView
+from trainables.learning.tensors import TensorView
+from trainables.scenarios.curriculum import Curriculum
+from trainables.scenarios.scenario import load_scenario
 
 GOAL = 1.25
 BATCH = 64

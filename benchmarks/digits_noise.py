@@ -27,18 +27,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from automl_cl.driver import first_event
-from automl_cl.journal import Journal
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.run_folder import RunFolder
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import SEARCH
+from automl_cl.engine.driver import first_event
+from automl_cl.engine.session import Session
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal
+from automl_cl.run.trial_table import SEARCH
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.spec.search_spec import SearchSpec
 from benchmarks.measure import Measured, bootstrap, run
 from benchmarks.tune_as_shipped import AsShipped
 from search_spaces import Config
-from trainables.item_scores import Trained, score_items
-from trainables.trial_run import TrialRequest, TrialRun
+from trainables.trials.item_scores import Trained, score_items
+from trainables.trials.trial_run import TrialRequest, TrialRun
 
 CPU = torch.device("cpu")
 CAP = 30.0

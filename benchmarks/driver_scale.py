@@ -26,22 +26,22 @@ from unittest import mock
 import numpy as np
 from rich.console import Console
 
-from automl_cl.driver import first_event
-from automl_cl.events import Ask, Event, Rung
-from automl_cl.execution import train, trial_resources
-from automl_cl.journal import Journal
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.progress import Progress
-from automl_cl.run_folder import RunFolder
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from automl_cl.tensorboard_log import Board
+from automl_cl.command.progress import Progress
+from automl_cl.engine.driver import first_event
+from automl_cl.engine.execution import train, trial_resources
+from automl_cl.engine.session import Session
+from automl_cl.results.tensorboard_log import Board
+from automl_cl.run.events import Ask, Event, Rung
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal
+from automl_cl.run.trial_table import SEARCH
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.spec.search_spec import SearchSpec
 from automl_cl.terminal import Screen
-from automl_cl.trials import SEARCH
 from benchmarks.measure import Measured, run
 from cluster import concurrency, connect
-from trainables.randomness import derive_seed
-from trainables.trial_run import RungReport, TrialRequest
+from trainables.foundation.randomness import derive_seed
+from trainables.trials.trial_run import RungReport, TrialRequest
 
 WINDOW = 100
 WARM_UP = 20
@@ -148,7 +148,7 @@ def through_tune(prepared: Prepared, board: bool) -> list[Clock]:
         session.observers.append(watch)
         from benchmarks.idle_actor import IdleActor
 
-        with mock.patch("trainables.trial_actor.TrialActor", IdleActor):
+        with mock.patch("trainables.trials.trial_actor.TrialActor", IdleActor):
             train(session, prepared, concurrency(trial_resources(prepared.spec)))
     return clocks
 

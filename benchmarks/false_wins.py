@@ -25,8 +25,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from automl_cl.paired_test import compare
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.verdict.paired_test import compare
 from benchmarks.measure import Measured, bootstrap, run
 
 Matrix = NDArray[np.float64]
@@ -60,9 +60,9 @@ def rate(name: str, count: int, n: int, goal: str | None = None) -> Measured:
 
 def against_itself(split: int, verdicts: int, epochs: tuple[float, ...]) -> list[Matrix]:
     """Differences [seeds, items] of verdicts on one split; each has 20 models of its own."""
-    from automl_cl.preparation import prepare
+    from automl_cl.spec.preparation import prepare
     from benchmarks.in_process_search import CPU
-    from trainables.seeds import derive_seed
+    from trainables.foundation.seeds import derive_seed
 
     prepared = prepare(SearchSpec("curriculum", "digits", noise="0.4", seed=split))
     scenario, data = prepared.scenario, prepared.scenario.on_device(prepared.view, CPU)

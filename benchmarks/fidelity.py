@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.schedulers import rungs_of
-from automl_cl.spec import FIDELITIES, SearchSpec
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.spec.search_spec import FIDELITIES, SearchSpec
+from automl_cl.strategy.scheduler import rungs_of
 from benchmarks.measure import Measured, run
 from search_spaces import Config, FlatSpace, coordinates, decode
-from trainables.seeds import derive_seed
+from trainables.foundation.seeds import derive_seed
 
 FASHION = Path("../shared/data/fashion-mnist")
 FASHION_IMAGES = 4000
@@ -183,7 +183,7 @@ def reports(
 ) -> tuple[list[float], list[float]]:
     """The product's own trial: validation metric and compute so far at each level."""
     from benchmarks.in_process_search import CPU
-    from trainables.trial_run import TrialRequest, TrialRun
+    from trainables.trials.trial_run import TrialRequest, TrialRun
 
     prepared = loaded(case)[0]
     scenario, worst = prepared.scenario, -np.inf if prepared.scenario.mode == "max" else np.inf

@@ -34,9 +34,9 @@ from benchmarks.curriculum_speed import view_of
 from benchmarks.hand_written import LOOPS, Options
 from benchmarks.measure import Measured, bootstrap, run
 from search_spaces import Config, narrowed
-from trainables.computing import Computing
 from trainables.data import DataSpec
-from trainables.scenario import load_scenario
+from trainables.parts.sections.computing import Computing
+from trainables.scenarios.scenario import load_scenario
 
 GOAL = 0.95
 SHARING = (1, 4, 16)

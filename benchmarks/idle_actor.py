@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from trainables.trial_actor import TrialActor
+from trainables.trials.trial_actor import TrialActor
 
 
 class IdleActor(TrialActor):
@@ -18,7 +18,7 @@ class IdleActor(TrialActor):
 
     def step(self) -> dict[str, Any]:
         from benchmarks.driver_scale import made_up
-        from trainables.trial_run import following
+        from trainables.trials.trial_run import following
 
         if self.request is None:
             return super().step()

@@ -15,19 +15,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from automl_cl.driver import first_event
-from automl_cl.events import Plan
-from automl_cl.execution import judge_plan
-from automl_cl.journal import Journal
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.run_folder import RunFolder
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import TrialTable
-from automl_cl.verdict import Scores, Verdict
-from trainables.item_scores import Trained, score_items
-from trainables.learner import DeviceData
-from trainables.trial_run import TrialRun
+from automl_cl.engine.driver import first_event
+from automl_cl.engine.execution import judge_plan
+from automl_cl.engine.session import Session
+from automl_cl.run.events import Plan
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal
+from automl_cl.run.trial_table import TrialTable
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.verdict.judge import Scores, Verdict
+from trainables.learning.learner import DeviceData
+from trainables.trials.item_scores import Trained, score_items
+from trainables.trials.trial_run import TrialRun
 
 CPU = torch.device("cpu")
 
@@ -100,7 +100,7 @@ def train(session: Session, data: DeviceData, device: torch.device = CPU) -> Non
 
 
 def _by_trial(plan: Plan, rows: NDArray[np.float64]) -> Scores:
-    from automl_cl.stages import contestants
+    from automl_cl.strategy.stages import contestants
 
     numbers, seeds = contestants(plan), len(plan.seeds)
     return {n: rows[i * seeds : (i + 1) * seeds] for i, n in enumerate(numbers)}

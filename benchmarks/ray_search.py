@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from automl_cl.driver import first_event
-from automl_cl.events import Ask, End, Event, Rung
-from automl_cl.execution import train, trial_resources
-from automl_cl.journal import Journal
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.run_folder import RunFolder
-from automl_cl.schedulers import Scheduler
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import SEARCH
+from automl_cl.engine.driver import first_event
+from automl_cl.engine.execution import train, trial_resources
+from automl_cl.engine.session import Session
+from automl_cl.run.events import Ask, End, Event, Rung
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal
+from automl_cl.run.trial_table import SEARCH
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.strategy.scheduler import Scheduler
 from cluster import concurrency, connect
-from trainables.trial_actor import TrialActor
-from trainables.trial_run import RungReport
+from trainables.trials.trial_actor import TrialActor
+from trainables.trials.trial_run import RungReport
 
 
 class TimedActor(TrialActor):
@@ -102,7 +102,7 @@ def timed_search(
                     )
 
         session.observers.append(watch)
-        with mock.patch("trainables.trial_actor.TrialActor", actor):
+        with mock.patch("trainables.trials.trial_actor.TrialActor", actor):
             train(session, prepared, slots or concurrency(trial_resources(spec)))
         if session.error is not None:
             raise session.error

@@ -26,18 +26,18 @@ from unittest import mock
 
 import numpy as np
 
-from automl_cl.events import Ask, Event
-from automl_cl.execution import train
-from automl_cl.losses import Losses
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import SEARCH
-from automl_cl.tune_adapters import SessionScheduler, SessionSearcher
+from automl_cl.engine.execution import train
+from automl_cl.engine.lost_trials import Losses
+from automl_cl.engine.session import Session
+from automl_cl.engine.tune_adapters import SessionScheduler, SessionSearcher
+from automl_cl.run.events import Ask, Event
+from automl_cl.run.trial_table import SEARCH
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.spec.search_spec import SearchSpec
 from benchmarks.driver_scale import made_up, session_of
 from benchmarks.measure import Measured, run, table
-from trainables.randomness import derive_seed
-from trainables.trial_run import TrialRequest
+from trainables.foundation.randomness import derive_seed
+from trainables.trials.trial_run import TrialRequest
 
 FULL_TRIAL_SECONDS = 600.0
 NODES, NODES_QUICK = (1, 10, 100, 1000), (1, 10, 100)
@@ -237,7 +237,7 @@ def real(nodes: int, trials: int) -> Real:
         from benchmarks.idle_actor import IdleActor
 
         with (
-            mock.patch("trainables.trial_actor.TrialActor", IdleActor),
+            mock.patch("trainables.trials.trial_actor.TrialActor", IdleActor),
             mock.patch.object(SessionSearcher, "suggest", timed_method("suggest", timed)),
             mock.patch.object(
                 SessionScheduler, "on_trial_result", timed_method("on_trial_result", timed)

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from automl_cl.samplers.forest import Forest
-from automl_cl.samplers.random import Random
-from automl_cl.schedulers.trusted_rungs import TrustedRungs
+from automl_cl.strategy.samplers.forest import Forest
+from automl_cl.strategy.samplers.random import Random
+from automl_cl.strategy.schedulers.trusted_rungs import TrustedRungs
 from benchmarks import warm_start
 from benchmarks.measure import Measured, bootstrap, run
 from benchmarks.recorded_curves import Budget, Pool, recording_of

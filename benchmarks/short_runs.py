@@ -24,7 +24,7 @@ import torch
 
 from search_spaces import narrowed
 from trainables.data import DataSpec
-from trainables.scenario import load_scenario
+from trainables.scenarios.scenario import load_scenario
 
 CPU = torch.device("cpu")
 NOISY = {"noise": "symmetric:0.4", "clean": 100, "clean_validation": True}

@@ -12,10 +12,11 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from automl_cl.proposals import Proposals
-from automl_cl.samplers import Sampler
-from automl_cl.schedulers import Arm, Decision, Scheduler
-from automl_cl.trials import SEARCH, ArmTrials, Rung, Trial
+from automl_cl.run.events import Decision
+from automl_cl.run.trial_table import SEARCH, ArmTrials, Rung, Trial
+from automl_cl.strategy.proposals import Proposals
+from automl_cl.strategy.sampler import Sampler
+from automl_cl.strategy.scheduler import Arm, Scheduler
 from benchmarks.recorded_curves import Budget, Pool
 from search_spaces import Point
 

@@ -22,14 +22,15 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.schedulers import Arm, Decision, Scheduler
-from automl_cl.trials import Trial
+from automl_cl.run.events import Decision
+from automl_cl.run.trial_table import Trial
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.strategy.scheduler import Arm, Scheduler
 from benchmarks.measure import Measured, run
 from benchmarks.ray_search import digits, timed_search
 from cluster import connect
 from search_spaces import Config
-from trainables.trial_run import TrialRequest, TrialRun
+from trainables.trials.trial_run import TrialRequest, TrialRun
 
 CPU = torch.device("cpu")
 EPOCHS, BATCH = 2.0, 256

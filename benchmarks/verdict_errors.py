@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from automl_cl.paired_test import compare
+from automl_cl.verdict.paired_test import compare
 
 Matrix = NDArray[np.float64]
 Test = Callable[[Matrix], tuple[float, float]]

@@ -19,8 +19,8 @@ import torch
 
 from search_spaces import Config, narrowed
 from trainables.data import DataSpec
-from trainables.scenario import load_scenario
-from trainables.views.image import ImageViews
+from trainables.parts.views.image import ImageViews
+from trainables.scenarios.scenario import load_scenario
 
 CPU = torch.device("cpu")
 LABELS = 400

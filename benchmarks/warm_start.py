@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from automl_cl.history.portfolio import SIZE, PastTask, portfolio, ranks
-from automl_cl.samplers.forest import Forest
-from automl_cl.schedulers.trusted_rungs import TrustedRungs
-from automl_cl.trials import Trial
+from automl_cl.run.trial_table import Trial
+from automl_cl.strategy.samplers.forest import Forest
+from automl_cl.strategy.schedulers.trusted_rungs import TrustedRungs
 from benchmarks.measure import Measured, bootstrap, run
 from benchmarks.recorded_curves import Budget, Pool, recording_of
 from benchmarks.simulated_search import Ours

@@ -1,9 +1,9 @@
 """Parts: the named, exchangeable pieces that a config is put together from.
 
 A part is a frozen dataclass; its fields are its hyperparameters. The base class of a family
-(algorithm, optimizer, pacing, ...) stands in a module whose name begins with an underscore, and
-each other module of that folder holds one option: `trainables/optimizers/adamw.py` is the
-optimizer `adamw`. Nothing is registered anywhere.
+(algorithm, optimizer, pacing, ...) names the package of its options in `options_in`. Each module
+of that package holds one option: `trainables/parts/optimizers/adamw.py` is the optimizer `adamw`.
+Nothing is registered anywhere.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Part:
 
     Attributes:
         kind: what the family is called in messages and in configs, such as `optimizer`.
+        options_in: the package that holds the family's options, one a module; empty for a part
+            that has no alternatives.
         needs_column: the column of the data without which the part cannot be used, if any.
         column_from: what gives data that column, as the end of a sentence.
         optional: whether a config may leave the part out, whose defaults it then means.
@@ -42,6 +44,7 @@ class Part:
     """
 
     kind: ClassVar[str] = "part"
+    options_in: ClassVar[str] = ""
     needs_column: ClassVar[str | None] = None
     column_from: ClassVar[str] = ""
     optional: ClassVar[bool] = False
@@ -92,14 +95,9 @@ class Part:
         return (inspect.getdoc(cls) or "").partition("\n")[0]
 
 
-def folder_of(base: type[Part]) -> str:
-    """The package that holds a family's options."""
-    return base.__module__.rpartition(".")[0]
-
-
-def is_family(cls: type) -> bool:
-    """Whether a part stands for a whole family of options rather than for itself."""
-    return cls.__module__.rpartition(".")[2].startswith("_")
+def is_family(cls: type[Part]) -> bool:
+    """Return True if a part stands for a whole family of options rather than for itself."""
+    return bool(cls.options_in) and not cls.__module__.startswith(f"{cls.options_in}.")
 
 
 def is_named(cls: type) -> bool:
@@ -110,7 +108,7 @@ def is_named(cls: type) -> bool:
 def option_names(package: str) -> list[str]:
     """The options of a family, from its file names; nothing in the package's modules is run."""
     found = importlib.import_module(package).__path__
-    return sorted(m.name for m in pkgutil.iter_modules(found) if not m.name.startswith("_"))
+    return sorted(module.name for module in pkgutil.iter_modules(found))
 
 
 def option(base: type[P], name: object) -> type[P]:
@@ -120,7 +118,7 @@ def option(base: type[P], name: object) -> type[P]:
         InputError: if there is no such option; names the nearest.
         RuntimeError: if the option's module does not hold exactly one final part.
     """
-    package = folder_of(base)
+    package = base.options_in
     if name not in option_names(package):
         raise unknown_name(base.kind, name, options(base))
     found = _part_in(f"{package}.{name}")
@@ -131,7 +129,7 @@ def option(base: type[P], name: object) -> type[P]:
 
 def options(base: type[P]) -> dict[str, type[P]]:
     """Every option of a family by name; of a family inside a larger one, those that belong."""
-    package = folder_of(base)
+    package = base.options_in
     found = {name: _part_in(f"{package}.{name}") for name in option_names(package)}
     return {name: part for name, part in found.items() if issubclass(part, base)}
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from automl_cl.history.record import Record
-from automl_cl.trials import SEARCH
+from automl_cl.run.trial_table import SEARCH
 
 HASH = re.compile("[0-9a-f]{16}")
 _OF_SEARCHES = {

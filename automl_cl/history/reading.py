@@ -9,7 +9,7 @@ from typing import Any
 from automl_cl.history.record import Record
 from automl_cl.history.schema import SCHEMA_VERSION, VERSION_KEY
 from search_spaces import InputError
-from trainables.storage import Place, names, reading
+from trainables.foundation.storage import Place, names, reading
 
 Warn = Callable[[str], None]
 

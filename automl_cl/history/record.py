@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from automl_cl.events import Decision, Stage, Status
 from automl_cl.history.schema import SCHEMA_VERSION
-from automl_cl.trials import Rung, Trial
+from automl_cl.run.events import Decision, Stage, Status
+from automl_cl.run.trial_table import Rung, Trial
 from search_spaces import Config, Point
 
 _AS_JSON = ("settings", "coordinates", "config", "point", "versions")

@@ -9,11 +9,11 @@ from automl_cl.history.meta_features import distance, meta_features
 from automl_cl.history.portfolio import PastTask, portfolio, ranks
 from automl_cl.history.reading import read_history
 from automl_cl.history.record import Record
-from automl_cl.preparation import Prepared
-from automl_cl.trials import CONFIRM, SEARCH
+from automl_cl.run.trial_table import CONFIRM, SEARCH
+from automl_cl.spec.preparation import Prepared
 from search_spaces import FlatSpace, Point, Space, as_today, coordinates, encode, fitted
-from trainables.seeds import derive_seed
-from trainables.storage import Place
+from trainables.foundation.seeds import derive_seed
+from trainables.foundation.storage import Place
 
 Task = tuple[str, str, float]
 

@@ -12,16 +12,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from automl_cl.events import End, Event, Rung, beginning, plain
 from automl_cl.history.meta_features import meta_features
 from automl_cl.history.reading import numbers_of
 from automl_cl.history.record import FINISHED, Record, space_hash
 from automl_cl.history.schema import arrow_schema
-from automl_cl.preparation import Prepared
-from automl_cl.problem import coordinates_of
-from automl_cl.trials import CONFIRM, SEARCH, Trial, replayed
+from automl_cl.run.events import End, Event, Rung, beginning, plain
+from automl_cl.run.problem_event import coordinates_of
+from automl_cl.run.trial_table import CONFIRM, SEARCH, Trial, replayed
+from automl_cl.spec.preparation import Prepared
 from search_spaces import InputError
-from trainables.storage import Place, RemotePath, place, require_writable, writing
+from trainables.foundation.storage import Place, RemotePath, place, require_writable, writing
 
 HISTORY = "history"
 SAMPLE = 128

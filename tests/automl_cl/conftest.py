@@ -15,23 +15,24 @@ import pytest
 import ray
 import torch
 
-from automl_cl import cli, driver, execution
-from automl_cl.fork import Fork
-from automl_cl.preparation import Prepared
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from automl_cl.tuned import Tuned
+from automl_cl.command import cli
+from automl_cl.engine import driver, execution
+from automl_cl.engine.fork import Fork
+from automl_cl.engine.session import Session
+from automl_cl.results.tuned import Tuned
+from automl_cl.spec.preparation import Prepared
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import to_config
-from trainables.curriculum._recipe import Recipe
-from trainables.curriculum.superloss import SuperLoss
 from trainables.data import DataSpec, load_view
-from trainables.item_scores import score_items
-from trainables.models.mlp import MLP
-from trainables.optimizers.adamw import AdamW
-from trainables.schedules.cosine import Cosine
-from trainables.tensors import TensorView
-from trainables.training import Training
-from trainables.trial_run import TrialRun
+from trainables.learning.tensors import TensorView
+from trainables.parts.models.mlp import MLP
+from trainables.parts.optimizers.adamw import AdamW
+from trainables.parts.schedules.cosine import Cosine
+from trainables.parts.sections.training import Training
+from trainables.scenarios.curriculum.algorithms.superloss import SuperLoss
+from trainables.scenarios.curriculum.recipe import Recipe
+from trainables.trials.item_scores import score_items
+from trainables.trials.trial_run import TrialRun
 
 CPU = torch.device("cpu")
 # Enough for two epochs on little data to learn something.

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from automl_cl.events import Event, from_plain, plain
-from automl_cl.journal import read_events
-from automl_cl.journal_seal import Chain
+from automl_cl.run.events import Event, from_plain, plain
+from automl_cl.run.journal import read_events
+from automl_cl.run.journal_seal import Chain
 
 VERDICT: dict[str, Any] = {
     "metric": "accuracy",

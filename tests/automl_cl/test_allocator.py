@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from automl_cl.allocator import next_arm, without_a_trial
-from automl_cl.trials import ArmTrials, Trial
+from automl_cl.run.trial_table import ArmTrials, Trial
+from automl_cl.strategy.allocator import next_arm, without_a_trial
 
 ARMS = ["plain", "b", "c", "d", "e"]
 QUALITY = {"plain": 0.5, "b": 0.9, "c": 0.6, "d": 0.4, "e": 0.1}

@@ -13,17 +13,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl import driver, execution
-from automl_cl.events import Damaged, OpenTest
-from automl_cl.export import export_run
-from automl_cl.journal import read_events
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import Trial, replayed
+from automl_cl.engine import driver, execution
+from automl_cl.engine.session import Session
+from automl_cl.results.export import export_run
+from automl_cl.run.events import Damaged, OpenTest
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import Trial, replayed
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError
-from trainables.storage import StorageError
-from trainables.tensors import TensorView
-from trainables.trial_run import TrialRun
+from trainables.foundation.storage import StorageError
+from trainables.learning.tensors import TensorView
+from trainables.trials.trial_run import TrialRun
 
 from .conftest import (
     CPU,

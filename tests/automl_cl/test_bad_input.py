@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from automl_cl import preparation
-from automl_cl.events import Start
-from automl_cl.journal import Journal
-from automl_cl.tuned import Tuned
+from automl_cl.results.tuned import Tuned
+from automl_cl.run.events import Start
+from automl_cl.run.journal import Journal
+from automl_cl.spec import preparation
 
 RANDOM = np.random.default_rng(0).normal(size=(50, 4))
 TWO = np.arange(50) % 2

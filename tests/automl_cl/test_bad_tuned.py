@@ -12,7 +12,7 @@ import torch
 import yaml
 
 import automl_cl
-from automl_cl.tuned import Tuned
+from automl_cl.results.tuned import Tuned
 from search_spaces import InputError
 
 MISSING = object()

@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from automl_cl import driver
-from automl_cl.events import Plan
-from automl_cl.journal import read_events
-from automl_cl.preparation import Prepared
-from automl_cl.report.findings import gather
-from automl_cl.run_folder import RunFolder
-from automl_cl.session import Session
-from automl_cl.stages import VerdictImpossible
-from automl_cl.trials import VERDICT, replayed
-from automl_cl.verdict import words
-from trainables.tensors import TensorView
-from trainables.trial_run import RungReport, TrialRequest, TrialRun
+from automl_cl.engine import driver
+from automl_cl.engine.session import Session
+from automl_cl.results.report.findings import gather
+from automl_cl.run.events import Plan
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import VERDICT, replayed
+from automl_cl.spec.preparation import Prepared
+from automl_cl.strategy.stages import VerdictImpossible
+from automl_cl.verdict.judge import words
+from trainables.learning.tensors import TensorView
+from trainables.trials.trial_run import RungReport, TrialRequest, TrialRun
 
 from .conftest import CPU, without_ray
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from automl_cl import catalogue
-from automl_cl.catalogue import UNTUNED, described, entries, kinds
+from automl_cl.command import catalogue
+from automl_cl.command.catalogue import UNTUNED, described, entries, kinds
 from search_spaces import InputError
-from trainables.optimizers import Optimizer
-from trainables.optimizers.adamw import AdamW
-from trainables.scenario import load_scenario
+from trainables.parts.optimizer import Optimizer
+from trainables.parts.optimizers.adamw import AdamW
+from trainables.scenarios.scenario import load_scenario
 
 Command = Callable[..., Any]
 

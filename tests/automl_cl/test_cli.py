@@ -13,16 +13,17 @@ import ray
 import typer
 
 import automl_cl
-from automl_cl import driver, export
-from automl_cl.cli import app
-from automl_cl.driver import SearchResult
-from automl_cl.journal import read_events
-from automl_cl.run_folder import RunFolder
-from automl_cl.spec import SearchSpec
-from automl_cl.stages import VerdictImpossible
-from automl_cl.trials import replayed
+from automl_cl.command.cli import app
+from automl_cl.engine import driver
+from automl_cl.engine.driver import SearchResult
+from automl_cl.results import export
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import replayed
+from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.strategy.stages import VerdictImpossible
 from cluster import ClusterError
-from trainables.scenario import load_scenario
+from trainables.scenarios.scenario import load_scenario
 
 COMMANDS = [
     "search",
@@ -91,10 +92,10 @@ def test_help_is_quick() -> None:
 
 
 def test_importing_the_command_line_imports_nothing_heavy() -> None:
-    code = "import sys, automl_cl.cli; print(*sys.modules)"
+    code = "import sys, automl_cl.command.cli; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     imported = set(run.stdout.split())
-    assert "automl_cl.cli" in imported
+    assert "automl_cl.command.cli" in imported
     assert not imported & {"torch", "ray", "numpy", "pyarrow", "optuna"}
 
 

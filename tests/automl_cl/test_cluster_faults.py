@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import ray
 
-from automl_cl import driver
-from automl_cl.events import Event
-from automl_cl.journal import read_events
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import TrialTable, replayed
+from automl_cl.engine import driver
+from automl_cl.run.events import Event
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import TrialTable, replayed
+from automl_cl.spec.search_spec import SearchSpec
 
 from .happened import happened
 

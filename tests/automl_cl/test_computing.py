@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from automl_cl.fork import Fork
-from automl_cl.spec import SearchSpec
-from automl_cl.tuned import Tuned
+from automl_cl.engine.fork import Fork
+from automl_cl.results.tuned import Tuned
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError, read_yaml
-from trainables.computing import Computing
+from trainables.parts.sections.computing import Computing
 
 WriteNpz = Callable[..., Path]
 

@@ -17,11 +17,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from automl_cl.dashboard import open_storage, serve
-from automl_cl.events import Ask, Decision, Rung
-from automl_cl.journal import Journal, read_events
-from automl_cl.tensorboard_log import flat
-from automl_cl.trials import SEARCH, TrialTable, replayed
+from automl_cl.results.dashboard import open_storage, serve
+from automl_cl.results.tensorboard_log import flat
+from automl_cl.run.events import Ask, Decision, Rung
+from automl_cl.run.journal import Journal, read_events
+from automl_cl.run.trial_table import SEARCH, TrialTable, replayed
 
 from .happened import happened
 

@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 import torch
 
-from automl_cl.events import Plan
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.problem import problem_of
-from automl_cl.spec import SearchSpec
-from automl_cl.stages import verdict_plan
-from automl_cl.trials import Trial, TrialTable
-from automl_cl.verdict import judge, words
+from automl_cl.run.events import Plan
+from automl_cl.run.problem_event import problem_of
+from automl_cl.run.trial_table import Trial, TrialTable
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.strategy.stages import verdict_plan
+from automl_cl.verdict.judge import judge, words
 from search_spaces import InputError, option
-from trainables.algorithm import Algorithm
-from trainables.scenario import Scenario, load_scenario, scenario_names
+from trainables.learning.algorithm import Algorithm
+from trainables.scenarios.scenario import Scenario, load_scenario, scenario_names
 
 CPU = torch.device("cpu")
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -69,7 +69,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str],
 
     def make(scenario: str, body: str) -> type[Algorithm]:
         kind, folder = load_scenario(scenario), tmp_path / scenario
-        base, package = option(kind.algorithm, kind.baseline), f"trainables.{scenario}"
+        base, package = option(kind.algorithm, kind.baseline), kind.algorithm.options_in
         folder.mkdir()
         (folder / "toy.py").write_text(
             TOY.format(module=base.__module__, base=base.__name__, body=body)
@@ -311,8 +311,8 @@ def test_what_is_combined_declares_for_the_whole(toy, searched: Searched) -> Non
     made = toy("curriculum", body.replace("    pass", ""))
     source = Path(inspect.getfile(made))
     source.write_text(source.read_text().replace(
-        "from trainables.curriculum.plain import Plain",
-        "from trainables.curriculum._curriculum import LossCurriculum as Plain",
+        "from trainables.scenarios.curriculum.algorithms.plain import Plain",
+        "from trainables.scenarios.curriculum.curriculum import LossCurriculum as Plain",
     ))  # fmt: skip
     del sys.modules[made.__module__]
     importlib.invalidate_caches()

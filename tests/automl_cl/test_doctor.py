@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from automl_cl import doctor
-from automl_cl.doctor import GIB
+from automl_cl.command import doctor
+from automl_cl.command.doctor import GIB
 from cluster.diagnosis import Finding
 
 Check = Callable[..., Iterator[Finding]]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl.tuned import Tuned
-from trainables.scenario import scenario_names
+from automl_cl.results.tuned import Tuned
+from trainables.scenarios.scenario import scenario_names
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

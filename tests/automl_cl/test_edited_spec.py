@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from automl_cl import driver
-from automl_cl.fork import Fork
-from automl_cl.journal import read_events
-from automl_cl.run_folder import RunFolder
-from automl_cl.spec import SearchSpec, edited_settings
+from automl_cl.engine import driver
+from automl_cl.engine.fork import Fork
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import read_events
+from automl_cl.spec.search_spec import SearchSpec, edited_settings
 from search_spaces import read_yaml, to_yaml
 
 from .conftest import Command, search_here, train_here, without_ray

@@ -12,10 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import automl_cl
-from automl_cl.events import Ask
-from automl_cl.journal import read_events
-from automl_cl.trials import replayed
-from automl_cl.tuned import Tuned
+from automl_cl.results.tuned import Tuned
+from automl_cl.run.events import Ask
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import replayed
 
 Command = Callable[..., Any]
 

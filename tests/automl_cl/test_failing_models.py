@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl import driver, execution
-from automl_cl.journal import read_events
-from automl_cl.preparation import Prepared
-from automl_cl.session import Session
-from automl_cl.trials import replayed
-from trainables.tensors import TensorView
-from trainables.trial_run import RungReport, TrialRun, following, reason_of
+from automl_cl.engine import driver, execution
+from automl_cl.engine.session import Session
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import replayed
+from automl_cl.spec.preparation import Prepared
+from trainables.learning.tensors import TensorView
+from trainables.trials.trial_run import RungReport, TrialRun, following, reason_of
 
 from .conftest import CPU, NARROW, Command, Outcome, WriteNpz, score_here, without_ray
 
@@ -209,7 +209,7 @@ def test_where_no_line_is_the_users_the_place_comes_after_the_kind() -> None:
 def test_what_cannot_be_written_about_a_run_costs_neither_the_verdict_nor_the_rest(
     command: Command, write_npz: WriteNpz, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import automl_cl.run_files as run_files
+    import automl_cl.engine.run_files as run_files
 
     def full(*given: Any) -> None:
         raise OSError(28, "No space left on device", str(tmp_path / "history"))

@@ -10,15 +10,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl.dashboard import export_studies
-from automl_cl.fork import Fork
-from automl_cl.journal import Journal, read_events
-from automl_cl.preparation import prepare
-from automl_cl.report import report_run
-from automl_cl.run_folder import RunFolder
-from automl_cl.session import Session
-from automl_cl.spec import spec_of
-from automl_cl.trials import TrialTable, replayed
+from automl_cl.engine.fork import Fork
+from automl_cl.engine.session import Session
+from automl_cl.results.dashboard import export_studies
+from automl_cl.results.report import report_run
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal, read_events
+from automl_cl.run.trial_table import TrialTable, replayed
+from automl_cl.spec.preparation import prepare
+from automl_cl.spec.search_spec import spec_of
 from search_spaces import InputError
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl import driver
-from automl_cl.journal import Journal, read_events
-from automl_cl.preparation import Prepared
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from trainables.tensors import TensorView
-from trainables.trial_run import RungReport, TrialRequest, TrialRun
+from automl_cl.engine import driver
+from automl_cl.engine.session import Session
+from automl_cl.run.journal import Journal, read_events
+from automl_cl.spec.preparation import Prepared
+from automl_cl.spec.search_spec import SearchSpec
+from trainables.learning.tensors import TensorView
+from trainables.trials.trial_run import RungReport, TrialRequest, TrialRun
 
 from .conftest import CPU, SMALL, Command, search_here, toy, train_here, without_ray
 from .happened import happened

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from automl_cl.interruption import Interruption
+from automl_cl.engine.interruption import Interruption
 
 SCRIPT = """
 import ctypes, subprocess, sys, time
-from automl_cl.interruption import Interruption
+from automl_cl.engine.interruption import Interruption
 
 child = subprocess.Popen(["sleep", "60"])
 with Interruption() as interruption:

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl_cl.events import Ask, OpenTest, Search
-from automl_cl.journal import Journal, read_events
+from automl_cl.run.events import Ask, OpenTest, Search
+from automl_cl.run.journal import Journal, read_events
 from search_spaces.errors import InputError
 
 from .happened import happened
@@ -30,8 +30,8 @@ ASK, START, END = happened("ask", number=1), happened("start"), happened("end")
 REPOSITORY = Path(__file__).parents[2]
 HOLDER = """
 import sys, time
-from automl_cl.events import Start
-from automl_cl.journal import Journal
+from automl_cl.run.events import Start
+from automl_cl.run.journal import Journal
 journal = Journal.open(sys.argv[1])
 journal.append(Start(pid=1))
 print("ready", flush=True)

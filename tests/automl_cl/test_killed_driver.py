@@ -16,12 +16,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl import driver, execution, run_files
-from automl_cl.events import Event
-from automl_cl.journal import read_events
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import CONFIRM, SEARCH, VERDICT, replayed
-from automl_cl.tuned import Tuned
+from automl_cl.engine import driver, execution, run_files
+from automl_cl.results.tuned import Tuned
+from automl_cl.run.events import Event
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import CONFIRM, SEARCH, VERDICT, replayed
+from automl_cl.spec.search_spec import SearchSpec
 
 from .conftest import one_thread, score_here, train_here
 

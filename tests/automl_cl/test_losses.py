@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 from ray.exceptions import ActorUnavailableError, RayTaskError
 
-from automl_cl import losses as losses_module
-from automl_cl.journal import Journal
-from automl_cl.losses import Losses
-from automl_cl.session import Session
+from automl_cl.engine import lost_trials as losses_module
+from automl_cl.engine.lost_trials import Losses
+from automl_cl.engine.session import Session
+from automl_cl.run.journal import Journal
 from cluster import Death
-from trainables.trial_run import RungReport, TrialRequest
+from trainables.trials.trial_run import RungReport, TrialRequest
 
 from .happened import happened
 
@@ -164,10 +164,10 @@ def test_a_trial_that_the_user_ended_is_not_gone_on_with(fake_session: Session) 
 
 @pytest.fixture
 def fake_session(tmp_path: Path) -> Any:
-    from automl_cl.run_folder import RunFolder
-    from automl_cl.spec import SearchSpec
+    from automl_cl.run.folder import RunFolder
+    from automl_cl.spec.search_spec import SearchSpec
     from search_spaces import Space, narrowed
-    from trainables.scenario import load_scenario
+    from trainables.scenarios.scenario import load_scenario
 
     scenario = load_scenario("curriculum")
     space = narrowed(Space.of(scenario.recipe), {"model": "mlp", "algorithm": ["plain"]})
@@ -178,7 +178,7 @@ def fake_session(tmp_path: Path) -> Any:
 
 
 def test_a_search_that_is_over_does_not_wait_for_a_node() -> None:
-    from automl_cl.tune_adapters import SessionScheduler
+    from automl_cl.engine.tune_adapters import SessionScheduler
 
     asked: list[bool] = []
     waiting = SimpleNamespace(status="PENDING", trial_id="a")

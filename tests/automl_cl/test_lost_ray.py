@@ -15,10 +15,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl.aftermath import KEPT_LINES, Loss, last_of_logs, workers_of
-from automl_cl.interruption import descendants
-from automl_cl.journal import read_events
-from automl_cl.trials import replayed
+from automl_cl.engine.aftermath import KEPT_LINES, Loss, last_of_logs, workers_of
+from automl_cl.engine.interruption import descendants
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import replayed
 from cluster.local_processes import _listening_on, deaths_of
 
 SMALL = ("--trials", "6", "--max-epochs", "3", "--seeds", "3", "--no-history")
@@ -93,7 +93,7 @@ def test_the_files_are_made_without_ray(run_folder: Path, tmp_path: Path) -> Non
     (tmp_path / "raylet.out").write_text("first\n" * KEPT_LINES + "last \x1b[2J\n")
     code = (
         "import sys, threading, time\n"
-        "from automl_cl.aftermath import Loss, replace_process\n"
+        "from automl_cl.engine.aftermath import Loss, replace_process\n"
         "def busy():\n    while True:\n        sum(range(1000))\n"
         "threading.Thread(target=busy).start()\n"
         f"loss = Loss({str(run_folder)!r}, 'Ray is gone', 'go on with: X', 3, {str(tmp_path)!r})\n"
@@ -120,7 +120,7 @@ def test_the_files_are_made_without_ray(run_folder: Path, tmp_path: Path) -> Non
 
 def test_what_cannot_be_written_does_not_hide_the_line(tmp_path: Path) -> None:
     code = (
-        "from automl_cl.aftermath import Loss, replace_process\n"
+        "from automl_cl.engine.aftermath import Loss, replace_process\n"
         f"replace_process(Loss({str(tmp_path / 'nothing')!r}, 'Ray is gone', 'go on', 3))\n"
     )
     ended = subprocess.run(

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from automl_cl import session as session_module
-from automl_cl.journal import Journal, read_events
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from trainables.trial_run import RungReport
+from automl_cl.engine import session as session_module
+from automl_cl.engine.session import Session
+from automl_cl.run.journal import Journal, read_events
+from automl_cl.spec.search_spec import SearchSpec
+from trainables.trials.trial_run import RungReport
 
 from .conftest import NARROW, search_here
 from .happened import happened
@@ -71,8 +71,8 @@ def test_a_journal_that_was_deleted_takes_nothing_more(tmp_path: Path) -> None:
 def test_an_error_ends_the_session_and_is_not_raised_inside_of_tune(
     spec: SearchSpec, tmp_path: Path, told: str
 ) -> None:
-    from automl_cl.losses import Losses
-    from automl_cl.tune_adapters import SessionScheduler, SessionSearcher
+    from automl_cl.engine.lost_trials import Losses
+    from automl_cl.engine.tune_adapters import SessionScheduler, SessionSearcher
 
     def train(session: Session, *others: Any) -> None:
         losses = Losses(session, left=lambda request: None)

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 import ray
 from automl_cl import driver
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.search_spec import SearchSpec
 
 command, folder, slots, trials = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 ray.init(address="local", num_cpus=slots, include_dashboard=False, log_to_driver=False,

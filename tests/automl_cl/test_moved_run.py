@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl import driver
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
+from automl_cl.engine import driver
+from automl_cl.engine.session import Session
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError
-from trainables.checkpoint import write_checkpoint
+from trainables.learning.checkpoint import write_checkpoint
 
 from .conftest import SMALL, search_here, toy, train_here, train_until, without_ray
 from .happened import rewrite

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from trainables.curriculum._curriculum import Curriculum
+from trainables.scenarios.curriculum.curriculum import Curriculum
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def checkout(tmp_path: Path) -> Path:
     page = (ROOT / "docs" / "adding_an_algorithm.md").read_text()
     found = re.search(r"```python\n(.*?)```", page, re.DOTALL)
     assert found
-    folder = tmp_path / "trainables" / "curriculum"
+    folder = tmp_path / "trainables" / "scenarios" / "curriculum" / "algorithms"
     (folder / "small_loss.py").write_text(found.group(1))
     (folder / "raises.py").write_text(RAISES)
     return tmp_path

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from automl_cl import driver
-from automl_cl.journal import read_events
-from automl_cl.run_folder import RunFolder, write_whole
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import TrialTable
-from automl_cl.trials_file import write_trials
+from automl_cl.engine import driver
+from automl_cl.results.trials_file import write_trials
+from automl_cl.run.folder import RunFolder, write_whole
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import TrialTable
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError
-from trainables.storage import writing
+from trainables.foundation.storage import writing
 
 from .conftest import SMALL, Command, WriteNpz, train_here, without_ray
 
@@ -146,9 +146,9 @@ def test_a_draft_that_was_left_behind_is_no_obstacle_and_no_way_out(tmp_path: Pa
 # A search that is killed while it makes its folder.
 
 DEATHS = {
-    "with an empty folder": "automl_cl.journal.Journal.create",
-    "with an empty journal": "automl_cl.spec.write_whole",
-    "with a spec": "automl_cl.journal.Journal.append",
+    "with an empty folder": "automl_cl.run.journal.Journal.create",
+    "with an empty journal": "automl_cl.spec.search_spec.write_whole",
+    "with a spec": "automl_cl.run.journal.Journal.append",
     "in the first line": "os.fsync",
 }
 KILLED = """
@@ -156,7 +156,7 @@ import os, signal, sys
 from unittest import mock
 import numpy as np
 from automl_cl import driver
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.search_spec import SearchSpec
 from contextlib import nullcontext
 
 def die(*arguments, **named):
@@ -167,7 +167,7 @@ driver.connect = lambda *args, **kwargs: nullcontext()
 driver.concurrency = lambda trial: 1
 spec = SearchSpec("curriculum", data, space={"algorithm": "superloss"}, no_history=True)
 if target == "os.fsync":
-    from automl_cl.journal_file import JournalFile
+    from automl_cl.run.journal_file import JournalFile
     def half(self, seq, line):
         os.write(self._descriptor, line[: len(line) // 2])
         die()

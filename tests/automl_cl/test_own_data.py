@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import automl_cl
-from automl_cl.cli import app
-from automl_cl.data_flags import data_options
-from automl_cl.preparation import prepare
-from automl_cl.spec import SearchSpec
+from automl_cl.command.cli import app
+from automl_cl.command.data_flags import data_options
+from automl_cl.spec.preparation import prepare
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError
 from trainables.data import flag_of
-from trainables.data._options import FLAGS
+from trainables.data.options import FLAGS
 
 Command = Callable[..., Any]
 

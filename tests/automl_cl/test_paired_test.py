@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from automl_cl.paired_test import (
+from automl_cl.verdict.paired_test import (
     Comparison,
     compare,
     holm,

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from automl_cl.driver import first_event
-from automl_cl.journal import Journal
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.run_folder import RunFolder
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
+from automl_cl.engine.driver import first_event
+from automl_cl.engine.session import Session
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError, Int, decode, encode
 
 WITH_TEACHERS = {

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from automl_cl.preparation import prepare
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.preparation import prepare
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import Float, InputError, Space
-from trainables.data._source import RawData
-from trainables.scenario import load_scenario
+from trainables.data.source import RawData
+from trainables.scenarios.scenario import load_scenario
 
 
 def space_of(**settings: Any) -> Space:

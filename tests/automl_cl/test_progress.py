@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from automl_cl import progress
-from automl_cl.events import Ask, Event
-from automl_cl.journal import read_events
-from automl_cl.progress import Progress, arms_table, failures, front_table
-from automl_cl.tally import Tally
+from automl_cl.command import progress
+from automl_cl.command.progress import Progress, arms_table, failures, front_table
+from automl_cl.results.tally import Tally
+from automl_cl.run.events import Ask, Event
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import Trial, TrialTable
 from automl_cl.terminal import Screen
-from automl_cl.trials import Trial, TrialTable
 from search_spaces import options
-from trainables.scenario import load_scenario
+from trainables.scenarios.scenario import load_scenario
 
 from .happened import happened
 

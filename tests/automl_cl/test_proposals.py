@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from scipy.stats import norm
 
-from automl_cl.proposals import Proposals, standings
-from automl_cl.samplers.tpe import Tpe
-from automl_cl.trials import Trial
+from automl_cl.run.trial_table import Trial
+from automl_cl.strategy.proposals import Proposals, standings
+from automl_cl.strategy.samplers.tpe import Tpe
 from search_spaces import (
     Config,
     FlatSpace,
@@ -23,7 +23,7 @@ from search_spaces import (
     from_config,
     narrowed,
 )
-from trainables.scenario import load_scenario
+from trainables.scenarios.scenario import load_scenario
 
 MakeTrial = Callable[..., Trial]
 SCENARIO = load_scenario("curriculum")

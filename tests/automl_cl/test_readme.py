@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from automl_cl.catalogue import entries, markdown_table
-from automl_cl.tuned import Tuned
+from automl_cl.command.catalogue import entries, markdown_table
+from automl_cl.results.tuned import Tuned
 from search_spaces import to_config
-from trainables.curriculum._recipe import Recipe
-from trainables.curriculum.easy_to_hard import EasyToHard
-from trainables.curriculum.meta_weight_net import MetaWeightNet
-from trainables.curriculum.screener_net import ScreenerNet
-from trainables.curriculum.self_paced import SelfPaced
-from trainables.curriculum.superloss import SuperLoss
-from trainables.optimizers.adamw import AdamW
-from trainables.schedules.one_cycle import OneCycle
+from trainables.parts.optimizers.adamw import AdamW
+from trainables.parts.schedules.one_cycle import OneCycle
+from trainables.scenarios.curriculum.algorithms.easy_to_hard import EasyToHard
+from trainables.scenarios.curriculum.algorithms.meta_weight_net import MetaWeightNet
+from trainables.scenarios.curriculum.algorithms.screener_net import ScreenerNet
+from trainables.scenarios.curriculum.algorithms.self_paced import SelfPaced
+from trainables.scenarios.curriculum.algorithms.superloss import SuperLoss
+from trainables.scenarios.curriculum.recipe import Recipe
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -5,7 +5,7 @@ from statistics import fmean
 
 import pytest
 
-from automl_cl.samplers import Sampler, Told
+from automl_cl.strategy.sampler import Sampler, Told
 from search_spaces import Categorical, FlatSpace, Float, Int, Point, options
 from search_spaces.ranges import position_of
 

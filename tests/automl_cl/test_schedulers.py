@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_cl.ranking import rank_correlation
-from automl_cl.schedulers import Arm, Decision, Scheduler
-from automl_cl.schedulers.asha import Asha
-from automl_cl.schedulers.hyperband import Hyperband
-from automl_cl.schedulers.median import MedianStopping
-from automl_cl.schedulers.none import NoStopping
-from automl_cl.schedulers.trusted_rungs import TrustedRungs, best_share
-from automl_cl.trials import ArmTrials, Rung, Trial
+from automl_cl.run.events import Decision
+from automl_cl.run.trial_table import ArmTrials, Rung, Trial
+from automl_cl.strategy.ranking import rank_correlation
+from automl_cl.strategy.scheduler import Arm, Scheduler
+from automl_cl.strategy.schedulers.asha import Asha
+from automl_cl.strategy.schedulers.hyperband import Hyperband
+from automl_cl.strategy.schedulers.median import MedianStopping
+from automl_cl.strategy.schedulers.none import NoStopping
+from automl_cl.strategy.schedulers.trusted_rungs import TrustedRungs, best_share
 from search_spaces import options
 
 MakeTrial = Callable[..., Trial]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from automl_cl.events import plain
-from automl_cl.journal import Journal, read_events
-from automl_cl.journal_seal import Chain
+from automl_cl.run.events import plain
+from automl_cl.run.journal import Journal, read_events
+from automl_cl.run.journal_seal import Chain
 from search_spaces import InputError
 
 from .conftest import Refused
@@ -74,7 +74,7 @@ def refusal(path: Path, told: Told, readers: Sequence[Any] = (read_events, Journ
 def test_the_story_itself_makes_sense(path: Path) -> None:
     path.write_bytes(sealed(story()))
     happened_kinds = {event.kind for event in read_events(path)}
-    from automl_cl import events
+    from automl_cl.run import events
 
     kinds = {each.kind for each in vars(events).values() if getattr(each, "kind", "")}
     assert happened_kinds == kinds, "this test is of every kind"
@@ -228,11 +228,11 @@ def test_every_command_refuses_it_in_one_line(
 def test_what_a_session_may_not_write_is_not_written(
     path: Path, write_npz: Callable[..., Path]
 ) -> None:
-    from automl_cl.run_folder import RunFolder
-    from automl_cl.session import Session
-    from automl_cl.spec import SearchSpec
+    from automl_cl.engine.session import Session
+    from automl_cl.run.folder import RunFolder
+    from automl_cl.spec.search_spec import SearchSpec
     from search_spaces import Space
-    from trainables.scenario import load_scenario
+    from trainables.scenarios.scenario import load_scenario
 
     scenario, spec = load_scenario("curriculum"), SearchSpec("curriculum", "digits")
     with Journal.create(path) as journal:

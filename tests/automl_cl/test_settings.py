@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl_cl import driver, verdict
-from automl_cl.data_flags import class_map
-from automl_cl.preparation import prepare
-from automl_cl.spec import SearchSpec
-from automl_cl.tuned import Tuned
-from trainables.curriculum.superloss import SuperLoss
-from trainables.tensors import TensorExamples
+from automl_cl.command.data_flags import class_map
+from automl_cl.engine import driver
+from automl_cl.results.tuned import Tuned
+from automl_cl.spec.preparation import prepare
+from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.verdict import judge as verdict
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.superloss import SuperLoss
 
 from .conftest import SMALL, search_here, toy, train_here
 
@@ -137,7 +138,7 @@ def test_flags_become_the_spec(
 ) -> None:
     given: list[SearchSpec] = []
     monkeypatch.setattr(driver, "start", lambda made, *rest: given.append(made))
-    monkeypatch.setattr("automl_cl.cli._report", lambda result: None)
+    monkeypatch.setattr("automl_cl.command.cli._report", lambda result: None)
     words = "search curriculum --data digits --noise asymmetric:0.4 --noise-map 2=7,3=8"
     more = "--imbalance step:10 --clean 0.1 --clean-validation"
     assert command(*words.split(), *more.split()).code == 0

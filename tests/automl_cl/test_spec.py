@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError
 
 FULL = {

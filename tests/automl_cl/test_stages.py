@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from automl_cl import stages
-from automl_cl.trials import Trial, TrialTable
-from trainables.randomness import derive_seed
+from automl_cl.run.trial_table import Trial, TrialTable
+from automl_cl.strategy import stages
+from trainables.foundation.randomness import derive_seed
 
 from .happened import happened
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from automl_cl.cli import app
-from automl_cl.search_flags import search_spec
-from automl_cl.spec import SearchSpec
-from automl_cl.submission import SPEC, Job, package, shipped_with
+from automl_cl.command.cli import app
+from automl_cl.command.search_flags import search_spec
+from automl_cl.command.submission import SPEC, Job, package, shipped_with
+from automl_cl.spec.search_spec import SearchSpec
 from cluster import ClusterError
 from cluster.jobs import follow, require_jobs
 from search_spaces import InputError
@@ -53,7 +53,7 @@ def asked(*arguments: str) -> SearchSpec:
     """What `automl-cl search` would run."""
     from typer.main import get_command
 
-    from automl_cl.cli import _given
+    from automl_cl.command.cli import _given
 
     command = get_command(app).commands["search"]  # type: ignore[attr-defined]
     context = command.make_context("search", list(arguments))

@@ -23,9 +23,9 @@ from tensorboard.plugins.hparams.list_session_groups import Handler as ListSessi
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter
 
-from automl_cl.journal import read_events
-from automl_cl.tensorboard_log import Board, flat
-from automl_cl.trials import SEARCH, Trial, TrialTable, replayed
+from automl_cl.results.tensorboard_log import Board, flat
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import SEARCH, Trial, TrialTable, replayed
 
 STARTS = "_hparams_/session_start_info"
 

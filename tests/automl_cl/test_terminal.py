@@ -21,7 +21,7 @@ from automl_cl import terminal
 from automl_cl.terminal import Screen, escaped, line, say, say_error, say_log, say_table, shown
 from search_spaces import InputError
 from search_spaces.secrets import without_secrets
-from trainables.storage import place
+from trainables.foundation.storage import place
 
 from .conftest import Command
 
@@ -235,12 +235,12 @@ def test_keys_and_arguments_are_shown_and_not_obeyed(command: Command, tmp_path:
 def test_notes_and_reasons_of_a_journal_are_shown_and_not_obeyed(
     command: Command, run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from automl_cl.cli import _report
-    from automl_cl.driver import SearchResult
-    from automl_cl.journal import read_events
-    from automl_cl.run_folder import RunFolder
-    from automl_cl.trials import replayed
-    from trainables.scenario import load_scenario
+    from automl_cl.command.cli import _report
+    from automl_cl.engine.driver import SearchResult
+    from automl_cl.run.folder import RunFolder
+    from automl_cl.run.journal import read_events
+    from automl_cl.run.trial_table import replayed
+    from trainables.scenarios.scenario import load_scenario
 
     table = replayed(read_events(run_folder / "journal.jsonl"))
     judged: Any = table.verdicts[-1].verdict
@@ -262,7 +262,7 @@ def test_a_fault_of_ours_is_printed_the_same_way(
     def fail(*arguments: object) -> None:
         raise KeyError(NASTY + " s3://user:pw@bucket")
 
-    monkeypatch.setattr("automl_cl.catalogue.described", fail)
+    monkeypatch.setattr("automl_cl.command.catalogue.described", fail)
     outcome = command("describe", "csv")
     assert outcome.code == 1 and "Traceback" in outcome.err
     assert "pw@" not in outcome.err

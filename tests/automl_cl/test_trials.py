@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from automl_cl.events import Event, plain
-from automl_cl.trials import ArmTrials, Rung, Trial, TrialTable
+from automl_cl.run.events import Event, plain
+from automl_cl.run.trial_table import ArmTrials, Rung, Trial, TrialTable
 
 from .happened import VERDICT, happened
 

@@ -7,9 +7,9 @@ from typing import IO, Any
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl.journal import read_events
-from automl_cl.trials import TrialTable, replayed
-from automl_cl.trials_file import write_trials
+from automl_cl.results.trials_file import write_trials
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import TrialTable, replayed
 
 
 @pytest.fixture

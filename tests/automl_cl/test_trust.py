@@ -19,17 +19,17 @@ import yaml
 from safetensors.torch import save_file
 
 import automl_cl
-from automl_cl import driver
-from automl_cl.events import Ask
-from automl_cl.journal import read_events
-from automl_cl.run_folder import RunFolder
-from automl_cl.spec import SearchSpec, spec_of
-from automl_cl.submission import package
-from automl_cl.trust import code_of_run, code_of_spec, trust_flag
+from automl_cl.command.submission import package
+from automl_cl.engine import driver
+from automl_cl.run.events import Ask
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import read_events
+from automl_cl.spec.search_spec import SearchSpec, spec_of
+from automl_cl.spec.trust import code_of_run, code_of_spec, trust_flag
 from search_spaces import InputError, to_config
-from trainables.models.mlp import MLP
-from trainables.pretraining import _ABOUT
-from trainables.user_code import Code, UserFunction, code_in, guarded
+from trainables.foundation.user_code import Code, UserFunction, code_in, guarded
+from trainables.learning.pretraining import _ABOUT
+from trainables.parts.models.mlp import MLP
 
 from .conftest import SMALL, Command, WriteNpz, search_here, train_here, without_ray
 
@@ -325,9 +325,11 @@ def test_only_one_module_imports_what_an_address_names() -> None:
         or (isinstance(node, ast.Name) and node.id in ("__import__", "exec", "eval"))
     }
     assert importing == {
-        "trainables/user_code.py",
+        "trainables/foundation/user_code.py",
         # Our own modules, by names that are looked up in our own folders.
-        "trainables/data/_registry.py", "trainables/scenario.py", "search_spaces/parts.py",
+        "trainables/data/registry.py",
+        "trainables/scenarios/scenario.py",
+        "search_spaces/parts.py",
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from automl_cl.session import Session
+from automl_cl.engine.session import Session
 
 
 class Controller:
@@ -21,8 +21,8 @@ class TuneTrial(SimpleNamespace):
 
 
 def test_trials_begin_in_the_order_in_which_they_were_asked_for() -> None:
-    from automl_cl.losses import Losses
-    from automl_cl.tune_adapters import SessionScheduler
+    from automl_cl.engine.lost_trials import Losses
+    from automl_cl.engine.tune_adapters import SessionScheduler
 
     session = cast(Session, SimpleNamespace(over=False))
     scheduler = SessionScheduler(session, Losses(session))
@@ -40,8 +40,8 @@ def test_trials_begin_in_the_order_in_which_they_were_asked_for() -> None:
 
 
 def test_nothing_new_begins_in_the_slot_of_a_loss_that_is_not_clear_yet() -> None:
-    from automl_cl.losses import Losses
-    from automl_cl.tune_adapters import SessionSearcher
+    from automl_cl.engine.lost_trials import Losses
+    from automl_cl.engine.tune_adapters import SessionSearcher
 
     asked: list[int] = []
     session = SimpleNamespace(

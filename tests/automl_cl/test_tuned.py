@@ -10,9 +10,9 @@ import torch
 import yaml
 
 import automl_cl
-from automl_cl.tuned import Tuned
-from trainables.curriculum.superloss import SuperLoss
-from trainables.tensors import TensorExamples
+from automl_cl.results.tuned import Tuned
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.superloss import SuperLoss
 
 
 @pytest.mark.parametrize("given", [Path, str])

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from automl_cl import driver
-from automl_cl.events import Start
-from automl_cl.journal import Journal, read_events
+from automl_cl.engine import driver
+from automl_cl.run.events import Start
+from automl_cl.run.journal import Journal, read_events
 from search_spaces import InputError
 
 from .conftest import SMALL, search_here, train_here, without_ray
@@ -23,8 +23,8 @@ REPOSITORY = Path(__file__).parents[2]
 # Another driver. With `locks` it takes the lock as it should; without, it is as where locks fail.
 OTHER = """
 import fcntl, sys
-from automl_cl.events import Start
-from automl_cl.journal import Journal
+from automl_cl.run.events import Start
+from automl_cl.run.journal import Journal
 if sys.argv[2] != "locks":
     fcntl.flock = lambda *arguments: None
 try:
@@ -126,7 +126,7 @@ def test_a_driver_that_is_no_longer_alone_writes_no_file_of_the_run(
     tmp_path: Path, write_npz: Callable[..., Path]
 ) -> None:
     """Not the table either, nor the report or the history, which are the other's now."""
-    from automl_cl.spec import SearchSpec
+    from automl_cl.spec.search_spec import SearchSpec
 
     spec = SearchSpec("curriculum", str(write_npz()), space=SMALL, trials=2, max_epochs=1.0)
     run, journal = tmp_path / "run", tmp_path / "run" / "journal.jsonl"

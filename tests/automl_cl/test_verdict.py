@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl_cl.events import Plan
-from automl_cl.paired_test import compare, smallest_detectable_effect
-from automl_cl.trials import Trial, TrialTable
-from automl_cl.verdict import Verdict, judge, words
-from trainables.scenario import Scenario
+from automl_cl.run.events import Plan
+from automl_cl.run.trial_table import Trial, TrialTable
+from automl_cl.verdict.judge import Verdict, judge, words
+from automl_cl.verdict.paired_test import compare, smallest_detectable_effect
+from trainables.scenarios.scenario import Scenario
 
 ITEMS = 200
 ARMS = ["plain", "superloss", "self_paced", "easy_to_hard"]

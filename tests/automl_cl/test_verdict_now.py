@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from automl_cl import driver
-from automl_cl.driver import replayed
-from automl_cl.journal import read_events
-from automl_cl.preparation import Prepared
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
+from automl_cl.engine import driver
+from automl_cl.engine.driver import replayed
+from automl_cl.engine.session import Session
+from automl_cl.run.journal import read_events
+from automl_cl.spec.preparation import Prepared
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError
-from trainables.tensors import TensorView
-from trainables.trial_run import RungReport, TrialRun
+from trainables.learning.tensors import TensorView
+from trainables.trials.trial_run import RungReport, TrialRun
 
 from .conftest import CPU, NARROW, search_here, train_here
 
@@ -64,7 +64,7 @@ def resumed(run: Path, **more: Any) -> driver.SearchResult:
     with pytest.MonkeyPatch.context() as patch:
         from contextlib import nullcontext
 
-        from automl_cl import execution
+        from automl_cl.engine import execution
 
         from .conftest import score_here
 

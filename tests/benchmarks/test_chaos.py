@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from automl_cl.events import Ask, End, Rung, Status
-from automl_cl.journal import Journal, read_events
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import replayed
-from automl_cl.trials_file import write_trials
+from automl_cl.results.trials_file import write_trials
+from automl_cl.run.events import Ask, End, Rung, Status
+from automl_cl.run.journal import Journal, read_events
+from automl_cl.run.trial_table import replayed
+from automl_cl.spec.search_spec import SearchSpec
 from benchmarks.chaos import Kind, differences, spec_of, violations
 from benchmarks.in_process_search import one_thread, search
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from automl_cl.preparation import prepare
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.preparation import prepare
+from automl_cl.spec.search_spec import SearchSpec
 from benchmarks.driver_scale import in_process, per_result
 
 

@@ -12,8 +12,8 @@ import torch
 from benchmarks.gpu import Baseline, measure, speeds, where_time_goes
 from benchmarks.hand_written import LOOPS
 from benchmarks.measure import table
-from trainables.computing import Computing
-from trainables.scenario import scenario_names
+from trainables.parts.sections.computing import Computing
+from trainables.scenarios.scenario import scenario_names
 
 CPU = torch.device("cpu")
 

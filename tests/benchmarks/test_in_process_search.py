@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-import trainables.curriculum
-from automl_cl.spec import SearchSpec
+import trainables.scenarios.curriculum.algorithms
+from automl_cl.spec.search_spec import SearchSpec
 from benchmarks.copies_of_plain import add_copies
 from benchmarks.in_process_search import one_thread, search
 from search_spaces import option
-from trainables.curriculum._curriculum import Curriculum
+from trainables.scenarios.curriculum.curriculum import Curriculum
 
 SPEC = SearchSpec(
     "curriculum",
@@ -50,7 +50,7 @@ def test_a_search_comes_to_its_verdict_and_again_to_the_same(tmp_path: Path) -> 
 def test_a_training_that_raises_ends_the_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainables.curriculum.superloss import SuperLoss
+    from trainables.scenarios.curriculum.algorithms.superloss import SuperLoss
 
     def broken(*args: object) -> None:
         raise ArithmeticError("broken")
@@ -63,9 +63,8 @@ def test_a_training_that_raises_ends_the_search(
 def test_copies_of_the_baseline_are_arms_of_their_own_that_train_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        trainables.curriculum, "__path__", list(trainables.curriculum.__path__), raising=True
-    )
+    package = trainables.scenarios.curriculum.algorithms
+    monkeypatch.setattr(package, "__path__", list(package.__path__))
     names = add_copies(tmp_path / "copies", 2)
     add_copies(tmp_path / "copies", 2)
     assert [option(Curriculum, name).part_name() for name in names] == ["copy_1", "copy_2"]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from trainables.clouds import cloud_here
+from trainables.trials.cloud import cloud_here
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / "cluster" / "launch"
@@ -137,7 +137,7 @@ def ports(group: dict[str, Any]) -> list[dict[str, Any]]:
 def test_the_jobs_command_is_one_that_the_command_line_takes() -> None:
     from typer.main import get_command
 
-    from automl_cl.cli import app
+    from automl_cl.command.cli import app
 
     words = documents("rayjob.yaml")[-1]["spec"]["entrypoint"].split()
     assert words[:4] == ["python", "-m", "automl_cl", "search"]

@@ -58,7 +58,7 @@ def group_of_two(folder: Path) -> threading.Thread:
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    from trainables.one_machine import torch_config
+    from trainables.trials.one_machine import torch_config
 
     def wait(settings: dict[str, str]) -> None:
         import torch
@@ -104,6 +104,6 @@ def test_a_local_ray_listens_on_loopback_only(tmp_path: Path) -> None:
 def test_the_dashboard_of_trials_listens_on_loopback_unless_told_otherwise() -> None:
     from inspect import signature
 
-    from automl_cl.cli import dashboard
+    from automl_cl.command.cli import dashboard
 
     assert signature(dashboard).parameters["host"].default == "127.0.0.1"

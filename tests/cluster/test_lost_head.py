@@ -19,7 +19,7 @@ import sys
 from cluster import connection, head
 head.GONE_SECONDS, head.POLL_SECONDS = 4.0, 1.0
 connection.REACH_SECONDS = 60.0
-from automl_cl.cli import main
+from automl_cl.command.cli import main
 sys.argv = ["automl-cl", *sys.argv[1:]]
 main()
 """

@@ -14,8 +14,8 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from cluster import TrialResources, concurrency, most_workers, said_while_waiting, waiting
 from cluster.resources import DRIVER_CPUS
 from cluster.waiting import words
-from trainables.placement import room_for
-from trainables.worker_group import GroupResources
+from trainables.trials.group.worker_group import GroupResources
+from trainables.trials.placement import room_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

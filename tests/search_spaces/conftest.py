@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from search_spaces import Categorical, Config, Float, Int, Space, coordinates, decode
-from trainables.scenario import load_scenario
+from trainables.scenarios.scenario import load_scenario
 
 WriteModules = Callable[[dict[str, str]], None]
 Configs = Callable[[Space], SearchStrategy[Config]]
@@ -28,34 +28,36 @@ from search_spaces import Categorical, Float, Int, Part
 TOY = {
     "toy/__init__.py": "",
     "toy/gearboxes/__init__.py": "",
-    "toy/gearboxes/_gearbox.py": """
+    "toy/gearbox.py": """
 class Gearbox(Part, ABC):
     kind: ClassVar[str] = "gearbox"
+    options_in: ClassVar[str] = "toy.gearboxes"
 """,
     "toy/gearboxes/automatic.py": """
-from toy.gearboxes._gearbox import Gearbox
+from toy.gearbox import Gearbox
 
 @dataclass(frozen=True)
 class Automatic(Gearbox):
     smooth: Annotated[bool, Categorical([True, False])] = True
 """,
     "toy/gearboxes/manual.py": """
-from toy.gearboxes._gearbox import Gearbox
+from toy.gearbox import Gearbox
 
 @dataclass(frozen=True)
 class Manual(Gearbox):
     gears: Annotated[int, Int(3, 7)] = 5
 """,
     "toy/engines/__init__.py": "",
-    "toy/engines/_engine.py": """
+    "toy/engine.py": """
 class Engine(Part, ABC):
     kind: ClassVar[str] = "engine"
+    options_in: ClassVar[str] = "toy.engines"
 
     @abstractmethod
     def sound(self) -> str: ...
 """,
     "toy/engines/petrol.py": """
-from toy.engines._engine import Engine
+from toy.engine import Engine
 
 @dataclass(frozen=True)
 class Petrol(Engine):
@@ -68,8 +70,8 @@ class Petrol(Engine):
         return "brumm"
 """,
     "toy/engines/electric.py": """
-from toy.engines._engine import Engine
-from toy.gearboxes._gearbox import Gearbox
+from toy.engine import Engine
+from toy.gearbox import Gearbox
 from toy.gearboxes.manual import Manual
 
 @dataclass(frozen=True)
@@ -93,9 +95,9 @@ class Body(Part):
     paint: str = "red"
     log: dict = field(default_factory=dict, init=False, compare=False)
 """,
-    "toy/_recipe.py": """
+    "toy/recipe.py": """
 from toy.body import Body
-from toy.engines._engine import Engine
+from toy.engine import Engine
 from toy.engines.petrol import Petrol
 
 @dataclass(frozen=True)
@@ -129,13 +131,13 @@ def write_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
 def recipe(write_modules: WriteModules) -> Any:
     """The recipe of the toy package."""
     write_modules(TOY)
-    return importlib.import_module("toy._recipe").Recipe
+    return importlib.import_module("toy.recipe").Recipe
 
 
 @pytest.fixture
 def engine(recipe: Any) -> Any:
     """The family of the toy package's engines."""
-    return importlib.import_module("toy.engines._engine").Engine
+    return importlib.import_module("toy.engine").Engine
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from search_spaces import Config, Space, decode, encode, fitted, narrowed
-from trainables.scenario import load_scenario
+from trainables.scenarios.scenario import load_scenario
 
 WHOLE = narrowed(Space.of(load_scenario("curriculum").recipe), {"model": "mlp"})
 ARM = WHOLE.only("algorithm", "superloss")

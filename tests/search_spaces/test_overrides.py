@@ -28,10 +28,14 @@ KEY = "from search_spaces import Formerly, Only, Override, POSITIVE\n"
 CAR = {
     "kit/__init__.py": "",
     "kit/wheels/__init__.py": "",
-    "kit/wheels/_wheel.py": "class Wheel(Part, ABC):\n    kind: ClassVar[str] = 'wheel'\n",
+    "kit/wheel.py": """
+class Wheel(Part, ABC):
+    kind: ClassVar[str] = "wheel"
+    options_in: ClassVar[str] = "kit.wheels"
+""",
     "kit/wheels/round.py": KEY
     + """
-from kit.wheels._wheel import Wheel
+from kit.wheel import Wheel
 
 @dataclass(frozen=True)
 class Round(Wheel):
@@ -40,17 +44,21 @@ class Round(Wheel):
 """,
     "kit/wheels/square.py": KEY
     + """
-from kit.wheels._wheel import Wheel
+from kit.wheel import Wheel
 
 @dataclass(frozen=True)
 class Square(Wheel):
     side: Annotated[float, Float(1.0, 9.0)] = 2.0
 """,
     "kit/roads/__init__.py": "",
-    "kit/roads/_road.py": "class Road(Part, ABC):\n    kind: ClassVar[str] = 'road'\n",
+    "kit/road.py": """
+class Road(Part, ABC):
+    kind: ClassVar[str] = "road"
+    options_in: ClassVar[str] = "kit.roads"
+""",
     "kit/roads/ice.py": KEY
     + """
-from kit.roads._road import Road
+from kit.road import Road
 
 @dataclass(frozen=True)
 class Ice(Road):
@@ -60,7 +68,7 @@ class Ice(Road):
 """,
     "kit/roads/tar.py": KEY
     + """
-from kit.roads._road import Road
+from kit.road import Road
 
 @dataclass(frozen=True)
 class Tar(Road):
@@ -69,9 +77,9 @@ class Tar(Road):
     kind_of_rain: Annotated[str, Categorical(["drizzle", "hail"]), Only(wet=True)] = "drizzle"
 """,
     "kit/recipe.py": """
-from kit.roads._road import Road
+from kit.road import Road
 from kit.roads.tar import Tar
-from kit.wheels._wheel import Wheel
+from kit.wheel import Wheel
 from kit.wheels.round import Round
 
 @dataclass(frozen=True)

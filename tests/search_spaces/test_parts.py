@@ -48,7 +48,7 @@ def test_options_are_found_by_their_place(engine: Any) -> None:
 
 def test_a_new_file_is_a_new_option(engine: Any, write_modules: Callable[..., None]) -> None:
     source = """
-from toy.engines._engine import Engine
+from toy.engine import Engine
 from toy.engines.petrol import Petrol
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def test_an_unknown_option_names_the_nearest(engine: Any) -> None:
     [
         "from toy.engines.petrol import Petrol",
         """
-from toy.engines._engine import Engine
+from toy.engine import Engine
 
 class One(Engine): ...
 class Two(Engine): ...
@@ -102,7 +102,7 @@ def test_a_field_can_hold_one_option_of_a_family(
 ) -> None:
     source = """
 from toy.gearboxes.manual import Manual
-from toy.engines._engine import Engine
+from toy.engine import Engine
 
 @dataclass(frozen=True)
 class Diesel(Engine):

@@ -9,7 +9,7 @@ import pytest
 from search_spaces import InputError, coordinates, narrowed, read_narrowing
 from search_spaces.narrowing import PRESETS
 from trainables.data import DataSpec, load_view
-from trainables.scenario import load_scenario, scenario_names
+from trainables.scenarios.scenario import load_scenario, scenario_names
 
 NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
 

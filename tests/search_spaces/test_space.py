@@ -129,7 +129,7 @@ def test_a_new_option_changes_the_fingerprint(
     recipe: Any, write_modules: Callable[..., None]
 ) -> None:
     before = Space.of(recipe).fingerprint()
-    source = "from toy.gearboxes._gearbox import Gearbox\n\nclass Belt(Gearbox): ..."
+    source = "from toy.gearbox import Gearbox\n\nclass Belt(Gearbox): ..."
     write_modules({"toy/gearboxes/belt.py": source.replace("class", "@dataclass\nclass")})
     assert "belt" in [m.part_name() for m in _gearboxes()]
     assert Space.of(recipe).fingerprint() != before
@@ -137,7 +137,7 @@ def test_a_new_option_changes_the_fingerprint(
 
 def _gearboxes() -> list[Any]:
     parts = importlib.import_module("search_spaces.parts")
-    base = importlib.import_module("toy.gearboxes._gearbox").Gearbox
+    base = importlib.import_module("toy.gearbox").Gearbox
     return list(parts.options(base).values())
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from search_spaces import InputError, coordinates, from_config, narrowed
 from trainables.data import DataSpec, load_view
-from trainables.models import Model
-from trainables.scenario import load_scenario
+from trainables.parts.model import Model
+from trainables.scenarios.scenario import load_scenario
 
 WRONG: list[tuple[str, Any]] = [
     ("mlp.width", 0),

@@ -18,8 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from search_spaces import Config, Space, narrowed
 from trainables.data import DataView, Examples
-from trainables.learner import Learner
-from trainables.scenario import load_scenario
+from trainables.learning.learner import Learner
+from trainables.scenarios.scenario import load_scenario
 
 CPU = torch.device("cpu")
 CLASSES = 3

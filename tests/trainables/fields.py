@@ -12,7 +12,7 @@ from search_spaces import Bounds, Categorical, Config, Int, option
 from search_spaces.configs import without_effect
 from search_spaces.parts import field_types
 from search_spaces.space import Choice, Fixed, Group, Leaf, Node
-from trainables.scenario import load_scenario
+from trainables.scenarios.scenario import load_scenario
 
 COLUMNS = dict.fromkeys(("text_length", "word_rarity", "difficulty"))
 IMAGES = SimpleNamespace(

@@ -16,11 +16,11 @@ import torch
 import torch.distributed as dist
 
 from search_spaces import narrowed
-from trainables.checkpoint import read_checkpoint, write_checkpoint
 from trainables.data import DataView, Examples
-from trainables.memory import bytes_held
-from trainables.ranks import ALONE, ProcessGroup, Ranks
-from trainables.scenario import load_scenario
+from trainables.learning.checkpoint import read_checkpoint, write_checkpoint
+from trainables.learning.memory import bytes_held
+from trainables.ranks.ranks import ALONE, ProcessGroup, Ranks
+from trainables.scenarios.scenario import load_scenario
 
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import tiny_of

@@ -23,10 +23,10 @@ import yaml
 from search_spaces import Config, InputError, from_config, options, to_config, to_yaml
 from search_spaces.configs import in_effect
 from tests.trainables.fields import config_with, leaves, replaced, root_of, wrong_values
-from trainables.checkpoint import read_checkpoint, write_checkpoint
-from trainables.flops import FlopCounter
-from trainables.learner import Learner
-from trainables.scenario import load_scenario, scenario_names
+from trainables.learning.checkpoint import read_checkpoint, write_checkpoint
+from trainables.learning.flops import FlopCounter
+from trainables.learning.learner import Learner
+from trainables.scenarios.scenario import load_scenario, scenario_names
 
 CPU = torch.device("cpu")
 ALGORITHMS = [

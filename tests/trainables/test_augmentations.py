@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from search_spaces import options
-from trainables.augmentations import Augmentation
-from trainables.augmentations.none import Unchanged
-from trainables.augmentations.shift import Shift
-from trainables.randomness import derive_seed
+from trainables.foundation.randomness import derive_seed
+from trainables.parts.augmentation import Augmentation
+from trainables.parts.augmentations.none import Unchanged
+from trainables.parts.augmentations.shift import Shift
 
 KEY = derive_seed(0, "test")
 PICTURE = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])
@@ -19,7 +19,7 @@ INDICES = torch.arange(40) * 7
 def told(monkeypatch, numbers: list[float]) -> None:
     """Makes every sample draw these numbers: vertical offset, horizontal offset, mirroring."""
     monkeypatch.setattr(
-        "trainables.augmentations.shift.keyed_uniform",
+        "trainables.parts.augmentations.shift.keyed_uniform",
         lambda indices, key, draws: torch.tensor([numbers]).expand(len(indices), draws),
     )
 

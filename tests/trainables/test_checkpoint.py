@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-import trainables.checkpoint
+import trainables.learning.checkpoint
 from search_spaces import InputError
-from trainables.checkpoint import read_checkpoint, write_checkpoint
+from trainables.learning.checkpoint import read_checkpoint, write_checkpoint
 
 CPU = torch.device("cpu")
 STATE = {
@@ -108,7 +108,7 @@ def test_a_write_that_fails_leaves_what_was_there(checkpoint: Path, monkeypatch)
         file.write(b"half of it")
         raise OSError("disk full")
 
-    monkeypatch.setattr(trainables.checkpoint.torch, "save", fail)
+    monkeypatch.setattr(trainables.learning.checkpoint.torch, "save", fail)
     with pytest.raises(OSError, match="disk full"):
         write_checkpoint(checkpoint, {**STATE, "spent": 4})
     assert read_checkpoint(checkpoint, CPU)["spent"] == 3

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces import InputError, fitted, narrowed
-from trainables.computing import Computing
-from trainables.flops import FlopCounter
-from trainables.passes import compile_passes, computed
-from trainables.scenario import load_scenario, scenario_names
+from trainables.learning.flops import FlopCounter
+from trainables.learning.passes import compile_passes, computed
+from trainables.parts.sections.computing import Computing
+from trainables.scenarios.scenario import load_scenario, scenario_names
 
 
 def network(dropout: float = 0.0, normalised: bool = False) -> nn.Sequential:

@@ -16,10 +16,10 @@ import torch
 
 from search_spaces import Categorical, option, options
 from search_spaces.space import Choice, Group, Leaf
-from trainables.checkpoint import read_checkpoint, write_checkpoint
 from trainables.data import DataSpec
-from trainables.learner import Learner
-from trainables.scenario import load_scenario, scenario_names
+from trainables.learning.checkpoint import read_checkpoint, write_checkpoint
+from trainables.learning.learner import Learner
+from trainables.scenarios.scenario import load_scenario, scenario_names
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.exhaustive

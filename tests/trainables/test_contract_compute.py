@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from search_spaces import options
-from trainables.flops import FlopCounter
-from trainables.learner import Learner
-from trainables.scenario import load_scenario, scenario_names
+from trainables.learning.flops import FlopCounter
+from trainables.learning.learner import Learner
+from trainables.scenarios.scenario import load_scenario, scenario_names
 
 ALGORITHMS = [
     (scenario, algorithm)

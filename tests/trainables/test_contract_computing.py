@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from search_spaces import option, options, to_config
-from trainables.learner import Learner
-from trainables.scenario import load_scenario, scenario_names
+from trainables.learning.learner import Learner
+from trainables.scenarios.scenario import load_scenario, scenario_names
 
 pytestmark = pytest.mark.exhaustive
 

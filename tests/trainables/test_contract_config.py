@@ -29,8 +29,8 @@ from tests.trainables.fields import (
     root_of,
     wrong_values,
 )
-from trainables.computing import Computing
-from trainables.scenario import load_scenario, scenario_names
+from trainables.parts.sections.computing import Computing
+from trainables.scenarios.scenario import load_scenario, scenario_names
 
 ALGORITHMS = [
     (scenario, algorithm)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from trainables import dispatcher
-from trainables.dispatcher import Dispatcher, Failure, _ending_of, one_line
-from trainables.ranks import RankLost
-from trainables.trial_run import TrialRequest
+from trainables.ranks.ranks import RankLost
+from trainables.trials.group import dispatcher
+from trainables.trials.group.dispatcher import Dispatcher, Failure, _ending_of, one_line
+from trainables.trials.trial_run import TrialRequest
 
 REPORT = {"reason": "wrong config"}
 WRONG = Failure(REPORT, sound=True)

@@ -9,7 +9,7 @@ from torch.func import functional_call, grad, jvp, vmap
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainables.flops import FlopCounter, UncountedOperation, register_formula
+from trainables.learning.flops import FlopCounter, UncountedOperation, register_formula
 
 
 def flops(work: Callable[[], object]) -> int:

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import numpy as np
 import pytest
 
-from automl_cl.catalogue import _parts
+from automl_cl.command.catalogue import _parts
 from search_spaces import Categorical, Float, InputError, Int, Part, from_config, to_config
 from search_spaces.parts import FieldType, field_types, is_part
 from search_spaces.ranges import Bounds
-from trainables.curriculum.superloss import SuperLoss
-from trainables.optimizers.adam import Adam
-from trainables.optimizers.sgd import SGD
-from trainables.pacing.baby_step import BabySteps
-from trainables.pacing.linear import Linear
+from trainables.parts.optimizers.adam import Adam
+from trainables.parts.optimizers.sgd import SGD
+from trainables.scenarios.curriculum.algorithms.superloss import SuperLoss
+from trainables.scenarios.pacings.baby_step import BabySteps
+from trainables.scenarios.pacings.linear import Linear
 
 PARTS = sorted(set(_parts()), key=lambda cls: (cls.__module__, cls.__name__))
 FIELDS = [

@@ -5,8 +5,8 @@ import gc
 import pytest
 import torch
 
-from trainables.flops import FlopCounter
-from trainables.memory import DeviceMemory, bytes_held
+from trainables.learning.flops import FlopCounter
+from trainables.learning.memory import DeviceMemory, bytes_held
 
 FLOAT = 4
 

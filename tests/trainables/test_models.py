@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from search_spaces import options
-from trainables.models import Model
-from trainables.models.cnn import CNN
-from trainables.models.mlp import MLP
+from trainables.parts.model import Model
+from trainables.parts.models.cnn import CNN
+from trainables.parts.models.mlp import MLP
 
 # The others stand for whatever has a name of a certain form.
 OWN = {name: cls for name, cls in options(Model).items() if cls.names() == name}

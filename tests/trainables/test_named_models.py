@@ -11,13 +11,15 @@ import pytest
 import torch
 
 from search_spaces import InputError, from_config, to_config
-from trainables.continual._scenario import SCENARIO as CONTINUAL
-from trainables.continual._settings import Settings, stream_view
 from trainables.data import DataSpec, load_view
-from trainables.flops import FlopCounter
-from trainables.meta_learning._scenario import SCENARIO as META
-from trainables.models import Model, check_model, find_model
-from trainables.models.transformers import Transformers
+from trainables.learning.flops import FlopCounter
+from trainables.learning.model_check import check_model
+from trainables.parts.find_model import find_model
+from trainables.parts.model import Model
+from trainables.parts.models.transformers import Transformers
+from trainables.scenarios.continual.scenario import SCENARIO as CONTINUAL
+from trainables.scenarios.continual.settings import Settings, stream_view
+from trainables.scenarios.meta_learning.scenario import SCENARIO as META
 
 CODE = """
 import math

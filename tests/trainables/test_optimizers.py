@@ -5,11 +5,11 @@ import torch
 from torch.nn import Parameter
 
 from search_spaces import options
-from trainables.optimizers import Optimizer
-from trainables.optimizers.adam import Adam
-from trainables.optimizers.adamw import AdamW
-from trainables.optimizers.amsgrad import AMSGrad
-from trainables.optimizers.sgd import SGD
+from trainables.parts.optimizer import Optimizer
+from trainables.parts.optimizers.adam import Adam
+from trainables.parts.optimizers.adamw import AdamW
+from trainables.parts.optimizers.amsgrad import AMSGrad
+from trainables.parts.optimizers.sgd import SGD
 
 
 def after_steps(optimizer: Optimizer, gradients: list[list[float]]) -> list[list[float]]:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.computing import Computing
-from trainables.memory import OutOfMemory, bytes_asked_for, is_out_of_memory
-from trainables.tensors import TensorView
-from trainables.trial_run import RungReport, TrialRequest, TrialRun
+from trainables.learning.memory import OutOfMemory, bytes_asked_for, is_out_of_memory
+from trainables.learning.tensors import TensorView
+from trainables.parts.sections.computing import Computing
+from trainables.trials.trial_run import RungReport, TrialRequest, TrialRun
 
 CPU = torch.device("cpu")
 WORDS = "CUDA out of memory. Tried to allocate 1.50 GiB. GPU 0 has a total capacity of 79.10 GiB"

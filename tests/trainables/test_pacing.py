@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 
 from search_spaces import InputError, from_config, options
 from search_spaces.parts import field_types
-from trainables.pacing import Pacing
-from trainables.pacing._pacing import StagedPacing
-from trainables.pacing.baby_step import BabySteps
-from trainables.pacing.exponential import Exponential
-from trainables.pacing.fixed_exponential import FixedExponential
-from trainables.pacing.geometric import Geometric
-from trainables.pacing.linear import Linear
-from trainables.pacing.logarithmic import Logarithmic
-from trainables.pacing.polynomial import Polynomial
-from trainables.pacing.root import Root
-from trainables.pacing.step import Step
+from trainables.scenarios.pacing import Pacing, StagedPacing
+from trainables.scenarios.pacings.baby_step import BabySteps
+from trainables.scenarios.pacings.exponential import Exponential
+from trainables.scenarios.pacings.fixed_exponential import FixedExponential
+from trainables.scenarios.pacings.geometric import Geometric
+from trainables.scenarios.pacings.linear import Linear
+from trainables.scenarios.pacings.logarithmic import Logarithmic
+from trainables.scenarios.pacings.polynomial import Polynomial
+from trainables.scenarios.pacings.root import Root
+from trainables.scenarios.pacings.step import Step
 
 every_pacing = pytest.mark.parametrize("name", options(Pacing))
 ROUNDING = 1e-9

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from search_spaces import InputError
-from trainables.clouds import Cloud, cloud_here
-from trainables.clouds.aws import Aws
-from trainables.clouds.gcp import Gcp
-from trainables.preemption import PreemptionNotice
+from trainables.trials.cloud import Cloud, cloud_here
+from trainables.trials.clouds.aws import Aws
+from trainables.trials.clouds.gcp import Gcp
+from trainables.trials.preemption import PreemptionNotice
 
 
 class Metadata(BaseHTTPRequestHandler):

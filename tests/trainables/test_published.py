@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from search_spaces import encode, from_config, options
-from trainables.scenario import load_scenario, scenario_names
+from trainables.scenarios.scenario import load_scenario, scenario_names
 
 CPU = torch.device("cpu")
 STATING = [
@@ -56,6 +56,6 @@ def test_every_scenario_has_a_home_for_them(scenario: str, view_for, monkeypatch
         assert config["training"]["batch_size"] == 24
     assert space.default() == before.default(), "no other arm has them"
     learner = kind.learner(config, kind.on_device(view, CPU), 0, CPU)
-    learner.begin(1.0)
+    learner.begin(8.0)
     built: Any = learner
     assert built.optimizer.param_groups[-1]["lr"] == 0.005

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from trainables.randomness import RandomState, derive_seed, keyed_uniform, permutation
+from trainables.foundation.randomness import RandomState, derive_seed, keyed_uniform, permutation
 
 CPU = torch.device("cpu")
 KEYS = [0, 1, 2, derive_seed(0, "augmentation", 0, 0), derive_seed(0, "augmentation", 0, 64)]

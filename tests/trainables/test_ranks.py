@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from search_spaces import options
-from trainables.scenario import load_scenario, scenario_names
+from trainables.scenarios.scenario import load_scenario, scenario_names
 
 Found = dict[str, dict[str, Any]]
 # What training ends with, alone and divided: sums in another order differ in the last bits, and
@@ -184,8 +184,8 @@ import os
 import sys
 import torch
 import torch.distributed as dist
-from trainables.ranks import ProcessGroup, of_lost_rank
-from trainables.sharding import shard
+from trainables.ranks.ranks import ProcessGroup, of_lost_rank
+from trainables.ranks.sharding import shard
 
 rank, store = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", f"file://{store}", rank=rank, world_size=2)

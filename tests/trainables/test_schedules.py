@@ -8,10 +8,10 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
 from search_spaces import options
-from trainables.schedules import Schedule, ScheduleOverSteps
-from trainables.schedules.constant import Constant
-from trainables.schedules.cosine import Cosine
-from trainables.schedules.one_cycle import OneCycle
+from trainables.parts.schedule import Schedule, ScheduleOverSteps
+from trainables.parts.schedules.constant import Constant
+from trainables.parts.schedules.cosine import Cosine
+from trainables.parts.schedules.one_cycle import OneCycle
 
 LR = 0.4
 every_schedule = pytest.mark.parametrize("name", options(Schedule))

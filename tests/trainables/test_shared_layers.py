@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.ranks import Alone
-from trainables.shared_layers import share_layers
+from trainables.ranks.ranks import Alone
+from trainables.ranks.shared_layers import share_layers
 
 
 class OneOfThree(Alone):

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from trainables.temporary import clear_left_over, make_folder, remove_folder, temporary_folder
+from trainables.foundation.temporary import (
+    clear_left_over,
+    make_folder,
+    remove_folder,
+    temporary_folder,
+)
 
 MAKER = """
 import sys, time
-from trainables.temporary import make_folder
+from trainables.foundation.temporary import make_folder
 folder = make_folder("test")
 (folder / "file").write_text("x" * 1000)
 print(folder, flush=True)

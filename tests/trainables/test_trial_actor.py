@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from trainables.data import DataView
-from trainables.trial_actor import TrialActor
-from trainables.trial_run import RungReport, TrialRequest
+from trainables.trials.trial_actor import TrialActor
+from trainables.trials.trial_run import RungReport, TrialRequest
 
 
 class FailsAtItsSecondRung:
@@ -27,7 +27,7 @@ class FailsAtItsSecondRung:
 @pytest.fixture
 def actor(tmp_path: Path, vectors: DataView, monkeypatch: pytest.MonkeyPatch) -> TrialActor:
     """An actor with a trial to begin, set up as Tune would, outside Ray."""
-    monkeypatch.setattr("trainables.trial_actor.TrialRun", FailsAtItsSecondRung)
+    monkeypatch.setattr("trainables.trials.trial_actor.TrialRun", FailsAtItsSecondRung)
     request = TrialRequest(7, "curriculum", {}, 0, [1.0, 3.0], "prefix", str(tmp_path), 1000)
     actor = TrialActor.__new__(TrialActor)
     config = {"request": json.dumps(request.to_dict())}

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-import trainables.trial_run
+import trainables.trials.trial_run
 from search_spaces import InputError
-from trainables.checkpoint import read_checkpoint
-from trainables.item_scores import Trained, score_items
-from trainables.scorers.self_taught import SelfTaught
-from trainables.tensors import TensorView
-from trainables.trial_run import RungReport, TrialRequest, TrialRun
-from trainables.weights import read_weights
+from trainables.learning.checkpoint import read_checkpoint
+from trainables.learning.tensors import TensorView
+from trainables.learning.weights import read_weights
+from trainables.scenarios.scorers.self_taught import SelfTaught
+from trainables.trials.item_scores import Trained, score_items
+from trainables.trials.trial_run import RungReport, TrialRequest, TrialRun
 
 CPU = torch.device("cpu")
 LEVELS = [1.0, 3.0, 6.0]
@@ -199,11 +199,11 @@ def test_the_state_of_the_newest_attempt_counts(start: Start) -> None:
 
 
 def test_between_slices_it_saves_every_so_often(start: Start, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(trainables.trial_run, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainables.trials.trial_run, "CHECKPOINT_SECONDS", 0.0)
     start().next_rung()
     inside = read_checkpoint(tmp_path / "trial" / "0000000-inside-0.pt", CPU)
     assert inside["spent"] > 0
-    monkeypatch.setattr(trainables.trial_run, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(trainables.trials.trial_run, "CHECKPOINT_SECONDS", 1e9)
     start(folder=str(tmp_path / "rare")).next_rung()
     assert [path.name for path in (tmp_path / "rare").iterdir()] == ["0000000-rung-1.pt"]
 
@@ -337,7 +337,7 @@ def test_a_trial_that_costs_more_compute_than_it_may_is_ended_at_once(
     reports = all_rungs(start(fidelity=fidelity, max_compute=most))
     assert [report.status for report in reports] == ["running", "running", "infeasible"]
     last = reports[-1]
-    assert most < last.compute < most + 2 * LEVELS[-1] / trainables.trial_run.SLICES + 0.3
+    assert most < last.compute < most + 2 * LEVELS[-1] / trainables.trials.trial_run.SLICES + 0.3
     assert last.compute < within[2].compute
     assert last.metrics == {}
     assert last.reason == f"compute {last.compute:.4g} epochs, at most {most:g} allowed"
@@ -371,7 +371,7 @@ def test_what_a_trial_takes_is_reported(start: Start, make_config: Any) -> None:
 
 def test_a_long_rung_looks_up_about_every_second(start: Start, monkeypatch) -> None:
     """However large the horizon: a notice may leave half a minute."""
-    monkeypatch.setattr(trainables.trial_run, "SLICE_SECONDS", 1e-4)
+    monkeypatch.setattr(trainables.trials.trial_run, "SLICE_SECONDS", 1e-4)
     looked: list[float] = []
     run = start(stop=lambda: bool(looked.append(run.learner.spent)), levels=[60.0])
     run.next_rung()

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from search_spaces import options
-from trainables.randomness import derive_seed, keyed_normal
-from trainables.views import Views
-from trainables.views.image import OPERATIONS, ImageViews, cut_out, operate
-from trainables.views.vector import VectorViews
+from trainables.foundation.randomness import derive_seed, keyed_normal
+from trainables.parts.view import Views
+from trainables.parts.views.image import OPERATIONS, ImageViews, cut_out, operate
+from trainables.parts.views.vector import VectorViews
 
 KEY = derive_seed(0, "test")
 INDICES = torch.arange(40) * 7

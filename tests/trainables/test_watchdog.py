@@ -4,8 +4,8 @@ import subprocess
 import sys
 import time
 
-from trainables.flops import FlopCounter
-from trainables.watchdog import Watchdog, note_progress
+from trainables.foundation.watchdog import Watchdog, note_progress
+from trainables.learning.flops import FlopCounter
 
 
 def test_whoever_makes_no_progress_is_told_of() -> None:
@@ -48,7 +48,7 @@ def test_counted_work_is_progress() -> None:
 
 HANGING = """
 import threading, time
-from trainables.last_words import end_process
+from trainables.trials.last_words import end_process
 threading.Thread(target=time.sleep, args=(60,)).start()
 end_process("no progress for 5 s", lambda: print("told", flush=True))
 """

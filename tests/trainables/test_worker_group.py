@@ -20,12 +20,12 @@ import pytest
 import ray
 
 from search_spaces import narrowed
-from trainables import worker_group
 from trainables.data import DataSpec, DataView, load_view
-from trainables.placement import remove_orphans
-from trainables.scenario import load_scenario
-from trainables.trial_run import SLICES, RungReport, TrialRequest, following
-from trainables.worker_group import GroupEnded, GroupResources, WorkerGroup
+from trainables.scenarios.scenario import load_scenario
+from trainables.trials.group import worker_group
+from trainables.trials.group.worker_group import GroupEnded, GroupResources, WorkerGroup
+from trainables.trials.placement import remove_orphans
+from trainables.trials.trial_run import SLICES, RungReport, TrialRequest, following
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -302,7 +302,7 @@ def test_a_trial_actor_that_is_killed_leaves_nothing(
 ) -> None:
     from ray import tune
 
-    from trainables.trial_actor import TrialActor
+    from trainables.trials.trial_actor import TrialActor
 
     request = replace(request_for(view, tmp_path, 11), levels=[1.0, 3000.0])
     resources = GroupResources(1, 1, EACH, 0.0)  # one worker starts faster than two

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from automl_cl.events import Event
 from automl_cl.history.writing import add_to_history
-from automl_cl.journal import read_events
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.run_folder import RunFolder
-from automl_cl.spec import spec_of
+from automl_cl.run.events import Event
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import read_events
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.spec.search_spec import spec_of
 
 Remember = Callable[..., Path | None]
 

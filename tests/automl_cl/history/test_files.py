@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl import driver, execution
-from automl_cl.events import Event, plain
+from automl_cl.engine import driver, execution
 from automl_cl.history.reading import read_history
 from automl_cl.history.record import Record
 from automl_cl.history.schema import VERSION_KEY, arrow_schema
-from automl_cl.preparation import Prepared
-from automl_cl.trials import replayed
+from automl_cl.run.events import Event, plain
+from automl_cl.run.trial_table import replayed
+from automl_cl.spec.preparation import Prepared
 from search_spaces import InputError
 
 Remember = Callable[..., Path | None]
@@ -139,10 +139,10 @@ import sys
 from pathlib import Path
 from automl_cl.history.writing import add_to_history
 from dataclasses import replace
-from automl_cl.journal import read_events
-from automl_cl.preparation import prepare
-from automl_cl.run_folder import RunFolder
-from automl_cl.spec import spec_of
+from automl_cl.run.journal import read_events
+from automl_cl.spec.preparation import prepare
+from automl_cl.run.folder import RunFolder
+from automl_cl.spec.search_spec import spec_of
 
 events = read_events(Path(sys.argv[1]) / "journal.jsonl")
 prepared = prepare(spec_of(events, RunFolder(Path(sys.argv[1]))))
@@ -280,6 +280,6 @@ def test_no_test_value_is_in_it(run_folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def events_of(run: Path) -> list[Event]:
-    from automl_cl.journal import read_events
+    from automl_cl.run.journal import read_events
 
     return read_events(run / "journal.jsonl")

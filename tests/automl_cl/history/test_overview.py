@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from automl_cl.events import Event
-from automl_cl.trials import replayed
+from automl_cl.run.events import Event
+from automl_cl.run.trial_table import replayed
 
 
 def test_the_command_shows_searches_tasks_and_bests(

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl_cl import driver, execution
+from automl_cl.engine import driver, execution
 from automl_cl.history.meta_features import distance, meta_features
 from automl_cl.history.reading import read_history
 from automl_cl.history.warm_start import WarmStart, warm_start
-from automl_cl.journal import read_events
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.trials import replayed
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import replayed
+from automl_cl.spec.preparation import Prepared, prepare
 from search_spaces import decode
 from trainables.data import Examples
 
@@ -174,7 +174,7 @@ def test_a_resumed_search_tries_the_same_though_the_history_has_changed(
 
 
 def prepare_spec(first: Any) -> Any:
-    from automl_cl.spec import SearchSpec
+    from automl_cl.spec.search_spec import SearchSpec
 
     return SearchSpec.from_dict(first.spec, "the run")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from trainables.storage import RemotePath, _file_system, place
+from trainables.foundation.storage import RemotePath, _file_system, place
 
 BUCKET = "bucket"
 SECRET = "a-secret-key-that-nobody-may-see"

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from automl_cl import remote_lock
-from automl_cl.events import Event, Start, to_json
-from automl_cl.journal import Journal, read_events
-from automl_cl.journal_seal import Chain
-from automl_cl.remote_lock import RemoteLock
+from automl_cl.run import remote_lock
+from automl_cl.run.events import Event, Start, to_json
+from automl_cl.run.journal import Journal, read_events
+from automl_cl.run.journal_seal import Chain
+from automl_cl.run.remote_lock import RemoteLock
 from search_spaces import InputError
-from trainables.storage import RemotePath, StorageError
+from trainables.foundation.storage import RemotePath, StorageError
 
 from ..happened import happened
 
@@ -96,8 +96,8 @@ def test_a_second_driver_is_refused_while_the_first_is_alive(bucket: RemotePath)
 
 def test_a_driver_of_this_machine_that_is_dead_holds_nothing(bucket: RemotePath) -> None:
     script = (
-        "import os, sys; from automl_cl.events import Search; "
-        "from automl_cl.journal import Journal; Journal.create(sys.argv[1]).append("
+        "import os, sys; from automl_cl.run.events import Search; "
+        "from automl_cl.run.journal import Journal; Journal.create(sys.argv[1]).append("
         "Search(spec={'trials': 1}, space='', data='', versions={})); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", script, str(bucket / "journal")], timeout=120)

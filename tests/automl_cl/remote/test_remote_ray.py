@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automl_cl.journal import read_events
-from automl_cl.run_folder import RunFolder
-from automl_cl.spec import SearchSpec
-from trainables.storage import RemotePath, names
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import read_events
+from automl_cl.spec.search_spec import SearchSpec
+from trainables.foundation.storage import RemotePath, names
 
 from ..conftest import SMALL, search_here, toy, train_here
 from .conftest import SECRET
@@ -27,7 +27,7 @@ SCRIPT = """
 import json, sys
 import ray
 from automl_cl import driver
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.search_spec import SearchSpec
 
 command, run, spec = sys.argv[1:]
 ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False,

@@ -14,16 +14,23 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from automl_cl import driver
-from automl_cl.dashboard import export_studies
-from automl_cl.driver import SearchResult
-from automl_cl.events import Event
+from automl_cl.engine import driver
+from automl_cl.engine.driver import SearchResult
+from automl_cl.engine.session import Session
 from automl_cl.history.reading import read_history
-from automl_cl.journal import read_events
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from trainables.storage import RemotePath, StorageError, names, place, reading, stop_requested
-from trainables.trial_run import RungReport
+from automl_cl.results.dashboard import export_studies
+from automl_cl.run.events import Event
+from automl_cl.run.journal import read_events
+from automl_cl.spec.search_spec import SearchSpec
+from trainables.foundation.storage import (
+    RemotePath,
+    StorageError,
+    names,
+    place,
+    reading,
+    stop_requested,
+)
+from trainables.trials.trial_run import RungReport
 
 from ..conftest import SMALL, Command, Refused, toy, train_here, train_until, without_ray
 from .conftest import BUCKET, SECRET, Server

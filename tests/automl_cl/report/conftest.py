@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from automl_cl import journal_file
-from automl_cl.events import Ask, Decision, Rung, Verdict
-from automl_cl.journal import Journal
-from automl_cl.preparation import Prepared, prepare
-from automl_cl.problem import problem_of
-from automl_cl.run_folder import RunFolder
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from automl_cl.stages import contestants
-from automl_cl.trials import SEARCH
-from automl_cl.verdict import judge
+from automl_cl.engine.session import Session
+from automl_cl.run import journal_file
+from automl_cl.run.events import Ask, Decision, Rung, Verdict
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal
+from automl_cl.run.problem_event import problem_of
+from automl_cl.run.trial_table import SEARCH
+from automl_cl.spec.preparation import Prepared, prepare
+from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.strategy.stages import contestants
+from automl_cl.verdict.judge import judge
 from search_spaces import coordinates, decode
-from trainables.trial_run import RungReport
+from trainables.trials.trial_run import RungReport
 
 from ..happened import happened
 

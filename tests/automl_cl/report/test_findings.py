@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from automl_cl.events import plain
-from automl_cl.journal import Journal, read_events
-from automl_cl.ranking import rank_correlation
-from automl_cl.report.figures import figures_of
-from automl_cl.report.findings import Findings, gather
-from automl_cl.report.importances import importance_rows
-from automl_cl.run_folder import RunFolder
-from automl_cl.stages import confirmed
-from automl_cl.trials import CONFIRM, SEARCH, VERDICT, Trial, TrialTable, replayed
+from automl_cl.results.report.figures import figures_of
+from automl_cl.results.report.findings import Findings, gather
+from automl_cl.results.report.importances import importance_rows
+from automl_cl.run.events import plain
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal, read_events
+from automl_cl.run.trial_table import CONFIRM, SEARCH, VERDICT, Trial, TrialTable, replayed
+from automl_cl.strategy.ranking import rank_correlation
+from automl_cl.strategy.stages import confirmed
 from search_spaces import InputError
 
 from ..happened import happened

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from automl_cl.report.figures import BASELINE_COLOUR, COLOURS, Look
+from automl_cl.results.report.figures import BASELINE_COLOUR, COLOURS, Look
 
 SWITCH = re.compile(r'data-arm="(\w+)" aria-pressed')
 
@@ -29,7 +29,7 @@ class Refuse:
             raise ImportError(name + " is not to be imported")
 sys.meta_path.insert(0, Refuse())
 sys.argv = ["automl-cl", "report", sys.argv[1]]
-from automl_cl.cli import main
+from automl_cl.command.cli import main
 main()
 """
 
@@ -136,7 +136,7 @@ def test_what_users_wrote_is_escaped(
 
 
 def test_a_figures_text_cannot_end_its_script() -> None:
-    from automl_cl.report.page import _embedded
+    from automl_cl.results.report.page import _embedded
 
     text = _embedded({"x": "</script><!--&"})
     assert not set("<>&") & set(text)

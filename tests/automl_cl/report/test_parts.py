@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from optuna.distributions import FloatDistribution
 
-from automl_cl import driver
-from automl_cl.report.importances import FEWEST, importances_of
-from automl_cl.report.reproduction import commands, space_file
-from automl_cl.report.space_rows import SpaceRow, space_rows
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import Trial
+from automl_cl.engine import driver
+from automl_cl.results.report.importances import FEWEST, importances_of
+from automl_cl.results.report.reproduction import commands, space_file
+from automl_cl.results.report.space_rows import SpaceRow, space_rows
+from automl_cl.run.trial_table import Trial
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import Space, narrowed
-from trainables.curriculum._recipe import Recipe
+from trainables.scenarios.curriculum.recipe import Recipe
 
 from ..happened import happened
 
@@ -156,7 +156,7 @@ def test_the_command_makes_the_same_search(
 ) -> None:
     given: list[SearchSpec] = []
     monkeypatch.setattr(driver, "start", lambda made, *rest: given.append(made))
-    monkeypatch.setattr("automl_cl.cli._report", lambda result: None)
+    monkeypatch.setattr("automl_cl.command.cli._report", lambda result: None)
     (tmp_path / "space.yaml").write_text(space_file(spec))
     program, *words = shlex.split(commands(spec, [happened("search")])[0])
     assert program == "automl-cl"

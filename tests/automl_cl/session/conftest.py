@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from automl_cl import stages
-from automl_cl.journal import Journal, read_events
-from automl_cl.run_folder import RunFolder
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from automl_cl.trials import TrialTable
+from automl_cl.engine.session import Session
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal, read_events
+from automl_cl.run.trial_table import TrialTable
+from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.strategy import stages
 from search_spaces import Space, narrowed
-from trainables.randomness import derive_seed
-from trainables.scenario import load_scenario
-from trainables.trial_run import RungReport, TrialRequest
+from trainables.foundation.randomness import derive_seed
+from trainables.scenarios.scenario import load_scenario
+from trainables.trials.trial_run import RungReport, TrialRequest
 
 from ..happened import happened
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from automl_cl.history.writing import search_id
-from automl_cl.journal import Journal, read_events
-from automl_cl.run_folder import RunFolder
-from automl_cl.spec import spec_of
-from automl_cl.trials import replayed
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal, read_events
+from automl_cl.run.trial_table import replayed
+from automl_cl.spec.search_spec import spec_of
 from search_spaces import InputError, Space, narrowed
-from trainables.scenario import load_scenario
+from trainables.scenarios.scenario import load_scenario
 
 from ..happened import happened
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from automl_cl import stages
-from automl_cl.events import Verdict, plain
-from automl_cl.session import Session
-from automl_cl.spec import SearchSpec
-from trainables.trial_run import TrialRequest
+from automl_cl.engine.session import Session
+from automl_cl.run.events import Verdict, plain
+from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.strategy import stages
+from trainables.trials.trial_run import TrialRequest
 
 from ..happened import VERDICT
 

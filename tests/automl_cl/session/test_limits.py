@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from automl_cl import stages
-from automl_cl.session import Session
-from trainables.trial_run import RungReport, TrialRequest
+from automl_cl.engine.session import Session
+from automl_cl.strategy import stages
+from trainables.trials.trial_run import RungReport, TrialRequest
 
 from ..happened import happened
 

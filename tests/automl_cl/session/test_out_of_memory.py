@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from automl_cl import events
-from automl_cl.journal import read_events
-from automl_cl.session import PARTS, Session
-from automl_cl.trials import Trial
+from automl_cl.engine.session import PARTS, Session
+from automl_cl.run import events
+from automl_cl.run.journal import read_events
+from automl_cl.run.trial_table import Trial
 from search_spaces import Config, Space, narrowed
-from trainables.computing import Computing
-from trainables.memory import OutOfMemory
-from trainables.scenario import load_scenario
-from trainables.trial_run import RungReport, TrialRequest
+from trainables.learning.memory import OutOfMemory
+from trainables.parts.sections.computing import Computing
+from trainables.scenarios.scenario import load_scenario
+from trainables.trials.trial_run import RungReport, TrialRequest
 
 LARGE = 100
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from automl_cl.execution import _never_tried
-from automl_cl.session import Session
-from trainables.trial_run import RungReport
+from automl_cl.engine.execution import _never_tried
+from automl_cl.engine.session import Session
+from trainables.trials.trial_run import RungReport
 
 
 def test_no_more_is_asked_for_than_there_is(fake: Any, session: Session) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from automl_cl import stages
-from automl_cl.journal import read_events
-from automl_cl.run_folder import RunFolder
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import read_events
+from automl_cl.strategy import stages
 
 
 def test_a_run_has_all_that_can_happen(fake: Any, undisturbed: Path) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from automl_cl.events import WarmStart
-from automl_cl.journal import Journal, read_events
-from automl_cl.run_folder import RunFolder
+from automl_cl.run.events import WarmStart
+from automl_cl.run.folder import RunFolder
+from automl_cl.run.journal import Journal, read_events
 from search_spaces import coordinates, decode, encode
 
 from ..happened import happened

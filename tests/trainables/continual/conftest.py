@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from search_spaces import options
-from trainables.continual._continual import Continual
-from trainables.continual._learner import ContinualLearner
-from trainables.continual._recipe import Recipe
-from trainables.continual._scenario import SCENARIO
-from trainables.continual._settings import Settings, stream_view
-from trainables.continual._stream import StreamData, StreamView
 from trainables.data import DataSpec, DataView, Examples
-from trainables.length import Length
-from trainables.models.mlp import MLP
-from trainables.optimizers.sgd import SGD
+from trainables.parts.models.mlp import MLP
+from trainables.parts.optimizers.sgd import SGD
+from trainables.parts.sections.length import Length
+from trainables.scenarios.continual.continual import Continual
+from trainables.scenarios.continual.learner import ContinualLearner
+from trainables.scenarios.continual.recipe import Recipe
+from trainables.scenarios.continual.scenario import SCENARIO
+from trainables.scenarios.continual.settings import Settings, stream_view
+from trainables.scenarios.continual.stream import StreamData, StreamView
 
 CPU = torch.device("cpu")
 CLASSES = 8

@@ -14,16 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from automl_cl.preparation import prepare
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.preparation import prepare
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError, narrowed
-from trainables.continual._scenario import SCENARIO
-from trainables.continual._stream import StreamData, StreamView
-from trainables.continual.slca import SLCA
 from trainables.data import DataSpec
-from trainables.data._content import content_hashes
-from trainables.models import find_model
-from trainables.pretraining import pretrain, read_backbone, write_backbone
+from trainables.data.content import content_hashes
+from trainables.learning.pretraining import pretrain, read_backbone, write_backbone
+from trainables.parts.find_model import find_model
+from trainables.scenarios.continual.algorithms.slca import SLCA
+from trainables.scenarios.continual.scenario import SCENARIO
+from trainables.scenarios.continual.stream import StreamData, StreamView
 
 CPU = torch.device("cpu")
 Pretrain = Callable[..., str]
@@ -197,7 +197,7 @@ def test_a_backbone_for_other_inputs_is_refused(write, pretrained) -> None:
 
 
 def test_other_files_are_refused(write, tmp_path: Path) -> None:
-    from trainables.weights import write_weights
+    from trainables.learning.weights import write_weights
 
     own = write("own.npz", images(2))
     with pytest.raises(InputError, match="cannot read the weights"):

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.continual._network import GrowingNetwork
-from trainables.continual.ewc import EWC
-from trainables.continual.fine_tuning import FineTuning
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.continual.algorithms.ewc import EWC
+from trainables.scenarios.continual.algorithms.fine_tuning import FineTuning
+from trainables.scenarios.continual.network import GrowingNetwork
 
 
 def linear(classes: int = 2) -> GrowingNetwork:

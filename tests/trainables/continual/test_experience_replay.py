@@ -6,17 +6,21 @@ from typing import ClassVar
 import pytest
 import torch
 
-from trainables.augmentations import Augmentation
-from trainables.continual._continual import Continual, cross_entropy
-from trainables.continual._learner import ContinualLearner
-from trainables.continual._recipe import Recipe
-from trainables.continual._stream import StreamData
-from trainables.continual.experience_replay import ExperienceReplay, balanced, reservoir
-from trainables.continual.fine_tuning import FineTuning
-from trainables.length import Length
-from trainables.models.mlp import MLP
-from trainables.optimizers.sgd import SGD
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.parts.augmentation import Augmentation
+from trainables.parts.models.mlp import MLP
+from trainables.parts.optimizers.sgd import SGD
+from trainables.parts.sections.length import Length
+from trainables.scenarios.continual.algorithms.experience_replay import (
+    ExperienceReplay,
+    balanced,
+    reservoir,
+)
+from trainables.scenarios.continual.algorithms.fine_tuning import FineTuning
+from trainables.scenarios.continual.continual import Continual, cross_entropy
+from trainables.scenarios.continual.learner import ContinualLearner
+from trainables.scenarios.continual.recipe import Recipe
+from trainables.scenarios.continual.stream import StreamData
 
 CPU = torch.device("cpu")
 

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from search_spaces import options
-from trainables.checkpoint import read_checkpoint, write_checkpoint
-from trainables.continual import Continual
-from trainables.continual._network import GrowingNetwork
-from trainables.continual._scenario import SCENARIO
-from trainables.continual._stream import Stream, StreamData
 from trainables.data import DataSpec
-from trainables.tensors import TensorExamples
+from trainables.learning.checkpoint import read_checkpoint, write_checkpoint
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.continual import Continual
+from trainables.scenarios.continual.network import GrowingNetwork
+from trainables.scenarios.continual.scenario import SCENARIO
+from trainables.scenarios.continual.stream import Stream, StreamData
 
 CPU = torch.device("cpu")
 HORIZON = 8.0

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from trainables.continual._scenario import SCENARIO
-from trainables.continual.experience_replay import ExperienceReplay
-from trainables.continual.fine_tuning import FineTuning
-from trainables.continual.joint import Joint
-from trainables.continual.slca import SLCA
+from trainables.scenarios.continual.algorithms.experience_replay import ExperienceReplay
+from trainables.scenarios.continual.algorithms.fine_tuning import FineTuning
+from trainables.scenarios.continual.algorithms.joint import Joint
+from trainables.scenarios.continual.algorithms.slca import SLCA
+from trainables.scenarios.continual.scenario import SCENARIO
 
 CPU = torch.device("cpu")
 HORIZON = 12.0

@@ -3,7 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.continual._metrics import average_accuracies, forgetting, incremental_accuracy
+from trainables.scenarios.continual.metrics import (
+    average_accuracies,
+    forgetting,
+    incremental_accuracy,
+)
 
 # Beyond the diagonal stands what must not count.
 MATRIX = torch.tensor([[0.9, 9.0, 9.0], [0.5, 0.8, 9.0], [0.6, 0.4, 1.0]], dtype=torch.float64)

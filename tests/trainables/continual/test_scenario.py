@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from automl_cl.preparation import prepare
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.preparation import prepare
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError, coordinates, options
-from trainables.continual import Continual
-from trainables.continual._learner import ContinualLearner
-from trainables.continual._scenario import SCENARIO
-from trainables.continual._stream import Stream, StreamData, draw_tasks
-from trainables.models.mlp import MLP
-from trainables.randomness import permutation
-from trainables.trial_run import TrialRequest, TrialRun
+from trainables.foundation.randomness import permutation
+from trainables.parts.models.mlp import MLP
+from trainables.scenarios.continual import Continual
+from trainables.scenarios.continual.learner import ContinualLearner
+from trainables.scenarios.continual.scenario import SCENARIO
+from trainables.scenarios.continual.stream import Stream, StreamData, draw_tasks
+from trainables.trials.trial_run import TrialRequest, TrialRun
 
 CPU = torch.device("cpu")
 

@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from trainables.batch_norm import SharedBatchNorm
-from trainables.continual._network import GrowingNetwork
-from trainables.continual._scenario import SCENARIO
-from trainables.continual.fine_tuning import FineTuning
-from trainables.continual.slca import SLCA, normalised
-from trainables.optimizers.sgd import SGD
-from trainables.ranks import ALONE
-from trainables.scoring import evaluating
-from trainables.tensors import TensorExamples
+from trainables.learning.scoring import evaluating
+from trainables.learning.tensors import TensorExamples
+from trainables.parts.optimizers.sgd import SGD
+from trainables.ranks.batch_norm import SharedBatchNorm
+from trainables.ranks.ranks import ALONE
+from trainables.scenarios.continual.algorithms.fine_tuning import FineTuning
+from trainables.scenarios.continual.algorithms.slca import SLCA, normalised
+from trainables.scenarios.continual.network import GrowingNetwork
+from trainables.scenarios.continual.scenario import SCENARIO
 
 
 def two_tasks() -> tuple[GrowingNetwork, list[TensorExamples]]:

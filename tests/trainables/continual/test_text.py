@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from search_spaces import narrowed
-from trainables.continual._learner import ContinualLearner
 from trainables.data import DataSpec
-from trainables.scenario import load_scenario
+from trainables.scenarios.continual.learner import ContinualLearner
+from trainables.scenarios.scenario import load_scenario
 
 WORDS = ["lost my card", "payment failed", "top up", "new pin please"]
 

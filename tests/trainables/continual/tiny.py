@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from trainables.continual._settings import Settings, stream_view
-from trainables.continual._stream import StreamView
 from trainables.data import DataView, Examples
+from trainables.scenarios.continual.settings import Settings, stream_view
+from trainables.scenarios.continual.stream import StreamView
 
 SETTINGS = Settings(tasks=2, memory=20, hpo_protocol="oracle_stream")
 # Tasks have half of the examples, and which weights count is not a choice.

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.curriculum import Curriculum
 from trainables.data import DataView
-from trainables.learner import Learner
-from trainables.tensors import TensorExamples
+from trainables.learning.learner import Learner
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum import Curriculum
 
 cross_entropy = partial(F.cross_entropy, reduction="none")
 

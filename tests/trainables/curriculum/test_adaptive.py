@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from trainables.curriculum import adaptive
-from trainables.curriculum.adaptive import Adaptive
-from trainables.scoring import losses_of
+from trainables.learning.scoring import losses_of
+from trainables.scenarios.curriculum.algorithms import adaptive
+from trainables.scenarios.curriculum.algorithms.adaptive import Adaptive
 
 
 @pytest.fixture

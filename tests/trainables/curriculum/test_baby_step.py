@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.curriculum.baby_step import BabyStep
-from trainables.pacing.baby_step import BabySteps
-from trainables.scorers.column import Column
-from trainables.scorers.current_loss import CurrentLoss
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.baby_step import BabyStep
+from trainables.scenarios.pacings.baby_step import BabySteps
+from trainables.scenarios.scorers.column import Column
+from trainables.scenarios.scorers.current_loss import CurrentLoss
 
 
 def test_each_stage_adds_the_next_tenth_of_the_order(ranked, let_in) -> None:

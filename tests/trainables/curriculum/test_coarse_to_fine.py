@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.curriculum import coarse_to_fine
-from trainables.curriculum._affinity import affinity_levels, confusion
-from trainables.curriculum.coarse_to_fine import CoarseToFine, coarse_logits
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.affinity import affinity_levels, confusion
+from trainables.scenarios.curriculum.algorithms import coarse_to_fine
+from trainables.scenarios.curriculum.algorithms.coarse_to_fine import CoarseToFine, coarse_logits
 
 CROSS_ENTROPY = nn.CrossEntropyLoss(reduction="none")
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from search_spaces import InputError, from_config, options
-from trainables.curriculum import Curriculum, DataCurriculum, LossCurriculum
-from trainables.curriculum.baby_step import BabyStep
-from trainables.curriculum.combined import Combined
-from trainables.curriculum.random_order import RandomOrder
-from trainables.curriculum.superloss import SuperLoss
-from trainables.pacing.step import Step
+from trainables.scenarios.curriculum import Curriculum, DataCurriculum, LossCurriculum
+from trainables.scenarios.curriculum.algorithms.baby_step import BabyStep
+from trainables.scenarios.curriculum.algorithms.combined import Combined
+from trainables.scenarios.curriculum.algorithms.random_order import RandomOrder
+from trainables.scenarios.curriculum.algorithms.superloss import SuperLoss
+from trainables.scenarios.pacings.step import Step
 
 HALF = Step(start=0.5, full_at=1.0)
 

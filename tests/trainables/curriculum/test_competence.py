@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from trainables.curriculum.competence import Competence
-from trainables.pacing.root import Root
-from trainables.scorers.current_loss import CurrentLoss
+from trainables.scenarios.curriculum.algorithms.competence import Competence
+from trainables.scenarios.pacings.root import Root
+from trainables.scenarios.scorers.current_loss import CurrentLoss
 
 
 def test_what_the_competence_reaches_is_let_in_by_hand(ranked, let_in) -> None:

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from search_spaces import InputError
-from trainables.curriculum.curriculum_by_smoothing import (
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.curriculum_by_smoothing import (
     SIGMA,
     CurriculumBySmoothing,
     convolutions,
     gaussian,
     sigma_at,
 )
-from trainables.tensors import TensorExamples
 
 EXAMPLES = TensorExamples(torch.zeros(4, 1, 6, 6), torch.arange(4) % 2)
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainables.curriculum.data_parameters import DataParameters
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.data_parameters import DataParameters
 
 cross_entropy = partial(F.cross_entropy, reduction="none")
 

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from trainables.curriculum._weight_network import WeightNetwork, weight_network
-from trainables.curriculum.dds import DDS
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.dds import DDS
+from trainables.scenarios.curriculum.weight_network import WeightNetwork, weight_network
 
 cross_entropy = partial(F.cross_entropy, reduction="none")
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainables.curriculum.dihcl import DIHCL, beta_draws
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.dihcl import DIHCL, beta_draws
 
 
 def prepared(algorithm: DIHCL, count: int, device: str = "cpu") -> DIHCL:

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from search_spaces import InputError
-from trainables.curriculum.easy_to_hard import EasyToHard
-from trainables.pacing.step import Step
-from trainables.scorers.self_taught import SelfTaught
-from trainables.scoring import losses_of
+from trainables.learning.scoring import losses_of
+from trainables.scenarios.curriculum.algorithms.easy_to_hard import EasyToHard
+from trainables.scenarios.pacings.step import Step
+from trainables.scenarios.scorers.self_taught import SelfTaught
 
 HALF = Step(start=0.5, full_at=1.0)
 

@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from search_spaces import InputError
-from trainables.curriculum.efficient_train import (
+from trainables.learning.tensors import TensorExamples
+from trainables.parts.models.cnn import CNN
+from trainables.scenarios.curriculum.algorithms.efficient_train import (
     EfficientTrain,
     Staged,
     low_frequencies,
@@ -13,8 +15,6 @@ from trainables.curriculum.efficient_train import (
     resolution,
     strength,
 )
-from trainables.models.cnn import CNN
-from trainables.tensors import TensorExamples
 
 IMAGES = TensorExamples(torch.zeros(6, 1, 28, 28), torch.arange(6) % 2)
 
@@ -114,7 +114,7 @@ def test_steps_at_low_resolution_cost_less(make_learner) -> None:
 
 
 def test_on_images_of_fashion_mnists_size_the_transforms_cost_little() -> None:
-    from trainables.flops import FlopCounter
+    from trainables.learning.flops import FlopCounter
 
     model = CNN().build((1, 28, 28), 10)
     costs = []

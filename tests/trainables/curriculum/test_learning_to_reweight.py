@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.curriculum.learning_to_reweight import LearningToReweight, weights
+from trainables.scenarios.curriculum.algorithms.learning_to_reweight import (
+    LearningToReweight,
+    weights,
+)
 
 
 def test_weights_by_hand() -> None:

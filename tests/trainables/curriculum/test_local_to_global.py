@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.curriculum.local_to_global import LocalToGlobal
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.local_to_global import LocalToGlobal
 
 CROSS_ENTROPY = nn.CrossEntropyLoss(reduction="none")
 

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from search_spaces import InputError
-from trainables.curriculum import Curriculum
-from trainables.curriculum._meta import MetaCurriculum, held_out
-from trainables.curriculum.dds import DDS
-from trainables.curriculum.learning_to_reweight import LearningToReweight
-from trainables.curriculum.meta_weight_net import MetaWeightNet
-from trainables.curriculum.screener_net import ScreenerNet
-from trainables.flops import FlopCounter
-from trainables.tensors import TensorExamples
+from trainables.learning.flops import FlopCounter
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum import Curriculum
+from trainables.scenarios.curriculum.algorithms.dds import DDS
+from trainables.scenarios.curriculum.algorithms.learning_to_reweight import LearningToReweight
+from trainables.scenarios.curriculum.algorithms.meta_weight_net import MetaWeightNet
+from trainables.scenarios.curriculum.algorithms.screener_net import ScreenerNet
+from trainables.scenarios.curriculum.meta import MetaCurriculum, held_out
 
 cross_entropy = partial(F.cross_entropy, reduction="none")
 LR = 0.3

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 
-from trainables.curriculum.meta_weight_net import MetaWeightNet
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.meta_weight_net import MetaWeightNet
 
 cross_entropy = partial(F.cross_entropy, reduction="none")
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.curriculum.minimax import Minimax, centrality
-from trainables.flops import FlopCounter
-from trainables.tensors import TensorExamples
+from trainables.learning.flops import FlopCounter
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.minimax import Minimax, centrality
 
 
 def test_centrality_by_hand() -> None:

@@ -15,18 +15,18 @@ from torch.utils.data import Dataset, TensorDataset
 
 import automl_cl
 from search_spaces import InputError
-from trainables.curriculum import Curriculum
-from trainables.curriculum._own_loop import Teaching
-from trainables.curriculum.data_parameters import DataParameters
-from trainables.curriculum.dds import DDS
-from trainables.curriculum.easy_to_hard import EasyToHard
-from trainables.curriculum.efficient_train import EfficientTrain, Staged
-from trainables.curriculum.learning_to_reweight import LearningToReweight
-from trainables.curriculum.meta_weight_net import MetaWeightNet
-from trainables.curriculum.plain import Plain
-from trainables.curriculum.screener_net import ScreenerNet
-from trainables.curriculum.self_paced import SelfPaced
-from trainables.curriculum.superloss import SuperLoss
+from trainables.scenarios.curriculum import Curriculum
+from trainables.scenarios.curriculum.algorithms.data_parameters import DataParameters
+from trainables.scenarios.curriculum.algorithms.dds import DDS
+from trainables.scenarios.curriculum.algorithms.easy_to_hard import EasyToHard
+from trainables.scenarios.curriculum.algorithms.efficient_train import EfficientTrain, Staged
+from trainables.scenarios.curriculum.algorithms.learning_to_reweight import LearningToReweight
+from trainables.scenarios.curriculum.algorithms.meta_weight_net import MetaWeightNet
+from trainables.scenarios.curriculum.algorithms.plain import Plain
+from trainables.scenarios.curriculum.algorithms.screener_net import ScreenerNet
+from trainables.scenarios.curriculum.algorithms.self_paced import SelfPaced
+from trainables.scenarios.curriculum.algorithms.superloss import SuperLoss
+from trainables.scenarios.curriculum.teaching import Teaching
 
 
 def problem() -> tuple[TensorDataset, nn.Module]:

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.curriculum._order import balanced_order, order_of
-from trainables.curriculum.random_order import RandomOrder
-from trainables.pacing.linear import Linear
-from trainables.pacing.step import Step
+from trainables.scenarios.curriculum.algorithms.random_order import RandomOrder
+from trainables.scenarios.curriculum.order import balanced_order, order_of
+from trainables.scenarios.pacings.linear import Linear
+from trainables.scenarios.pacings.step import Step
 
 
 def test_the_number_admitted_by_hand() -> None:

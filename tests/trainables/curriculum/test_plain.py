@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.optim import SGD
 
 from search_spaces import from_config
-from trainables.augmentations.shift import Shift
-from trainables.curriculum._learner import CurriculumLearner
-from trainables.curriculum._recipe import Recipe
-from trainables.curriculum.plain import Plain
-from trainables.schedules.cosine import Cosine
-from trainables.tensors import TensorView
+from trainables.learning.tensors import TensorView
+from trainables.parts.augmentations.shift import Shift
+from trainables.parts.schedules.cosine import Cosine
+from trainables.scenarios.curriculum.algorithms.plain import Plain
+from trainables.scenarios.curriculum.learner import CurriculumLearner
+from trainables.scenarios.curriculum.recipe import Recipe
 
 CHANGES = {
     "optimizer": {"name": "sgd", "sgd": {"lr": 0.05, "momentum": 0.8}},

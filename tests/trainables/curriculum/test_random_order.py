@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from trainables.curriculum.random_order import RandomOrder
-from trainables.pacing.linear import Linear
+from trainables.scenarios.curriculum.algorithms.random_order import RandomOrder
+from trainables.scenarios.pacings.linear import Linear
 
 
 def test_the_order_has_nothing_to_do_with_the_examples(ranked, let_in) -> None:

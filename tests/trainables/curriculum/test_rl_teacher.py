@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainables.curriculum.rl_teacher import RLTeacher, slopes
-from trainables.scorers.self_taught import SelfTaught
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.rl_teacher import RLTeacher, slopes
+from trainables.scenarios.scorers.self_taught import SelfTaught
 
 POLICIES = ["online", "naive", "window", "sampling"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.curriculum._sampling import drawn, remember
+from trainables.scenarios.curriculum.sampling import drawn, remember
 
 
 def test_the_first_drawn_is_drawn_in_proportion_to_its_weight() -> None:

@@ -17,28 +17,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from automl_cl.tuned import Tuned
+from automl_cl.results.tuned import Tuned
 from search_spaces import InputError, narrowed, options, to_config
-from trainables.curriculum import Curriculum
-from trainables.curriculum._recipe import Recipe
-from trainables.curriculum._scenario import SCENARIO
-from trainables.curriculum.easy_to_hard import EasyToHard
 from trainables.data import DataSpec
-from trainables.flops import FlopCounter
-from trainables.scorers import Scorer
-from trainables.scorers._scorer import ColumnScorer
-from trainables.scorers.column import Column
-from trainables.scorers.consistency import Consistency
-from trainables.scorers.cross_validated import CrossValidated
-from trainables.scorers.current_loss import CurrentLoss
-from trainables.scorers.margin import Margin, negative_margin
-from trainables.scorers.prediction_flips import PredictionFlips
-from trainables.scorers.self_taught import SelfTaught
-from trainables.scorers.teacher import Teacher
-from trainables.scorers.text_length import TextLength
-from trainables.scorers.word_rarity import WordRarity
-from trainables.scoring import losses_of
-from trainables.tensors import TensorExamples
+from trainables.learning.flops import FlopCounter
+from trainables.learning.scoring import losses_of
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum import Curriculum
+from trainables.scenarios.curriculum.algorithms.easy_to_hard import EasyToHard
+from trainables.scenarios.curriculum.recipe import Recipe
+from trainables.scenarios.curriculum.scenario import SCENARIO
+from trainables.scenarios.scorer import ColumnScorer, Scorer
+from trainables.scenarios.scorers.column import Column
+from trainables.scenarios.scorers.consistency import Consistency
+from trainables.scenarios.scorers.cross_validated import CrossValidated
+from trainables.scenarios.scorers.current_loss import CurrentLoss
+from trainables.scenarios.scorers.margin import Margin, negative_margin
+from trainables.scenarios.scorers.prediction_flips import PredictionFlips
+from trainables.scenarios.scorers.self_taught import SelfTaught
+from trainables.scenarios.scorers.teacher import Teacher
+from trainables.scenarios.scorers.text_length import TextLength
+from trainables.scenarios.scorers.word_rarity import WordRarity
 
 ALL = options(Scorer)
 COLUMNS = {cls.needs_column: cls for cls in options(ColumnScorer).values()}
@@ -163,7 +162,7 @@ def test_consistency_by_hand(monkeypatch) -> None:
         rounds.append(rows)
         return Right()
 
-    monkeypatch.setattr("trainables.scorers.consistency.trained_copy", train)
+    monkeypatch.setattr("trainables.scenarios.scorers.consistency.trained_copy", train)
     examples = TensorExamples(torch.arange(5.0)[:, None], torch.zeros(5, dtype=torch.int64))
     found = Consistency(repeats=4).difficulty(examples, nn.Identity(), 0)
     assert found.tolist() == [1.0, 0.75, 0.5, 0.25, 0.0]
@@ -187,7 +186,7 @@ def test_forgetting_events_by_hand(monkeypatch) -> None:
             for batch in rows.flip(0).split(4):
                 observe(batch, logits[batch])
 
-    monkeypatch.setattr("trainables.scorers.prediction_flips.trained_copy", train)
+    monkeypatch.setattr("trainables.scenarios.scorers.prediction_flips.trained_copy", train)
     examples = TensorExamples(torch.zeros(6, 1), torch.zeros(6, dtype=torch.int64))
     found = PredictionFlips(epochs=4).difficulty(examples, nn.Identity(), 0)
     assert found.tolist() == [float(events) for _, events in history]
@@ -311,10 +310,10 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from search_spaces import options
-from trainables.ranks import ALONE, ProcessGroup
-from trainables.scorers import Scorer
-from trainables.shared_layers import share_layers
-from trainables.tensors import TensorExamples
+from trainables.ranks.ranks import ALONE, ProcessGroup
+from trainables.scenarios.scorers import Scorer
+from trainables.ranks.shared_layers import share_layers
+from trainables.learning.tensors import TensorExamples
 
 rank, size, store, out = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5]
 torch.set_num_threads(1)

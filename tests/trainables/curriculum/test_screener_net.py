@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainables.curriculum.screener_net import ScreenerNet, screener_loss
-from trainables.flops import FlopCounter
-from trainables.tensors import TensorExamples
+from trainables.learning.flops import FlopCounter
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.screener_net import ScreenerNet, screener_loss
 
 cross_entropy = partial(F.cross_entropy, reduction="none")
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainables.curriculum.self_paced import WEIGHTINGS, SelfPaced, weights
-from trainables.pacing.linear import Linear
-from trainables.pacing.step import Step
-from trainables.scoring import losses_at, losses_of
-from trainables.tensors import TensorExamples
+from trainables.learning.scoring import losses_at, losses_of
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.curriculum.algorithms.self_paced import WEIGHTINGS, SelfPaced, weights
+from trainables.scenarios.pacings.linear import Linear
+from trainables.scenarios.pacings.step import Step
 
 LOSSES = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0, 3.0])
 
@@ -142,7 +142,7 @@ def test_in_a_short_run_some_are_measured_several_times(make_learner, monkeypatc
         looked_at.append(rows.tolist())
         return losses_at(model, examples, rows)
 
-    monkeypatch.setattr("trainables.curriculum.self_paced.losses_at", count)
+    monkeypatch.setattr("trainables.scenarios.curriculum.algorithms.self_paced.losses_at", count)
     learner = make_learner("curriculum", "self_paced", horizon=2.0)
     learner.advance(2.0)
     # Each tenth is 42 examples; half of them are fewer than the 32 that are measured at least.

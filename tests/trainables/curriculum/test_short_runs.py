@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from search_spaces import option, options
-from trainables.curriculum import Curriculum
-from trainables.curriculum._learner import CurriculumLearner
 from trainables.data import DataView, Examples
-from trainables.learner import HorizonTooShort, Learner
-from trainables.short_training import RunUp
+from trainables.learning.learner import HorizonTooShort, Learner
+from trainables.learning.short_training import RunUp
+from trainables.scenarios.curriculum import Curriculum
+from trainables.scenarios.curriculum.learner import CurriculumLearner
 
 ALGORITHMS = sorted(options(Curriculum))
 # Smoothed and augmented images take longer to learn; what weighs by a meta set has few steps.

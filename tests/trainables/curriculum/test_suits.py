@@ -6,9 +6,9 @@ import pytest
 from torch import nn
 
 from search_spaces import InputError, narrowed, options
-from trainables.curriculum import Curriculum
-from trainables.curriculum._scenario import SCENARIO
-from trainables.curriculum.learning_to_reweight import LearningToReweight
+from trainables.scenarios.curriculum import Curriculum
+from trainables.scenarios.curriculum.algorithms.learning_to_reweight import LearningToReweight
+from trainables.scenarios.curriculum.scenario import SCENARIO
 
 FOR_CONVOLUTIONS = {"curriculum_by_smoothing", "efficient_train"}
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from scipy.special import lambertw
 
-from trainables.curriculum.superloss import SuperLoss, confidence, lambert_w
+from trainables.scenarios.curriculum.algorithms.superloss import SuperLoss, confidence, lambert_w
 
 BRANCH = -1.0 / math.e
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.curriculum._order import every_class_first
-from trainables.curriculum.transfer_teacher import TransferTeacher
-from trainables.pacing.linear import Linear
-from trainables.scorers.teacher import Teacher
-from trainables.scoring import losses_of
+from trainables.learning.scoring import losses_of
+from trainables.scenarios.curriculum.algorithms.transfer_teacher import TransferTeacher
+from trainables.scenarios.curriculum.order import every_class_first
+from trainables.scenarios.pacings.linear import Linear
+from trainables.scenarios.scorers.teacher import Teacher
 
 
 def test_the_order_is_that_of_the_losses_under_the_teacher(
@@ -16,7 +16,8 @@ def test_the_order_is_that_of_the_losses_under_the_teacher(
     learner = make_learner("curriculum", "plain")
     examples, model = learner.data.train, learner.model
     # The teacher stands still, so that it is the model and its losses can be asked for.
-    monkeypatch.setattr("trainables.scorers.teacher.trained_copy", lambda model, *_, **__: model)
+    teacher = "trainables.scenarios.scorers.teacher.trained_copy"
+    monkeypatch.setattr(teacher, lambda model, *_, **__: model)
     algorithm = TransferTeacher(balanced=False)
     losses = losses_of(model, examples)
     # Linear from nothing, all after half: 0.125 / 0.5 of 210 is 52.5, and 52 by rounding to even.

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
 from trainables.data import DataSpec, DataView, load_view
-from trainables.data._options import names
-from trainables.data._table_options import require_names
-from trainables.data._written import Written, is_number
+from trainables.data.options import names
+from trainables.data.tables.table_options import require_names
+from trainables.data.tables.written import Written, is_number
 
 RNG = np.random.default_rng(0)
 A = RNG.normal(size=60).round(3)

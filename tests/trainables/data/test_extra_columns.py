@@ -13,7 +13,7 @@ from pyarrow import ipc
 
 from search_spaces.errors import InputError
 from trainables.data import DataSpec, DataView, carried_over, load_view, open_test
-from trainables.data._text import lengths, rarities, words_of
+from trainables.data.tables.text import lengths, rarities, words_of
 
 RNG = np.random.default_rng(0)
 ROWS = 60

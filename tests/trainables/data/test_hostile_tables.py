@@ -16,7 +16,7 @@ from pyarrow import ipc
 
 from search_spaces.errors import InputError
 from trainables.data import DataSpec, load_view
-from trainables.data import _unpacked as unpacked
+from trainables.data.tables import unpacked as unpacked
 
 
 def write(path: Path, content: bytes) -> None:

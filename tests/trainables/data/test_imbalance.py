@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
 from trainables.data import DataSpec, DataView, load_view, open_test
-from trainables.data._imbalance import Imbalance, class_sizes, parse_imbalance
+from trainables.data.labels.imbalance import Imbalance, class_sizes, parse_imbalance
 
 NAMES = [str(number) for number in range(50)]
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from search_spaces import Space, from_config
-from trainables.curriculum._learner import CurriculumLearner
-from trainables.curriculum._recipe import Recipe
 from trainables.data import DataSpec, DataView, load_view
-from trainables.tensors import TensorView
+from trainables.learning.tensors import TensorView
+from trainables.scenarios.curriculum.learner import CurriculumLearner
+from trainables.scenarios.curriculum.recipe import Recipe
 
 CPU = torch.device("cpu")
 CHANGES: dict[str, dict[str, Any]] = {

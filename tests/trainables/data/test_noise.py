@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
-from trainables.data._noise import Noise, corrupt, noise_of_before, parse_noise
+from trainables.data.labels.noise import Noise, corrupt, noise_of_before, parse_noise
 
 RATES = st.floats(0, 1, exclude_max=True)
 KINDS = st.sampled_from(["symmetric", "pair_flip", "asymmetric"])

@@ -9,7 +9,7 @@ import pytest
 
 from search_spaces.errors import InputError
 from trainables.data import DataSpec, hashes_of, load_class_view, load_view
-from trainables.data._classes import ClassSplit
+from trainables.data.class_split import ClassSplit
 
 REAL = Path(__file__).parents[3].parent / "shared" / "data"
 SETS = ("omniglot-background", "omniglot-evaluation")

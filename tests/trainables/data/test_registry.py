@@ -15,7 +15,7 @@ def test_sources_are_found_by_their_place() -> None:
     sources = data_sources()
     assert {"digits", "fashion-mnist", "npz", "parquet"} <= set(sources)
     for name, source in sources.items():
-        assert source.__module__ == f"trainables.data.{name.replace('-', '_')}"
+        assert source.__module__ == f"trainables.data.sources.{name.replace('-', '_')}"
         assert not inspect.isabstract(source)
         first_line = (source.__doc__ or "").splitlines()[0]
         assert len(first_line) > 20, f"{name} has nothing for `list data` to print"
@@ -63,7 +63,7 @@ def test_the_package_loads_data_without_torch_and_without_other_sources() -> Non
     code = (
         "import sys; from trainables.data import DataSpec, load_view;"
         "load_view(DataSpec('digits'));"
-        "print([name for name in ('torch', 'ray', 'trainables.data.npz')"
+        "print([name for name in ('torch', 'ray', 'trainables.data.sources.npz')"
         " if name in sys.modules], 'sklearn' in sys.modules)"
     )
     root = Path(__file__).parents[3]

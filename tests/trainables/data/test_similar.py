@@ -7,7 +7,7 @@ import pytest
 
 from search_spaces.errors import InputError
 from trainables.data import DataSpec, load_view
-from trainables.data._similar import as_targets, class_map
+from trainables.data.labels.noise_map import as_targets, class_map
 
 
 def flips(spec: DataSpec) -> dict[str, set[str]]:

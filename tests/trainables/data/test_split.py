@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.data import DataSpec, Examples, load_view, open_test
-from trainables.data._split import stratified_split
+from trainables.data.split import stratified_split
 
 
 @given(

@@ -10,8 +10,8 @@ import pytest
 from sklearn import datasets
 
 from trainables.data import DataSpec, load_view
-from trainables.data._blocks import Block
-from trainables.data._telling import told_telling
+from trainables.data.blocks import Block
+from trainables.data.telling import told_telling
 
 RNG = np.random.default_rng(0)
 ROWS = 400

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.flops import FlopCounter
-from trainables.meta_learning._episodes import ClassTasks, EpisodeShape, Labelled
-from trainables.meta_learning._meta_learner import TrainingStep
-from trainables.meta_learning._problems import Classification, Regression
-from trainables.meta_learning.protonet import ProtoNet
-from trainables.meta_learning.simple_shot import SimpleShot, least_squares
-from trainables.models.mlp import MLP
-from trainables.tensors import TensorExamples
+from trainables.learning.flops import FlopCounter
+from trainables.learning.tensors import TensorExamples
+from trainables.parts.models.mlp import MLP
+from trainables.scenarios.meta_learning.algorithms.protonet import ProtoNet
+from trainables.scenarios.meta_learning.algorithms.simple_shot import SimpleShot, least_squares
+from trainables.scenarios.meta_learning.episodes import ClassTasks, EpisodeShape, Labelled
+from trainables.scenarios.meta_learning.meta_learner import TrainingStep
+from trainables.scenarios.meta_learning.problems import Classification, Regression
 
 # One task of two classes with two shots each, in no order: means (1, 0) and (0, 2).
 SUPPORT = Labelled(

@@ -7,9 +7,14 @@ import math
 import pytest
 import torch
 
-from trainables.meta_learning._episodes import ClassTasks, EpisodeShape, FixedEpisodes, rotated
-from trainables.meta_learning._sinusoids import SinusoidTasks
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.meta_learning.episodes import (
+    ClassTasks,
+    EpisodeShape,
+    FixedEpisodes,
+    rotated,
+)
+from trainables.scenarios.meta_learning.sinusoids import SinusoidTasks
 
 CLASSES, EACH, TASKS = 12, 7, 50
 SHAPE = EpisodeShape(ways=5, shots=2, queries=3)

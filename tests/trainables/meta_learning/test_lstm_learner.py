@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.flops import FlopCounter
-from trainables.meta_learning._episodes import ClassTasks, EpisodeShape
-from trainables.meta_learning._meta_learner import TrainingStep
-from trainables.meta_learning._problems import Classification
-from trainables.meta_learning._sinusoids import SinusoidTasks
-from trainables.meta_learning.lstm_learner import LSTMLearner, SequenceNetwork
-from trainables.models.mlp import MLP
-from trainables.tensors import TensorExamples
+from trainables.learning.flops import FlopCounter
+from trainables.learning.tensors import TensorExamples
+from trainables.parts.models.mlp import MLP
+from trainables.scenarios.meta_learning.algorithms.lstm_learner import LSTMLearner, SequenceNetwork
+from trainables.scenarios.meta_learning.episodes import ClassTasks, EpisodeShape
+from trainables.scenarios.meta_learning.meta_learner import TrainingStep
+from trainables.scenarios.meta_learning.problems import Classification
+from trainables.scenarios.meta_learning.sinusoids import SinusoidTasks
 
 STEPS, QUERIES = 5, 4
 

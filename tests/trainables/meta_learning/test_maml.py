@@ -10,22 +10,22 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trainables.flops import FlopCounter
-from trainables.meta_learning._episodes import (
+from trainables.learning.flops import FlopCounter
+from trainables.learning.tensors import TensorExamples
+from trainables.parts.models.cnn import CNN
+from trainables.parts.models.mlp import MLP
+from trainables.scenarios.meta_learning.algorithms.maml import MAML
+from trainables.scenarios.meta_learning.episodes import (
     ClassTasks,
     Episodes,
     EpisodeShape,
     Labelled,
     Tasks,
 )
-from trainables.meta_learning._meta_learner import TrainingStep
-from trainables.meta_learning._networks import SupportNorm, answers, normalised_by_support
-from trainables.meta_learning._problems import Classification, Regression
-from trainables.meta_learning._sinusoids import SinusoidTasks
-from trainables.meta_learning.maml import MAML
-from trainables.models.cnn import CNN
-from trainables.models.mlp import MLP
-from trainables.tensors import TensorExamples
+from trainables.scenarios.meta_learning.meta_learner import TrainingStep
+from trainables.scenarios.meta_learning.networks import SupportNorm, answers, normalised_by_support
+from trainables.scenarios.meta_learning.problems import Classification, Regression
+from trainables.scenarios.meta_learning.sinusoids import SinusoidTasks
 
 SHAPE = EpisodeShape(3, 2, 4)
 SINE = EpisodeShape(1, 5, 6)

@@ -13,11 +13,11 @@ import torch
 from search_spaces import InputError, narrowed
 from search_spaces.space import Fixed
 from trainables.data import ClassSplit, DataSpec, open_test_classes
-from trainables.data._omniglot import find_file
-from trainables.data._vinyals import vinyals_split
-from trainables.meta_learning._views import FewShotView
-from trainables.models.mlp import MLP
-from trainables.scenario import load_scenario
+from trainables.data.omniglot import find_file
+from trainables.data.vinyals import vinyals_split
+from trainables.parts.models.mlp import MLP
+from trainables.scenarios.meta_learning.views import FewShotView
+from trainables.scenarios.scenario import load_scenario
 
 SCENARIO = load_scenario("meta_learning")
 CPU = torch.device("cpu")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from trainables.data import Examples
-from trainables.meta_learning._settings import Settings
-from trainables.meta_learning._views import FewShotView
+from trainables.scenarios.meta_learning.settings import Settings
+from trainables.scenarios.meta_learning.views import FewShotView
 
 OWN = {"ways": 2, "shots": 2, "queries": 4, "validation_episodes": 20, "test_episodes": 10}
 CHANCE = 1 / 2

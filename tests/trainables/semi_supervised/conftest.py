@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from trainables.data import DataView
-from trainables.models.mlp import MLP
-from trainables.optimizers.adamw import AdamW
-from trainables.semi_supervised import SemiSupervised
-from trainables.semi_supervised._batch import Batch
-from trainables.semi_supervised._learner import SemiSupervisedLearner
-from trainables.semi_supervised._recipe import Recipe
-from trainables.semi_supervised._view import PartlyLabelled
-from trainables.tensors import TensorView
-from trainables.training import Training
-from trainables.views import Views
-from trainables.views.vector import VectorViews
+from trainables.learning.tensors import TensorView
+from trainables.parts.models.mlp import MLP
+from trainables.parts.optimizers.adamw import AdamW
+from trainables.parts.sections.training import Training
+from trainables.parts.view import Views
+from trainables.parts.views.vector import VectorViews
+from trainables.scenarios.semi_supervised import SemiSupervised
+from trainables.scenarios.semi_supervised.batch import Batch
+from trainables.scenarios.semi_supervised.learner import SemiSupervisedLearner
+from trainables.scenarios.semi_supervised.recipe import Recipe
+from trainables.scenarios.semi_supervised.view import PartlyLabelled
 
 
 @dataclass(frozen=True)

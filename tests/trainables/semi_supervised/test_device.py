@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from search_spaces import options
-from trainables.ranks import ALONE
-from trainables.semi_supervised import SemiSupervised
-from trainables.semi_supervised._average import Average
-from trainables.semi_supervised._batch import Batch
-from trainables.semi_supervised._networks import Networks
-from trainables.tensors import TensorExamples
-from trainables.views.vector import VectorViews
+from trainables.learning.tensors import TensorExamples
+from trainables.parts.views.vector import VectorViews
+from trainables.ranks.ranks import ALONE
+from trainables.scenarios.semi_supervised import SemiSupervised
+from trainables.scenarios.semi_supervised.average import Average
+from trainables.scenarios.semi_supervised.batch import Batch
+from trainables.scenarios.semi_supervised.networks import Networks
 
 META = torch.device("meta")
 

@@ -9,7 +9,7 @@ import torch
 
 from search_spaces import narrowed
 from trainables.data import DataSpec
-from trainables.scenario import load_scenario
+from trainables.scenarios.scenario import load_scenario
 
 SCENARIO = load_scenario("semi_supervised")
 EPOCHS = 60.0

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from trainables.semi_supervised.fixmatch import FixMatch
+from trainables.scenarios.semi_supervised.algorithms.fixmatch import FixMatch
 
 # Sure of class 0, sure of class 2, not sure.
 WEAK = [[0.96, 0.02, 0.02], [0.01, 0.02, 0.97], [0.5, 0.3, 0.2]]

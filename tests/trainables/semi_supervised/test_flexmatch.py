@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from trainables.semi_supervised.fixmatch import FixMatch
-from trainables.semi_supervised.flexmatch import FlexMatch
-from trainables.tensors import TensorExamples
+from trainables.learning.tensors import TensorExamples
+from trainables.scenarios.semi_supervised.algorithms.fixmatch import FixMatch
+from trainables.scenarios.semi_supervised.algorithms.flexmatch import FlexMatch
 
 EIGHT = TensorExamples(torch.zeros(8, 1), torch.full((8,), -1))
 SURE_0, SURE_1 = [0.96, 0.03, 0.01], [0.02, 0.96, 0.02]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.semi_supervised.fixmatch import FixMatch
-from trainables.semi_supervised.flexmatch import FlexMatch
-from trainables.semi_supervised.mean_teacher import MeanTeacher
-from trainables.semi_supervised.supervised import Supervised
+from trainables.scenarios.semi_supervised.algorithms.fixmatch import FixMatch
+from trainables.scenarios.semi_supervised.algorithms.flexmatch import FlexMatch
+from trainables.scenarios.semi_supervised.algorithms.mean_teacher import MeanTeacher
+from trainables.scenarios.semi_supervised.algorithms.supervised import Supervised
 
 
 def same_weights(first, second) -> bool:

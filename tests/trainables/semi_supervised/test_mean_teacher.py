@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.ranks import ALONE
-from trainables.semi_supervised._average import Average
-from trainables.semi_supervised._networks import Networks
-from trainables.semi_supervised.mean_teacher import MeanTeacher
+from trainables.ranks.ranks import ALONE
+from trainables.scenarios.semi_supervised.algorithms.mean_teacher import MeanTeacher
+from trainables.scenarios.semi_supervised.average import Average
+from trainables.scenarios.semi_supervised.networks import Networks
 
 
 def averaged(values: list[float], decay: float) -> float:

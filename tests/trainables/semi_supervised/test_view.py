@@ -12,9 +12,9 @@ import torch
 
 from search_spaces import InputError
 from trainables.data import DataSpec, DataView, class_balanced, load_view
-from trainables.models.mlp import MLP
-from trainables.scenario import load_scenario
-from trainables.semi_supervised._view import PartlyLabelled
+from trainables.parts.models.mlp import MLP
+from trainables.scenarios.scenario import load_scenario
+from trainables.scenarios.semi_supervised.view import PartlyLabelled
 
 SCENARIO = load_scenario("semi_supervised")
 DIGITS = DataSpec("digits", seed=5)

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from automl_cl.preparation import prepare
-from automl_cl.spec import SearchSpec
+from automl_cl.spec.preparation import prepare
+from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import coordinates, decode, encode, narrowed
 from trainables.data import DataSpec, load_view
-from trainables.models.cnn import CNN
-from trainables.models.mlp import MLP
-from trainables.scenario import load_scenario
-from trainables.semi_supervised._scenario import told_time
-from trainables.views.image import ImageViews
+from trainables.parts.models.cnn import CNN
+from trainables.parts.models.mlp import MLP
+from trainables.parts.views.image import ImageViews
+from trainables.scenarios.scenario import load_scenario
+from trainables.scenarios.semi_supervised.scenario import told_time
 
 SCENARIO = load_scenario("semi_supervised")
 

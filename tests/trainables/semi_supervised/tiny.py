@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainables.data import DataView
-from trainables.semi_supervised._view import PartlyLabelled
+from trainables.scenarios.semi_supervised.view import PartlyLabelled
 
 LABELS = 60
 # What the contract suite loads from arrays has 240 training examples.

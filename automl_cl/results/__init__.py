@@ -1,0 +1,1 @@
+"""What a run leaves behind: tuned config, tables, logs, report and exports."""

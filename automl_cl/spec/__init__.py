@@ -1,0 +1,1 @@
+"""The request of a user: one validated object, and the data and space it leads to."""

@@ -1,0 +1,1 @@
+"""What a search does next: arms, proposals, rungs, stages, samplers and schedulers."""

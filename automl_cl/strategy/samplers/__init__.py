@@ -1,0 +1,1 @@
+"""Samplers, one a file: what proposes the next point of an arm."""

@@ -1,0 +1,1 @@
+"""Schedulers, one a file: where trials are compared, and which of them go on."""

@@ -1,0 +1,1 @@
+"""The comparison on the sealed test: who is compared, and the statistics."""

@@ -1,0 +1,1 @@
+"""Labels: reading them, and what is done to them (few labels, noise, imbalance)."""

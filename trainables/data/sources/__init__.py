@@ -1,0 +1,1 @@
+"""Data sources, one a file; the file's name is the source's name."""

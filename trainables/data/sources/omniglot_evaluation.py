@@ -1,0 +1,20 @@
+"""Omniglot's evaluation set as a data set of its own."""
+
+from __future__ import annotations
+
+from typing import final
+
+from trainables.data.omniglot import load_part
+from trainables.data.source import RawData, Source
+
+
+@final
+class OmniglotEvaluation(Source):
+    """Omniglot's evaluation set, 13,180 images of 659 characters of 20 alphabets, 20 each.
+
+    Of each character's 20 drawings 12 train, 4 validate and 4 are the test. The archive is that of
+    `omniglot`; no class and no image is also in the other set.
+    """
+
+    def load(self) -> RawData:
+        return load_part("ev")

@@ -1,0 +1,1 @@
+"""Tables of columns: reading cells, types and texts into numbers."""

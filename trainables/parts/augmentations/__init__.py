@@ -1,0 +1,1 @@
+"""Augmentations, one a file, as batched operations on the training device."""

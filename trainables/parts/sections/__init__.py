@@ -1,0 +1,1 @@
+"""The sections of a config that have no alternatives: training, length, computing."""

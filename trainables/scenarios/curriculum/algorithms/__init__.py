@@ -1,0 +1,1 @@
+"""The algorithms of `curriculum`, one a file; the file's name is the algorithm's name."""

@@ -1,0 +1,1 @@
+"""Pacing functions, one a file; the file's name is the pacing's name."""

@@ -1,0 +1,1 @@
+"""Difficulty scorers, one a file; the file's name is the scorer's name."""

@@ -1,0 +1,1 @@
+"""The algorithms of `semi_supervised`, one a file; the file's name is the algorithm's name."""

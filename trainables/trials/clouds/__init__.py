@@ -1,0 +1,1 @@
+"""Clouds that announce when they take a machine away, one a file."""

@@ -1,0 +1,1 @@
+"""A warm Ray Train group that trains one trial on several workers."""
