@@ -20,9 +20,10 @@ demo: $(INSTALLED)
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not exhaustive"
 
-# Every combination of algorithm, setting and alternative as well.
+# Every combination of algorithm, setting and alternative as well, and faults that take minutes.
 test-all: test
-	$(BIN)/python -m pytest -n 2 --dist load -m exhaustive
+	$(BIN)/python -m pytest -n 2 --dist load -m "exhaustive and not ray"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "exhaustive and ray"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from automl_cl.spec.search_spec import SearchSpec
 
 from .happened import happened
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.exhaustive]
 
 # A model that is slow, or hangs, while there are files that say so.
 MODEL = """

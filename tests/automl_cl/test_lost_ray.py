@@ -52,6 +52,7 @@ def until(condition: Callable[[], bool], driver: subprocess.Popen[str]) -> None:
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.exhaustive
 def test_whatever_of_ray_is_killed_the_run_ends_in_order_and_goes_on(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text("algorithm: superloss\ntraining.batch_size: 64\n")
     run, journal = tmp_path / "run", tmp_path / "run" / "journal.jsonl"

@@ -114,6 +114,7 @@ def test_killed_at_any_time_and_resumed_the_table_is_the_same(
     assert (folder / "verdict.json").read_text() == (undisturbed / "verdict.json").read_text()
 
 
+@pytest.mark.exhaustive
 def test_two_slots_killed_and_resumed_lose_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "two"
     run_and_kill("start", folder, slots=2, trials=12, lines=20)

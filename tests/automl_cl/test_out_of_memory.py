@@ -13,7 +13,7 @@ import automl_cl
 from automl_cl.engine.session import PARTS
 from automl_cl.run.journal import read_events
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.exhaustive]
 
 # Refused as an allocator does: where a training pass holds more than 64 inputs at a time.
 CODE = """

@@ -27,7 +27,7 @@ from trainables.trials.group.worker_group import GroupEnded, GroupResources, Wor
 from trainables.trials.placement import remove_orphans
 from trainables.trials.trial_run import SLICES, RungReport, TrialRequest, following
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.exhaustive]
 
 EACH = 0.9
 NETWORKS = """
