@@ -130,7 +130,9 @@ def parse_yaml(text: str, where: str) -> Any:
         InputError: if it is not YAML; names `where` and the line.
     """
     try:
-        return yaml.load(text, _Loader if _SURROGATE.search(text) else _QuickLoader)
+        if _SURROGATE.search(text):
+            return yaml.load(text, _Loader)
+        return yaml.load(text, _QuickLoader)
     except RecursionError as error:
         raise InputError(f"{where}: not valid YAML: it is nested too deeply.") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none

@@ -65,9 +65,9 @@ def test_trials_begin_again_in_parts_and_the_result_says_so(run: Path) -> None:
     for trial in done:
         assert json.loads(trial["config"])["computing"]["micro_batches"] == PARTS
     told = [e for e in read_events(run / "journal.jsonl") if e.kind == "out_of_memory"]
-    assert {each["asked"] for each in told} == {int(1.5 * 2**30)}
-    assert {each["batch_size"] for each in told} == {256}
-    assert all(each["memory"] > 0 for each in told)
+    assert {each.asked for each in told} == {int(1.5 * 2**30)}
+    assert {each.batch_size for each in told} == {256}
+    assert all(each.memory > 0 for each in told)
     assert automl_cl.load(run / "tuned.yaml").config["computing"]["micro_batches"] == PARTS
     verdict = json.loads((run / "verdict.json").read_text())
     assert any("8 parts" in note for note in verdict["notes"])

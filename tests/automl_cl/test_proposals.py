@@ -153,7 +153,10 @@ def test_running_failed_and_stopped_trials_do_no_harm(
 
 def test_a_space_with_nothing_to_choose(arm: Space, make_trial: MakeTrial) -> None:
     fixed = {
-        "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 1e-2, "beta1": 0.9},
+        "optimizer": {
+            "name": "adamw",
+            "adamw": {"lr": 1e-3, "weight_decay": 1e-2, "beta1": 0.9, "beta2": 0.999},
+        },
         "schedule": "constant",
         "training": {"epochs": 9, "batch_size": 64, "selection": "last"},
         "algorithm": {"superloss": {"lam": 1.0, "threshold": "average"}},
