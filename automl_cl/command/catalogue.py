@@ -70,7 +70,7 @@ def entries(kind: str, scenario: str | None = None) -> list[Entry]:
 
 
 def markdown_table(found: Sequence[Entry]) -> str:
-    """Entries as a Markdown table, such as the README's table of algorithms."""
+    """Entries as a Markdown table, such as the table in `docs/algorithms.md`."""
     lines = ["| name | scenario | what |", "|---|---|---|"]
     lines += [f"| `{each['name']}` | {each['scenario']} | {each['what']} |" for each in found]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The README: its example, run as it stands, and its table of algorithms."""
+"""The README's example, run as it stands, and the table of algorithms in the docs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from trainables.scenarios.curriculum.algorithms.self_paced import SelfPaced
 from trainables.scenarios.curriculum.algorithms.superloss import SuperLoss
 from trainables.scenarios.curriculum.recipe import Recipe
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 
 
 @pytest.fixture(autouse=True)
@@ -76,4 +77,25 @@ def test_it_teaches(algorithm: object, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_table_of_algorithms_is_the_one_that_the_command_prints() -> None:
-    assert markdown_table(entries("algorithms")) in README.read_text()
+    assert markdown_table(entries("algorithms")) in (ROOT / "docs" / "algorithms.md").read_text()
+
+
+def test_the_readme_is_one_that_is_read_to_its_end() -> None:
+    assert len(README.read_text().splitlines()) < 150
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")), ids=str
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        led_to = page.parent / path if path else page
+        assert led_to.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", led_to.read_text(), re.M)
+            assert anchor in {
+                re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles
+            }, target
