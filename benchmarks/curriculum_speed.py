@@ -88,7 +88,7 @@ class Training:
         learner.advance(self.horizon)
         seconds = self._now() - start
         self.costs = learner.state_dict()["step_flops"]
-        steps = learner.epoch * learner.steps_per_epoch + learner.step_in_epoch
+        steps = learner.taken
         return Timed(seconds, steps * learner.batch_size, learner.spent)
 
     def _now(self) -> float:
