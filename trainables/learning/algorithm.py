@@ -1,4 +1,4 @@
-"""What every algorithm of every scenario is: what it declares, and what it holds."""
+"""The base of every algorithm of every scenario: declarations, and containers for state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trial leaves in files, tied to what made it: by a hash of the content, and from within.
+"""Files of a trial, tied to their maker by a hash of the content and by a note inside.
 
 The hash is taken as a file is written, and noted by whoever notes the file. The same file says
 inside of which run, trial, seed and config it is, so that one that lies in another's place can be
@@ -24,7 +24,7 @@ class Damaged(InputError):
 
 @dataclass(frozen=True)
 class Maker:
-    """What made a file.
+    """The maker of a file.
 
     Attributes:
         run: identifies the run; empty where there is none.
@@ -56,7 +56,7 @@ class Maker:
         return json.dumps(asdict(self), sort_keys=True)
 
     def unlike(self, other: Maker | None) -> str | None:
-        """How a file that `other` made differs from one of this maker's, in words."""
+        """Describe the difference between a file that `other` made and one of this maker."""
         if other is None or other == self:
             return None
         if other.run != self.run:

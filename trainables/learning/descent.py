@@ -1,4 +1,4 @@
-"""What learners share that train one network with one optimizer."""
+"""The common base of learners that train one network with one optimizer."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Sections(Protocol):
 
     @property
     def optimizer(self) -> Optimizer:
-        """How weights are changed."""
+        """The rule that changes weights."""
         ...
 
     @property
     def schedule(self) -> Schedule:
-        """How the learning rate moves."""
+        """The learning-rate schedule."""
         ...
 
     @property
@@ -46,17 +46,17 @@ class Sections(Protocol):
 
     @property
     def model(self) -> Model:
-        """What is trained."""
+        """The network's architecture."""
         ...
 
     @property
     def computing(self) -> Computing:
-        """How the network is computed."""
+        """Number format, memory layout, compilation and micro-batches."""
         ...
 
 
 class DescentLearner(Learner):
-    """Holds network, optimizer, order and best epoch; what a step is, subclasses say.
+    """Hold network, optimizer, order and best epoch; subclasses define a step.
 
     Args:
         sections: the config.
@@ -93,7 +93,7 @@ class DescentLearner(Learner):
 
     @property
     def training_progress(self) -> float:
-        """What the learning rate follows."""
+        """Progress as the learning rate follows it."""
         return self.progress
 
     def settle(self) -> None:
@@ -127,7 +127,7 @@ class DescentLearner(Learner):
 
     @abstractmethod
     def merit_of(self, metrics: dict[str, float]) -> float:
-        """What the best epoch has most of."""
+        """Return the score that selects the best epoch; higher is better."""
 
     def open_epoch(self) -> None:
         """Validates the epoch that is over, if the best one is wanted."""
@@ -135,7 +135,7 @@ class DescentLearner(Learner):
             self._candidate = self.merit_of(self.metrics_of(self.current_weights()))
 
     def pass_is_over(self) -> bool:
-        """Whether this opening comes after a pass over the data."""
+        """Return True if this opening comes after a pass over the data."""
         return self.epoch > 0
 
     def epoch_paid(self) -> None:

@@ -84,11 +84,11 @@ class Learner(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """What comes before the first epoch, once the horizon is known."""
+        """Do the work before the first epoch. The horizon is known by then."""
 
     @abstractmethod
     def open_epoch(self) -> None:
-        """What comes before the steps of epoch number `self.epoch`."""
+        """Do the work before the steps of epoch number `self.epoch`."""
 
     @abstractmethod
     def epoch_paid(self) -> None:
@@ -136,7 +136,7 @@ class Learner(ABC):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do, however much of the horizon is; so for few learners."""
+        """True if training is complete although compute remains. Most learners never are."""
         return False
 
     # The loop.
@@ -148,7 +148,7 @@ class Learner(ABC):
 
     @property
     def diverged(self) -> bool:
-        """Whether a loss was NaN, infinite or beyond all bounds, as all ranks have to agree."""
+        """True if a loss was NaN, infinite or beyond all bounds. All ranks must agree on it."""
         return self.ranks.any(bool(self._diverged.item()))
 
     @property
@@ -181,7 +181,7 @@ class Learner(ABC):
             self._owed = self._run_up(self.prepare)
 
     def why_whole(self, algorithm: str | None) -> str | None:
-        """Why a batch is computed in one piece, and not compiled, or None if that is not so.
+        """Return the reason that a batch is computed in one piece and not compiled, or None.
 
         Args:
             algorithm: the algorithm's own reason.

@@ -43,7 +43,7 @@ def check_model(model: Model, input_shape: Sequence[int], num_classes: int) -> n
 
 
 def ends_in_linear(network: nn.Module, input_shape: Sequence[int]) -> bool:
-    """Whether what a network returns is what its last linear layer gave."""
+    """Return True if a network returns the output of its last linear layer unchanged."""
     linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
     given: list[Tensor] = []
     handle = linear[-1].register_forward_hook(lambda _, __, output: given.append(output))

@@ -40,13 +40,13 @@ def compile_passes(network: nn.Module) -> None:
 
 
 class Computed(nn.Module):
-    """What a network's class gets before it; named so that no network has such attributes."""
+    """A base put before a network's class; its names collide with no network's attributes."""
 
     _computing: ClassVar[Computing]
     _compiled_pass: Callable[..., Tensor] | None = None
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """What the network gives for inputs [batch, ...], as float32."""
+        """Compute the network's outputs for inputs [batch, ...], as float32."""
         trains = self.training and torch.is_grad_enabled()
         evaluates = not self.training and not torch.is_grad_enabled()
         parts = self._parts_of(len(inputs[0])) if trains or evaluates else 1

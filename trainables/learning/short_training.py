@@ -24,7 +24,7 @@ Observe = Callable[[Tensor, Tensor], None]
 
 @dataclass(frozen=True)
 class RunUp:
-    """What comes before the first step and costs: trainings, and passes that train nothing.
+    """Paid work before the first step: trainings, and passes that train nothing.
 
     Attributes:
         epochs: of training a network like the model, over all examples.
@@ -112,7 +112,7 @@ def _batches(rows: Tensor, epochs: int, seed: int) -> Iterator[Tensor]:
 
 
 def told(epochs: int) -> str:
-    """How long something was trained, for reports."""
+    """Describe the length of a training, for reports."""
     return f"trained for {epochs} epoch{'' if epochs == 1 else 's'} on the same labels"
 
 

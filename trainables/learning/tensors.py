@@ -52,7 +52,7 @@ class TensorExamples:
 
     @property
     def chunk(self) -> int:
-        """How many inputs a pass takes at a time.
+        """Number of inputs that a pass takes at a time.
 
         On the CPU the activations of 256 images stay in its caches: 1.5 times as fast as 1,024.
         """
@@ -65,7 +65,7 @@ class TensorExamples:
 
 @dataclass(frozen=True)
 class TensorView:
-    """What a learner may see: training and validation examples, never the test."""
+    """The data that a learner may see: training and validation examples, never the test."""
 
     train: TensorExamples
     validation: TensorExamples

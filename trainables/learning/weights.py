@@ -56,7 +56,7 @@ def read_weights(
 
 
 def damage_of(path: Place, digest: str | None, maker: Maker) -> str | None:
-    """What is wrong with weights that a trial left, in words; None if nothing is.
+    """Describe the damage of weights that a trial left; None if there is none.
 
     Args:
         path: the file.
@@ -83,7 +83,7 @@ def damage_of(path: Place, digest: str | None, maker: Maker) -> str | None:
 
 
 def _made_by(weights: bytes) -> Maker | None:
-    """What made weights, as they say themselves; None if that cannot be read."""
+    """Read the maker that weights name themselves; None if that cannot be read."""
     try:
         header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
         return Maker.read(header["__metadata__"][MAKER])

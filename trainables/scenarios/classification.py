@@ -1,4 +1,4 @@
-"""What scenarios share that train a classifier and judge it by accuracy."""
+"""The common base of scenarios that train a classifier and judge it by accuracy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every pacing is: how much of the data is let in, as a function of progress."""
+"""The base of every pacing: the share of data let in, as a function of progress."""
 
 from __future__ import annotations
 

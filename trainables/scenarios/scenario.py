@@ -118,7 +118,7 @@ class Scenario(ABC):
         return TensorView.of(view, device, ranks)
 
     def in_search(self, data: Any) -> Any:
-        """What a trial may see by whose result something is chosen; the verdict's see it all."""
+        """Return the data for trials whose results choose a config; verdict trainings see all."""
         return data
 
     def searched(self, space: Space, view: DataView) -> Space:

@@ -1,4 +1,4 @@
-"""What every difficulty scorer is."""
+"""The base of every difficulty scorer."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Scorer(Part, ABC):
         """
 
     def run_up(self) -> RunUp:
-        """What scoring costs; nothing, as a rule."""
+        """Cost of scoring; nothing by default."""
         return RunUp()
 
     def was_given(self) -> str | None:
-        """What it learns from besides inputs and labels, and what that cost; None for most."""
+        """Describe what it learns from besides inputs and labels, with the cost; None for most."""
         return None
 
 

@@ -1,4 +1,4 @@
-"""What every continual learning algorithm is."""
+"""The base of every continual learning algorithm."""
 
 from __future__ import annotations
 
@@ -63,9 +63,10 @@ class Continual(Algorithm, ABC):
         """
 
     def penalty(self, network: GrowingNetwork) -> Tensor | None:
-        """What is added to the loss for the weights alone, whatever the batch; None for nothing.
+        """Return the loss term of the weights alone, whatever the batch; None for no such term.
 
-        It stands apart since of a batch each rank has a part, and of this each has the whole.
+        Kept separate from the loss: each rank sees part of a batch but all weights, so this
+        term must not be summed over ranks.
         """
         return None
 

@@ -115,7 +115,7 @@ class ContinualLearner(Learner):
         return f"end {self.task}" if self._task_is_over() else f"train {self.task}"
 
     def _share(self) -> tuple[int, int, int]:
-        """Where the task's share begins, where its training has to end, and the cost of a step."""
+        """The start of the task's share, the end of its training, and the cost of a step."""
         before, after = self.until[self.task : self.task + 2]
         begins, ends = (self.horizon * count // self.until[-1] for count in (before, after))
         ending = self.flops_of(f"end {self.task}", ContinualLearner._end_task)
@@ -128,7 +128,7 @@ class ContinualLearner(Learner):
 
     @property
     def task_progress(self) -> float:
-        """How much of the task's share is spent, in [0, 1]: what schedules go by."""
+        """The spent part of the task's share, in [0, 1]. Schedules follow it."""
         begins, ends, _ = self._share()
         return min(max((self.spent - begins) / max(ends - begins, 1), 0.0), 1.0)
 

@@ -189,7 +189,7 @@ def _without_effect_on_one_task(path: tuple[str, ...]) -> bool:
 
 
 def _protocol(view: StreamView) -> str:
-    """What the search saw, in a sentence."""
+    """Describe the data that the search saw, in a sentence."""
     first = (
         f"the first {len(view.development)} of {view.tasks} tasks of one order; the verdict is "
         "on whole streams in other orders."

@@ -1,4 +1,4 @@
-"""What a search says about its stream, and the stream that comes of it."""
+"""The settings of a search's stream, and the stream that they make."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROTOCOLS = ["dev_tasks", "first_task", "fixed", "transfer", "oracle_stream"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the stream is like.
+    """The settings of the stream.
 
     Attributes:
         tasks: how many tasks there are.
@@ -51,7 +51,7 @@ class Settings:
 
     @property
     def searched_tasks(self) -> int:
-        """How many tasks of the stream the search sees; 0 where it is not a matter of tasks."""
+        """Number of the stream's tasks that the search sees; 0 if tasks do not limit it."""
         if self.hpo_protocol == "first_task":
             return 1
         return self.dev_tasks if self.hpo_protocol in ("dev_tasks", "fixed") else 0
@@ -130,7 +130,7 @@ def named_sizes(given: object) -> tuple[int, ...]:
 
 
 def sizes_of(view: DataView, settings: Settings) -> tuple[int, ...]:
-    """How many of the data's classes each task has.
+    """Number of the data's classes in each task.
 
     Raises:
         InputError: if there are too few classes, or the sizes given do not add up to all.

@@ -46,7 +46,7 @@ class StreamView(DataView):
 
     @property
     def tasks(self) -> int:
-        """How many tasks the classes are divided into."""
+        """Number of tasks that the classes are divided into."""
         return len(self.groups or self.sizes)
 
 
@@ -85,7 +85,7 @@ class StreamData(TensorView):
 
     @property
     def tasks(self) -> int:
-        """How many tasks the classes are divided into."""
+        """Number of tasks that the classes are divided into."""
         return len(self.groups or self.sizes)
 
     @classmethod
@@ -105,7 +105,7 @@ class StreamData(TensorView):
 
     @cached_property
     def development(self) -> StreamData:
-        """What the search may see, and nothing from which the rest could be reached."""
+        """The data that the search may see, without any way to reach the rest."""
         if self.transfer is not None:
             return self.transfer
         if not self.seen:
@@ -194,7 +194,7 @@ class Stream:
         return self._task_of[labels]
 
     def counts(self, examples: TensorExamples) -> list[int]:
-        """How many of the examples each task has."""
+        """Number of the examples in each task."""
         counted: list[int] = self.task_of(examples.labels).bincount(minlength=self.tasks).tolist()
         return counted
 

@@ -1,4 +1,4 @@
-"""What every curriculum is: the five hooks of CurML, under their own names."""
+"""The base of every curriculum: the five hooks of CurML, under their own names."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Curriculum(Algorithm):
         return total
 
     def run_up(self, examples: TensorExamples) -> RunUp:
-        """What the first `data_curriculum` costs, if that is a teacher or a scorer of everything.
+        """Cost of the first `data_curriculum`, if it trains a teacher or scores all examples.
 
         A run that is too short to pay for it is refused before anything is trained.
         """
@@ -100,7 +100,7 @@ class Curriculum(Algorithm):
 
     @final
     def let_in(self, progress: float, total: int) -> int:
-        """How many of `total` chosen examples are let in at a progress.
+        """Number of the `total` chosen examples that are let in at a progress.
 
         Their share, but never fewer than 32, than a batch or than there are classes.
         """
@@ -108,7 +108,7 @@ class Curriculum(Algorithm):
 
     @final
     def enough(self, share: float, total: int) -> int:
-        """How many of `total` examples a share is: as `let_in` has it."""
+        """Number of examples in a share of `total`, with the minimum of `let_in`."""
         fewest = max(FEWEST, self.seen.get("fewest", 0))
         return min(total, max(fewest, round(share * total)))
 

@@ -147,7 +147,7 @@ class MetaCurriculum(Curriculum, ABC):
         )
 
     def held_out_of(self, examples: TensorExamples) -> int:
-        """How many of the examples are not trained on."""
+        """Number of examples that are not trained on."""
         if known_clean(examples) is not None:
             return 0
         return len(held_out(examples.labels, self.meta_share, 0))

@@ -43,7 +43,7 @@ def order_of(scores: Tensor, labels: Tensor | None, seed: int) -> Tensor:
 
 
 def number_of_classes(labels: Tensor) -> int:
-    """How many classes have an example."""
+    """Number of classes that have an example."""
     return int((labels.bincount() > 0).sum())
 
 

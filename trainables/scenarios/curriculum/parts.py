@@ -68,7 +68,7 @@ MEASURED = 0.5
 
 @dataclass(frozen=True)
 class Pace:
-    """How progress goes on from a step to the next.
+    """The progress of the next step, and its increase with each step.
 
     Attributes:
         progress: of the next step, in [0, 1].

@@ -1,4 +1,4 @@
-"""What a config of the curriculum scenario consists of."""
+"""The parts of a config of the curriculum scenario."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a run is long enough for the teacher or scorer that comes before its first step."""
+"""Check that a run is long enough for the teacher or scorer before its first step."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def require_room(name: str, least: float, horizon: float) -> None:
 
 
 def why_not(least: float, horizon: float) -> str:
-    """Why a horizon is too short, as the rest of a sentence."""
+    """Return the reason that a horizon is too short, as the rest of a sentence."""
     return (
         f"spends {least * MOST:.4g} epochs of compute on a teacher or scorer before its first "
         f"step, and there are {horizon:.4g}; it needs at least {least:.4g}, so that half is left "

@@ -237,7 +237,7 @@ def _device_of(model: nn.Module) -> torch.device:
 
 
 def _as_columns(columns: Mapping[str, Any], count: int) -> dict[str, Tensor]:
-    """What is known of each example, as tensors [count]."""
+    """The given columns of the examples, as tensors [count]."""
     if not isinstance(columns, Mapping):
         raise InputError(f"{_WHO} columns: got {type(columns).__name__}, expected a mapping.")
     found: dict[str, Tensor] = {}
@@ -260,7 +260,7 @@ def _as_columns(columns: Mapping[str, Any], count: int) -> dict[str, Tensor]:
 
 
 def _as_marks(clean: Tensor) -> Tensor:
-    """Which labels can be relied on, as truth values; they may come as 0 and 1."""
+    """Marks of clean labels as truth values; they may come as 0 and 1."""
     if not ((clean == 0) | (clean == 1)).all():
         raise InputError(f"{_WHO} columns: 'clean' must be True or False for each example.")
     return clean.bool()

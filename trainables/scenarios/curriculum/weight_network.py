@@ -64,6 +64,6 @@ def like(model: nn.Module, network: Network) -> Network:
 
 
 def _outputs(model: nn.Module, labels: int) -> int:
-    """How many logits a model gives: some class may have no example."""
+    """Number of logits of a model; a class may have no example."""
     sizes = [module.out_features for module in model.modules() if isinstance(module, nn.Linear)]
     return max(sizes[-1] if sizes else 0, labels)

@@ -1,4 +1,4 @@
-"""What every meta-learning algorithm is."""
+"""The base of every meta-learning algorithm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainables.scenarios.meta_learning.problems import Problem
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """What a step may learn from; an algorithm takes whole tasks or single examples.
+    """The data of one step; an algorithm takes whole tasks or single examples.
 
     Attributes:
         tasks: the training tasks.
@@ -95,7 +95,7 @@ class MetaLearner(Algorithm, ABC):
 
     @classmethod
     def narrowing(cls, problem: Problem, classes: int) -> Mapping[str, Any]:
-        """What is to be searched for some tasks, as a space file writes it.
+        """Return the narrowed space for some tasks, in the form of a space file.
 
         Args:
             problem: what the tasks ask for.
@@ -119,7 +119,7 @@ class MetaLearner(Algorithm, ABC):
         """The loss of one training step, a scalar."""
 
     def context(self, network: nn.Module, tasks: Tasks) -> Tensor | None:
-        """What predictions need of the training data, under a network that is trained."""
+        """Return what predictions need from the training data, under a trained network."""
         return None
 
     @abstractmethod

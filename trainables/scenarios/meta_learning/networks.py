@@ -1,4 +1,4 @@
-"""What several algorithms do with a network's features."""
+"""Operations of several algorithms on a network's features."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def features(network: nn.Module, inputs: Tensor) -> Tensor:
-    """What the last layer of a network gets to see, [..., features], for inputs [..., *shape].
+    """Inputs of a network's last layer, [..., features], for inputs [..., *shape].
 
     Raises:
         TypeError: if the network is no sequence of layers with a linear one at its end.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class Problem(ABC):
-    """What a task's outputs are, and how right they are.
+    """The kind of a task's outputs, and their loss and score.
 
     Attributes:
         metric: what a task is scored by.
@@ -43,7 +43,7 @@ class Problem(ABC):
 @final
 @dataclass(frozen=True)
 class Classification(Problem):
-    """Which of a task's classes an example is; targets int64 [..., examples]."""
+    """Prediction of an example's class in its task; targets int64 [..., examples]."""
 
     metric: ClassVar[str] = "accuracy"
     sign: ClassVar[float] = 1.0

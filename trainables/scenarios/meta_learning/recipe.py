@@ -1,4 +1,4 @@
-"""What a config of the meta-learning scenario consists of."""
+"""The parts of a config of the meta-learning scenario."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search in this scenario sets besides data and space."""
+"""The settings of a search in this scenario besides data and space."""
 
 from __future__ import annotations
 

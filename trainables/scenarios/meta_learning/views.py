@@ -1,4 +1,4 @@
-"""What a search sees of its tasks, and the sealed test's: loaded, and on a device."""
+"""The tasks that a search sees, and those of the sealed test: loaded, and on a device."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class FewShotView(ClassView):
 
     @property
     def problem(self) -> Problem:
-        """What its tasks ask for."""
+        """The kind of problem of its tasks."""
         return Classification(self.settings.ways)
 
     @property
@@ -89,7 +89,7 @@ class FewShotView(ClassView):
         return len(self.classes) * self.rotations
 
     def about_tasks(self) -> list[str]:
-        """What a verdict on its tasks must not be read without."""
+        """Caveats printed with every verdict on its tasks."""
         size = self.settings
         turned = ", each class turned by quarters making three more" if self.rotations > 1 else ""
         return [
@@ -137,7 +137,7 @@ class SinusoidView(DataView):
 
     @property
     def problem(self) -> Problem:
-        """What its tasks ask for."""
+        """The kind of problem of its tasks."""
         return Regression()
 
     @property
@@ -146,7 +146,7 @@ class SinusoidView(DataView):
         return 1
 
     def about_tasks(self) -> list[str]:
-        """What a verdict on its tasks must not be read without."""
+        """Caveats printed with every verdict on its tasks."""
         size = self.settings
         return [f"Tasks: sinusoids of {size.shots} labelled points, {size.queries} to predict."]
 
@@ -160,7 +160,7 @@ class SinusoidView(DataView):
 @final
 @dataclass(frozen=True, eq=False)
 class SealedSinusoids(SealedEpisodes):
-    """Which sinusoids are the items."""
+    """The sinusoids that are the items."""
 
     settings: SinusoidSettings
     seed: int

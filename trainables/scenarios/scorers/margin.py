@@ -24,7 +24,7 @@ def negative_margin(logits: Tensor, labels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Margin(Scorer):
-    """How far a teacher is from the label: the best other logit less the label's.
+    """A teacher's distance from the label: the best other logit less the label's.
 
     The margin of Crammer and Singer (JMLR 2001). Weinshall, Cohen and Amir (ICML 2018) rank by
     the margin of a classifier on a teacher's features. Unlike the loss it does not run out of

@@ -33,7 +33,7 @@ class _Forgetting:
 
 @dataclass(frozen=True)
 class PredictionFlips(Scorer):
-    """How often a copy of the model forgets an example while it is trained.
+    """Number of times that a copy of the model forgets an example while it is trained.
 
     Toneva et al., "An Empirical Study of Example Forgetting during Deep Neural Network Learning",
     ICLR 2019, algorithm 1: a prediction is looked at when its example is in the batch, and a step

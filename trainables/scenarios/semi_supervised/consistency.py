@@ -1,4 +1,4 @@
-"""What algorithms have in common that learn from their own answers on unlabelled inputs."""
+"""The common base of algorithms that learn from their own answers on unlabelled inputs."""
 
 from __future__ import annotations
 

@@ -33,12 +33,12 @@ class Networks:
 
     @torch.no_grad()
     def probabilities(self, inputs: Tensor) -> Tensor:
-        """What the network believes, [batch, classes]; no gradients."""
+        """The network's class probabilities, [batch, classes]; no gradients."""
         return self.logits(inputs).softmax(1)
 
     @torch.no_grad()
     def average_probabilities(self, inputs: Tensor) -> Tensor:
-        """What the average network believes, [batch, classes]; no gradients."""
+        """The average network's class probabilities, [batch, classes]; no gradients."""
         weights = self._average.weights()
         if self._ranks.sharded:
             average = UnderWeights(self._model, weights)

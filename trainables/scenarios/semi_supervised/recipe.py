@@ -1,4 +1,4 @@
-"""What a config of the semi-supervised scenario consists of."""
+"""The parts of a config of the semi-supervised scenario."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ IMAGE = ("view", "image")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a semi-supervised search sets besides what every search does.
+    """The settings of a semi-supervised search, besides those of every search.
 
     Attributes:
         labels: how many training examples keep their label, in all. Where the data has examples

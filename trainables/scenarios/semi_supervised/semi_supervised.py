@@ -1,4 +1,4 @@
-"""What every semi-supervised algorithm is."""
+"""The base of every semi-supervised algorithm."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SemiSupervised(Algorithm, ABC):
     average: Annotated[float, Categorical([0.0, 0.9, 0.99, 0.999]), BELOW_ONE] = 0.999
 
     def unlabelled_per_labelled(self) -> int:
-        """How many unlabelled examples a step takes for each labelled one (μ)."""
+        """Number of unlabelled examples that a step takes for each labelled one (μ)."""
         return 0
 
     def prepare(self, examples: TensorExamples, num_classes: int) -> None:
@@ -46,5 +46,5 @@ class SemiSupervised(Algorithm, ABC):
     def weighted_unlabelled_loss(
         self, batch: Batch, networks: Networks, progress: float
     ) -> Tensor | None:
-        """What a batch of unlabelled examples adds to the loss, or None for nothing."""
+        """Return the loss of a batch of unlabelled examples, or None for no such term."""
         return None

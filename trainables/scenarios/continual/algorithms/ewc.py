@@ -22,7 +22,7 @@ CHUNK = 64
 @final
 @dataclass(frozen=True)
 class EWC(Continual):
-    """EWC (Kirkpatrick et al., PNAS 2017): weights that earlier tasks need are held by springs.
+    """EWC (Kirkpatrick et al., PNAS 2017): a penalty holds weights that earlier tasks need.
 
     The loss is L(θ) + Σ_i strength/2 F_i (θ_i - θ*_i)² (equation 3). F_i is the diagonal of the
     Fisher information, the mean over examples of the squared gradient of log p(y | x): of each

@@ -17,7 +17,7 @@ from trainables.scenarios.continual.network import GrowingNetwork
 @final
 @dataclass(frozen=True)
 class ExperienceReplay(Continual):
-    """Experience replay (Chaudhry et al., arXiv 1902.10486): batches joined by remembered ones.
+    """Experience replay (Chaudhry et al., arXiv 1902.10486): stored examples join each batch.
 
     Each step minimises the mean cross-entropy over B_n and B_M together (algorithm 1): the task's
     batch and one drawn from memory, `replay` times as large. Every example is offered to memory

@@ -15,7 +15,7 @@ from trainables.scenarios.continual.network import GrowingNetwork
 @final
 @dataclass(frozen=True)
 class FineTuning(Continual):
-    """Fine-tuning (as in van de Ven et al., Nature MI 2022): nothing is done about forgetting.
+    """Fine-tuning (as in van de Ven et al., Nature MI 2022): no protection from forgetting.
 
     Each task is trained on as if it were the only one, with cross-entropy over the logits of all
     classes seen so far, or over those of the current task alone. With the second the heads of

@@ -127,7 +127,7 @@ class SLCA(Continual):
             self.state[f"heads.{index}.bias"] = bias.detach()
 
     def _shrinkage_of(self, sizes: list[int]) -> Tensor:
-        """What each class's mean is multiplied by, [classes, 1]."""
+        """Factors of the classes' means, [classes, 1]."""
         tasks = torch.arange(1, len(sizes) + 1, device=self.state["mean"].device) / len(sizes)
         counts = torch.tensor(sizes, device=tasks.device)
         factors = self.shrinkage + (1 - self.shrinkage) * tasks

@@ -24,7 +24,7 @@ INTERVAL = 0.1
 
 @dataclass(frozen=True)
 class Adaptive(Curriculum):
-    """Easy first, as a teacher and then the model itself find it (Kong et al., ICCV 2021).
+    """Easy examples first, by the losses of a teacher and then the model (Kong et al., ICCV 2021).
 
     Kong, Liu, Wang and Tao, "Adaptive Curriculum Learning", ICCV 2021. A teacher, here a copy of
     the model trained on all examples for some epochs of the run's own compute, gives the first
@@ -107,5 +107,5 @@ class Adaptive(Curriculum):
 
 
 def _intervals(progress: float) -> int:
-    """How many intervals are over."""
+    """Number of intervals that are over."""
     return int(progress / INTERVAL + 1e-9)

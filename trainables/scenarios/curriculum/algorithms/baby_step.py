@@ -12,7 +12,7 @@ from trainables.scenarios.scorers.self_taught import SelfTaught
 
 @dataclass(frozen=True)
 class BabyStep(ScoredCurriculum):
-    """Stage by stage the next portion of harder examples joins the easier ones.
+    """In each stage, the next portion of harder examples joins the easier ones.
 
     Bengio, Louradour, Collobert and Weston, "Curriculum Learning", ICML 2009; Spitkovsky,
     Alshawi and Jurafsky, "From Baby Steps to Leapfrog", NAACL HLT 2010. Stages as in CurML: a

@@ -23,7 +23,7 @@ from trainables.scenarios.curriculum.curriculum import (
 
 @dataclass(frozen=True)
 class Combined(Curriculum):
-    """One algorithm chooses the examples, another weighs them (as CurML's hooks can be mixed).
+    """One algorithm chooses the examples, another weights them (a mix of CurML's hooks).
 
     Zhou et al., ACM MM 2022, whose example is `baby_step` with `superloss`.
     """

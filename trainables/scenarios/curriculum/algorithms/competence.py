@@ -12,7 +12,7 @@ from trainables.scenarios.scorers.self_taught import SelfTaught
 
 @dataclass(frozen=True)
 class Competence(ScoredCurriculum):
-    """Let in is what is no harder than the competence c(t) = (c0^p + (1 - c0^p) t / T)^(1/p).
+    """Examples up to a competence are let in: c(t) = (c0^p + (1 - c0^p) t / T)^(1/p).
 
     Platanios, Stretcu, Neubig, Poczos and Mitchell, "Competence-based Curriculum Learning for
     Neural Machine Translation", NAACL 2019, section 3.2, with their c0 = 0.01 and square root.

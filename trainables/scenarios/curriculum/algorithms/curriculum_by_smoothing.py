@@ -48,7 +48,7 @@ def convolutions(model: nn.Module) -> list[nn.Module]:
 
 @dataclass(frozen=True)
 class CurriculumBySmoothing(Curriculum):
-    """Every convolution's output is smoothed, ever less, so that fine detail comes late.
+    """Convolution outputs are smoothed, less and less, so that fine detail comes late.
 
     Sinha, Garg and Larochelle, "Curriculum By Smoothing", NeurIPS 2020: a 3 x 3 Gaussian kernel
     whose standard deviation begins at 1 and is multiplied by 0.9 every 5 of 200 epochs, here every

@@ -22,7 +22,7 @@ ALONE, JOINED = 1.0, 0.001
 
 @dataclass(frozen=True)
 class DataParameters(LossCurriculum):
-    """Logits divided by a temperature that each example, and each class, learns for itself.
+    """Logits divided by a learnt temperature of each example and each class.
 
     Saxena, Tuzel and DeCoste, "Data Parameters: A New Family of Parameters for Learning a
     Differentiable Curriculum", NeurIPS 2019: logits / (exp(d_i) + exp(c_y)). Both are learnt in

@@ -34,7 +34,7 @@ def beta_draws(hardness: Tensor, seed: int) -> Tensor:
 
 @dataclass(frozen=True)
 class DIHCL(Curriculum):
-    """What has been hard all along is drawn more often (Zhou, Wang and Bilmes, NeurIPS 2020).
+    """Examples that stay hard are drawn more often (Zhou, Wang and Bilmes, NeurIPS 2020).
 
     Zhou, Wang and Bilmes, "Curriculum Learning by Dynamic Instance Hardness", NeurIPS 2020. The
     hardness of an example is a running average, r <- discount a + (1 - discount) r, over the

@@ -88,7 +88,7 @@ class Staged(nn.Module):
         self.model, self.share, self.augment = model, share, augment
 
     def forward(self, images: Tensor) -> Tensor:
-        """What the model returns for the images as they are seen in this stage."""
+        """Compute the model's outputs for the images as this stage shows them."""
         if self.augment is not None and self.training:
             images = self.augment(images)
         if self.share < 1.0:
@@ -155,7 +155,7 @@ class EfficientTrain(Curriculum):
 
 
 def _refusal(model: nn.Module, images: Tensor) -> str | None:
-    """Why a model does not take images at all stages' sizes, or None if it does."""
+    """Return the reason that a model cannot take images of all stages' sizes, or None."""
     for _, share in STAGES:
         small = low_frequencies(images, share)
         try:

@@ -19,7 +19,7 @@ def weights(agreement: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LearningToReweight(MetaCurriculum):
-    """Examples count by how much a step on each would lower the loss of a meta set.
+    """Examples weighted by the decrease of a meta set's loss after a step on each.
 
     Ren, Zeng, Yang and Urtasun, "Learning to Reweight Examples for Robust Deep Learning",
     ICML 2018, algorithm 1. Weights begin at 0 in the virtual step, so it goes nowhere and the

@@ -61,7 +61,7 @@ class LocalToGlobal(Curriculum):
         return torch.isin(examples.labels, known).nonzero().squeeze(1)
 
     def count(self, progress: float, classes: int) -> int:
-        """How many of the classes take part."""
+        """Number of classes that take part."""
         if progress >= ALL_IN:
             return classes
         share = self.start + self.growth * self._intervals(progress)

@@ -23,7 +23,7 @@ LEAST_LAM = 0.2
 
 
 def centrality(features: Tensor) -> Tensor:
-    """How alike each example is to all, [n]: the row sums of F F^T, without that matrix.
+    """Similarity of each example to all, [n]: the row sums of F F^T, without that matrix.
 
     Args:
         features: F, [n, d].
@@ -86,7 +86,7 @@ class Minimax(Curriculum):
         return WARM_UP if progress < WARM_UP else (_episode(progress) + 1) / EPISODES
 
     def weights(self, episode: int) -> Tensor:
-        """What each of the measured examples is drawn in proportion to, [m]."""
+        """Weights by which the measured examples are drawn, [m]."""
         lam = max(self.lam * (1.0 - self.gamma) ** episode, LEAST_LAM)
         losses = self.state["losses"][self.state["rows"]].double()
         central = self.state["centrality"].double()

@@ -41,7 +41,7 @@ def slopes(scores: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class RLTeacher(DataCurriculum):
-    """A bandit trains on what is being learnt or lost (Matiisen et al., IEEE TNNLS 2019).
+    """A bandit prefers tasks being learnt or forgotten (Matiisen et al., IEEE TNNLS 2019).
 
     Matiisen, Oliver, Cohen and Schulman, "Teacher-Student Curriculum Learning", IEEE TNNLS 2019
     (arXiv 1707.00183), in the form that they use for supervised tasks: before each decision the

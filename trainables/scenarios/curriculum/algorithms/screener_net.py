@@ -26,7 +26,7 @@ def screener_loss(losses: Tensor, weights: Tensor, margin: float) -> Tensor:
 
 @dataclass(frozen=True)
 class ScreenerNet(LossCurriculum):
-    """A second network sees the inputs and says how much each counts: hard ones most.
+    """A second network weights the examples from their inputs, hard ones most.
 
     Kim and Choi, "ScreenerNet: Learning Self-Paced Curriculum for Deep Neural Networks",
     arXiv 1801.00904: a network like the model with a sigmoid at its end, trained beside it with

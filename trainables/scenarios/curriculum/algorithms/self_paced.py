@@ -24,7 +24,7 @@ WEIGHTINGS = ["hard", "linear", "logarithmic", "logistic", "polynomial"]
 
 
 def weights(kind: str, losses: Tensor, threshold: Tensor, order: float = 3.0) -> Tensor:
-    """How much examples that were let in count, given their losses now; [batch], in [0, 1].
+    """Weights of the examples let in, from their current losses; [batch], in [0, 1].
 
     With lambda the threshold: hard 1 (Kumar et al., eq. 4); linear 1 - l/lambda and logarithmic
     log(l + 1 - lambda) / log(1 - lambda) (Jiang et al., ACM MM 2014); logistic
@@ -50,7 +50,7 @@ def weights(kind: str, losses: Tensor, threshold: Tensor, order: float = 3.0) ->
 
 @dataclass(frozen=True)
 class SelfPaced(Curriculum):
-    """The examples with the least current loss are let in, ever more of them.
+    """The examples with the least current loss are let in first, then more and more.
 
     Kumar, Packer and Koller, "Self-Paced Learning for Latent Variable Models", NIPS 2010, with the
     share let in paced directly, as in CurML, in place of their 1/K: the threshold lambda is the

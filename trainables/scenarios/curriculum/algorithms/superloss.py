@@ -43,7 +43,7 @@ def confidence(losses: Tensor, threshold: Tensor, lam: float) -> Tensor:
 
 @dataclass(frozen=True)
 class SuperLoss(LossCurriculum):
-    """Each example's loss weighted by how confident the model can be in it.
+    """Each example's loss, weighted by the model's confidence in it.
 
     Castells, Weinzaepfel and Revaud, "SuperLoss: A Generic Loss for Robust Curriculum Learning",
     NeurIPS 2020, eq. 3: (l - tau) sigma + lambda (log sigma)^2 at the optimal sigma. The threshold

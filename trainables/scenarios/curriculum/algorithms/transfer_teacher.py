@@ -12,7 +12,7 @@ from trainables.scenarios.scorers.teacher import Teacher
 
 @dataclass(frozen=True)
 class TransferTeacher(ScoredCurriculum):
-    """A teacher says what is easy, and the easiest come first.
+    """A teacher's scores order the examples, the easiest first.
 
     Weinshall, Cohen and Amir, "Curriculum Learning by Transfer Learning: Theory and Experiments
     with Deep Networks", ICML 2018. The loss under a trained and frozen teacher orders the examples

@@ -24,7 +24,7 @@ OMNIGLOT_TASKS, SINUSOID_TASKS = 32, 25
 @final
 @dataclass(frozen=True)
 class MAML(MetaLearner):
-    """An initialisation from which a few gradient steps on a task's support lead far.
+    """An initialisation that a few gradient steps on a task's support adapt to the task.
 
     Finn, Abbeel and Levine, "Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks",
     ICML 2017. Inner steps theta' = theta - alpha grad L_support(theta);

@@ -16,7 +16,7 @@ from trainables.scenarios.semi_supervised.pseudo_labels import confident, masked
 
 @dataclass(frozen=True)
 class FixMatch(Consistency):
-    """Sure answers on a weak view are labels of a strong view of the same input.
+    """Confident predictions on a weak view become labels of a strong view of the same input.
 
     Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence",
     NeurIPS 2020: 1/μB Σ 1(max q_b ≥ τ) H(argmax q_b, p(strong view of b)), with q_b the answer on

@@ -18,7 +18,7 @@ from trainables.scenarios.semi_supervised.pseudo_labels import confident, masked
 
 @dataclass(frozen=True)
 class FlexMatch(Consistency):
-    """FixMatch with a threshold for each class, lower for what is not yet learnt well.
+    """FixMatch with a threshold for each class, lower for classes that are not learnt well yet.
 
     Zhang et al., "FlexMatch: Boosting Semi-Supervised Learning with Curriculum Pseudo Labeling",
     NeurIPS 2021. û_n is the last class that example n was sure of at the fixed threshold τ, and

@@ -28,7 +28,7 @@ from trainables.scenarios.semi_supervised.networks import Networks
 
 @dataclass(frozen=True)
 class MeanTeacher(Consistency):
-    """The student's answers drawn towards those of the average of its own past weights.
+    """The student's predictions drawn towards those of the average of its past weights.
 
     Tarvainen and Valpola, "Mean teachers are better role models", NeurIPS 2017: the mean
     squared difference of the class probabilities of student and teacher, each on a weak view of
