@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
+from trainables.data.memory import memory_there_is
 from trainables.data.source import unreadable
 
 _ENDING = ".npy"
@@ -96,7 +96,7 @@ class Archive:
         """
         found = {name: self.header(name) for name in names}
         needed = sum(each.bytes_in_memory for each in found.values())
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = memory_there_is()
         if needed > memory:
             largest = max(found, key=lambda name: found[name].bytes_in_memory)
             raise InputError(

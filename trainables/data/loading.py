@@ -17,7 +17,7 @@ from trainables.data.extra_columns import NOISY, columns_of, extras_of
 from trainables.data.inputs import canonical_inputs, filled
 from trainables.data.labels.imbalance import class_sizes, parse_imbalance, thinned
 from trainables.data.labels.labelling import conditions_of, labelled
-from trainables.data.labels.labels import encode_labels, encode_test_labels, shortened
+from trainables.data.labels.labels import encode_labels, encode_test_labels, shortened, told_alike
 from trainables.data.labels.noise import parse_noise
 from trainables.data.labels.noise_map import class_map, in_words
 from trainables.data.labels.unlabelled import NO_CLASS, set_apart
@@ -257,16 +257,21 @@ def _load_split(spec: DataSpec, unlabelled: bool = False) -> _Split:
         map_from=map_from,
         rngs=(noise_rng, clean_rng),
         options=raw.resolved(classes),
-        notes=(*raw.notes, *_absent(labels, classes)),
+        notes=(
+            *raw.notes,
+            *told_alike(classes),
+            *_absent(labels, classes),
+            *([] if test is None else _absent(test.labels, classes, "in the official test")),
+        ),
         mirror_keeps_class=raw.mirror_keeps_class,
     )
 
 
-def _absent(labels: NDArray[np.int64], classes: tuple[str, ...]) -> list[str]:
+def _absent(labels: NDArray[np.int64], classes: tuple[str, ...], where: str = "here") -> list[str]:
     absent = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
     if not len(absent):
         return []
-    return [f"classes without an example here: {shortened([classes[c] for c in absent])}"]
+    return [f"classes without an example {where}: {shortened([classes[c] for c in absent])}"]
 
 
 def _official_test(raw: RawData, shape: tuple[int, ...], classes: tuple[str, ...]) -> _Part | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -37,3 +38,27 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
             load_view(DataSpec(str(path)))
         assert f"'{path}': cannot be read as an Arrow table" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("values", [[0, 10, 20], [0.5, 1.5, 2.5], [True, False]])
+def test_numbers_that_are_declared_as_categories_are(tmp_path: Path, values: list[float]) -> None:
+    cells = [values[i * 7 % len(values)] for i in range(40)]
+    column = pa.array(cells).dictionary_encode()
+    feather.write_feather(TABLE.append_column("c", column), tmp_path / "t.feather")
+    path = str(tmp_path / "t.feather")
+    view = load_view(DataSpec(path, options={"label_column": "label"}))
+    assert view.train.inputs.shape[1] == 2 + len(values)
+    assert load_view(DataSpec(path, options=view.options)).fingerprint == view.fingerprint
+    options = {"label_column": "label", "number_columns": "c"}
+    view = load_view(DataSpec(path, options=options))
+    assert view.train.inputs.shape[1] == 3
+    assert load_view(DataSpec(path, options=view.options)).fingerprint == view.fingerprint
+
+
+@pytest.mark.parametrize(("digits", "places"), [(10, 0), (38, 0), (10, 2)])
+def test_decimals_may_be_labels(tmp_path: Path, digits: int, places: int) -> None:
+    labels = pa.array([Decimal(i % 3) for i in range(60)], pa.decimal128(digits, places))
+    a = np.random.default_rng(0).normal(size=60)
+    pq.write_table(pa.table({"a": a, "label": labels}), tmp_path / "t.parquet")
+    view = load_view(DataSpec(str(tmp_path / "t.parquet")))
+    assert view.classes == (("0.00", "1.00", "2.00") if places else ("0", "1", "2"))

@@ -434,3 +434,73 @@ def test_more_marks_than_the_reader_bears_are_refused(load: Load) -> None:
         load(table(["x", "y"]), missing_values=[f"mark {i}" for i in range(60_000)])
     many = [f"{'m' * 15}{i:04d}" for i in range(105)]
     assert load(table(["x", "y"]), missing_values=many).classes == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("first", "columns"),
+    [
+        ("0,1,2,3", ["0", "1", "2"]),
+        (",0,1,2", ["0", "1"]),
+        ("2019,2020,2021,class", ["2019", "2020", "2021"]),
+    ],
+)
+def test_names_that_only_count_are_a_header(load: Load, first: str, columns: list[str]) -> None:
+    rows = [f"{i},{A[i]},{A[-i]},{'ab'[i % 2]}" for i in range(60)]
+    view = load([first, *rows])
+    assert view.options["header"] == "yes"
+    assert view.options["feature_columns"] == columns
+    assert len(view.train) + len(view.validation) == 48
+    assert any("the first line, though it has numbers" in each for each in view.notes)
+    assert load([first, *rows], **view.options).fingerprint == view.fingerprint
+    with pytest.raises(InputError):
+        load([first, *rows], header="no")
+
+
+def test_values_that_happen_to_count_are_no_header(load: Load) -> None:
+    rows = [f"{i % 3},{(i + 1) % 3},{i % 5}" for i in range(60)]
+    view = load(["0,1,2", *rows])
+    assert view.options["header"] == "no"
+    rows = [f"{i},{i + 1},{i + 2}" for i in range(60)]
+    with pytest.raises(InputError, match="Regression"):
+        load(["7,8,9", *rows])
+
+
+def test_a_first_line_without_a_name_for_row_names(load: Load) -> None:
+    rows = [f'"{i + 1}",{A[i]},"{"ab"[i % 2]}"' for i in range(60)]
+    view = load(['"x","y"', *rows])  # as write.table of R has it
+    assert view.options["feature_columns"] == ["x"] and view.options["label_column"] == "y"
+    assert any("a cell less than all others" in each for each in view.notes)
+    assert load(['"x","y"', *rows], **view.options).fingerprint == view.fingerprint
+    named = load(['"","x","y"', *rows])
+    assert named.fingerprint == view.fingerprint
+
+
+@pytest.mark.parametrize("end", [",", ",,"])
+def test_a_separator_at_the_end_moves_no_name(load: Load, end: str) -> None:
+    with pytest.raises(InputError, match="Expected 2 columns"):
+        load(["x,y", *(f"{A[i]},{i % 2}{end}" for i in range(60))])
+
+
+@pytest.mark.parametrize("sign", ["%", "$"])
+def test_numbers_with_a_sign_are_no_prose(load: Load, sign: str) -> None:
+    with pytest.raises(InputError, match=r"numbers with '[%$]'") as caught:
+        load(["a,label", *(f"{i}{sign},{i % 2}" for i in range(60))])
+    assert "hash" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", [".", "-", "--"])
+def test_a_hint_ends_with_its_option(load: Load, mark: str) -> None:
+    cells = [mark if i % 7 == 0 else str(A[i]) for i in range(60)]
+    lines = ["a,label", *(f"{cell},{i % 2}" for i, cell in enumerate(cells))]
+    with pytest.raises(InputError) as caught:
+        load(lines)
+    name, _, value = str(caught.value).rpartition("--data-option ")[2].partition("=")
+    assert load(lines, **{name: value, "missing": "mean"}).train.inputs.shape[1] == 1
+
+
+@pytest.mark.parametrize("pair", [("yes", "Yes"), ("a", "a "), ("a b", "a  b"), ("é", "e\u0301")])
+def test_classes_that_look_alike_are_spoken_of(load: Load, pair: tuple[str, str]) -> None:
+    view = load(["a,label", *(f"{A[i]},{(*pair, 'other')[i % 3]}" for i in range(60))])
+    assert len(view.classes) == 3
+    said = [each for each in view.notes if "classes of their own" in each]
+    assert len(said) == 1 and "other" not in said[0]

@@ -44,13 +44,58 @@ def test_parquet_files_and_save_to_disk_hold_the_same(
     first, second = map(load_view, specs)
     assert first.fingerprint == second.fingerprint
     assert set(first.classes) == {"zebra", "ant"}
-    assert len(first.train) + len(first.validation) == 40
-    assert any("'test' is the sealed test; not used: validation" in each for each in first.notes)
+    assert len(first.train) + len(first.validation) == 50
+    said = "split 'test' is the sealed test; 'validation' joins 'train'"
+    assert any(said in each for each in first.notes)
     assert len(open_test(specs[0], log, first.fingerprint)) == 10
     other = load_view(DataSpec(specs[0].source, options={"test_split": "validation"}))
     assert other.fingerprint != first.fingerprint
     again = load_view(DataSpec(specs[0].source, options=first.options))
     assert again.fingerprint == first.fingerprint
+
+
+def test_a_split_for_training_is_taken_alone(saved: Any, tmp_path: Path) -> None:
+    saved.save_to_disk(tmp_path / "saved")
+    source = f"hf:{tmp_path / 'saved'}"
+    view = load_view(DataSpec(source, options={"train_split": "train"}))
+    assert len(view.train) + len(view.validation) == 40
+    assert any("splits that are not used: validation" in each for each in view.notes)
+    view = load_view(DataSpec(source, options={"test_split": "validation"}))
+    assert len(view.train) + len(view.validation) == 40
+    assert any("splits that are not used: test" in each for each in view.notes)
+
+
+def test_a_validation_split_with_other_columns_is_named(saved: Any, tmp_path: Path) -> None:
+    saved["validation"] = saved["validation"].rename_column("a", "b")
+    saved.save_to_disk(tmp_path / "saved")
+    with pytest.raises(InputError, match=r"'validation' has other columns.*train_split=train"):
+        load_view(DataSpec(f"hf:{tmp_path / 'saved'}"))
+
+
+@pytest.mark.parametrize("labels", ["as -1", "none"])
+def test_a_split_without_labels_is_for_semi_supervised_searches(
+    saved: Any, tmp_path: Path, labels: str
+) -> None:
+    others = datasets.Dataset.from_dict({"a": A + 5, "label": [-1] * 60})
+    saved["unsupervised"] = (
+        others if labels == "as -1" else others.remove_columns("label")
+    ).cast_column("a", datasets.Value("float64"))
+    saved.save_to_disk(tmp_path / "saved")
+    source = f"hf:{tmp_path / 'saved'}"
+    plain = load_view(DataSpec(source), unlabelled=True)
+    assert plain.unlabelled is None
+    assert any("unlabelled_split=unsupervised" in each for each in plain.notes)
+    spec = DataSpec(source, options={"unlabelled_split": "unsupervised"})
+    view = load_view(spec, unlabelled=True)
+    assert view.unlabelled is not None and len(view.unlabelled) == 60
+    raw = view.unlabelled.inputs[:, 0] * view.scale[0] + view.mean[0]
+    np.testing.assert_allclose(np.sort(raw), np.sort(A + 5), atol=1e-4)
+    assert len(view.train) + len(view.validation) == 50
+    again = load_view(DataSpec(source, options=view.options), unlabelled=True)
+    assert again.fingerprint == view.fingerprint and again.options == view.options
+    supervised = load_view(spec)
+    assert supervised.unlabelled is None
+    assert any("60 inputs are left out" in each for each in supervised.notes)
 
 
 def test_class_names_come_out_of_a_parquet_file(saved: Any, tmp_path: Path) -> None:

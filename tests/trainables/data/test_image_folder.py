@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,21 @@ def test_the_test_folder_is_the_sealed_test(tmp_path: Path, log: Any) -> None:
     view = load_view(spec)
     assert len(view.train) + len(view.validation) == 20, "val joins the training part"
     assert len(open_test(spec, log, view.fingerprint)) == 4
+
+
+@pytest.mark.parametrize("name", ["valid", "Validation", "dev"])
+def test_validation_has_several_names(tmp_path: Path, name: str) -> None:
+    folder_of(tmp_path / "train", 5)
+    folder_of(tmp_path / name, 5)
+    assert any(f"{name}/ is the sealed test" in note for note in load(tmp_path).notes)
+
+
+def test_classes_that_the_test_lacks_are_spoken_of(tmp_path: Path) -> None:
+    folder_of(tmp_path / "train", 5)
+    folder_of(tmp_path / "test", 2)
+    assert not any("in the official test" in note for note in load(tmp_path).notes)
+    shutil.rmtree(tmp_path / "test" / "dog")
+    assert any("in the official test: dog" in note for note in load(tmp_path).notes)
 
 
 def test_images_of_several_sizes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import time
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_the_test_keys_may_have_other_names(write_npz, log) -> None:
         ({"x": X, "truth": Y}, ["found: x, truth", "labels, targets"]),
         ({"x": X, "data": X, "y": Y}, ["x and data", "inputs"]),
         ({"x": X, "y": Y, "labels": Y}, ["y and labels", "labels"]),
-        ({"x": X, "y": Y, "x_test": X}, ["_test", "found: x, y, x_test"]),
+        ({"x": X, "y": Y, "x_test": X}, ["'x_test' has no labels", "y_test", "x_unlabelled"]),
         ({"x_test": X, "y_test": Y}, ["found: x_test, y_test"]),
     ],
 )
@@ -64,6 +65,27 @@ def test_keys_that_do_not_fit_are_named(
     with pytest.raises(InputError) as caught:
         load_view(DataSpec(path))
     assert [word for word in [path, *words] if word not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize("names", [("data", "target"), ("features", "label"), ("X", "TARGET")])
+def test_one_label_an_example_may_be_the_word(write_npz, names: tuple[str, str]) -> None:
+    view = load_view(DataSpec(write_npz(**dict(zip(names, (X, Y), strict=True)))))
+    assert view.fingerprint == load_view(DataSpec(write_npz(x=X, y=Y))).fingerprint
+
+
+def test_labels_of_a_test_without_inputs_are_named(write_npz) -> None:
+    with pytest.raises(InputError, match="'y_test' has no inputs beside it, such as x_test"):
+        load_view(DataSpec(write_npz(x=X, y=Y, y_test=Y)))
+
+
+def test_thousands_of_names_are_looked_through_at_once(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "many.npz", "w") as archive:
+        for number in range(5000):
+            archive.writestr(f"key{number}.npy", b"")
+    started = time.process_time()
+    with pytest.raises(InputError, match="5000 in all"):
+        load_view(DataSpec(str(tmp_path / "many.npz")))
+    assert time.process_time() - started < 1
 
 
 class Trap:
@@ -190,7 +212,7 @@ def test_validation_without_noisy_labels_is_left_out_with_a_note(write_npz) -> N
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"x_val": V}, ["found: x, y, x_val"]),
+        ({"x_val": V}, ["'x_val' has no labels", "y_val"]),
         ({"x_val": V[:, :2], "y_val": W, "x_test": T, "y_test": U}, ["key 'x_val'", "[2]", "[3]"]),
         ({"x_val": V, "y_val": W.astype(str), "x_test": T, "y_test": U}, ["key 'y_val'"]),
         ({"x_val": V, "y_val": W[:-1]}, ["key 'x_val'", "8 inputs but 7 labels"]),

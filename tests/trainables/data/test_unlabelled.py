@@ -173,3 +173,22 @@ def test_what_does_not_fit_is_named_all_the_same(write_npz: Any, arrays: Any, wo
     options = {"difficulty_column": "hard"} if "hard" in arrays else {}
     with pytest.raises(InputError, match=words):
         load_view(DataSpec(write_npz(**{"x": X, **arrays}), options=options), unlabelled=True)
+
+
+@pytest.mark.parametrize("kind", ["U", "S"])
+def test_minus_one_among_words_is_no_label_either(write_npz: Any, kind: str) -> None:
+    words = np.where(HIDDEN, "-1", np.where(Y == 1, "cat", "dog")).astype(kind)
+    supervised, taken = both(write_npz(x=X, y=words))
+    assert taken.unlabelled is not None and len(taken.unlabelled) == HIDDEN.sum()
+    assert taken.classes == ("cat", "dog")
+    assert supervised.classes == ("-1", "cat", "dog")
+    assert any("-1, which is a class of its own" in each for each in supervised.notes)
+
+
+@pytest.mark.parametrize("others", [("cat", "cat"), ("-2", "cat"), ("0", "-3.5")])
+def test_minus_one_is_a_class_where_others_are_negative_or_alone(
+    write_npz: Any, others: tuple[str, str]
+) -> None:
+    words = np.where(HIDDEN, "-1", np.where(Y == 1, *others))
+    taken = both(write_npz(x=X, y=words))[1]
+    assert taken.unlabelled is None and "-1" in taken.classes

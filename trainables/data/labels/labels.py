@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from trainables.data.tables.written import is_number
 
 # One for each fifth of a 60/20/20 split.
 _FEWEST_PER_CLASS = 5
+_MOST_ALIKE = 5  # groups, in a note
 _MOST_NAMED = 20  # of classes, in a message
 _MOST_CLASSES_WITH_FRACTIONS = 20
 _FRACTION = re.compile(r"[.,]\d*[1-9]|[eE]-")
@@ -105,6 +107,22 @@ def shortened(names: Sequence[str], most: int = _MOST_NAMED) -> str:
     """Names with commas, not all of them if they are many."""
     listed = ", ".join(map(str, names[:most]))
     return f"{listed}, … ({len(names)} in all)" if len(names) > most else listed
+
+
+def told_alike(classes: Sequence[str]) -> tuple[str, ...]:
+    """A sentence on classes that look the same, if there are some; they stay apart."""
+    found: dict[str, list[str]] = {}
+    for name in classes:
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        found.setdefault(plain, []).append(name)
+    alike = [", ".join(map(repr, names)) for names in found.values() if len(names) > 1]
+    if not alike:
+        return ()
+    shown = "; ".join(alike[:_MOST_ALIKE]) + ("; …" if len(alike) > _MOST_ALIKE else "")
+    return (
+        f"classes that differ in blanks, capitals or the like alone are classes of their own: "
+        f"{shown}",
+    )
 
 
 def encode_test_labels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +28,7 @@ def set_apart(raw: RawData, wanted: bool) -> RawData:
     """The same data, of which all `examples` have a label, and the others are `unlabelled`.
 
     A label is missing where the table has none, where it is NaN or empty, or where it is -1 among
-    labels that else count from 0, unless fewer than two classes would be left.
+    labels that else count from 0 or are text, unless fewer than two classes would be left.
 
     Args:
         raw: the data as it was read.
@@ -85,12 +86,21 @@ def _signs(examples: RawExamples, raw: RawData) -> NDArray[np.bool_]:
     """Which labels are -1 as a sign that there is none, [n]."""
     labels = label_list(examples.labels)
     none = np.zeros(len(labels) if labels.ndim else 0, dtype=np.bool_)
-    if labels.ndim != 1 or labels.dtype.kind not in "if" or str(NO_CLASS) in raw.classes:
+    if labels.ndim != 1 or labels.dtype.kind not in "ifSU" or str(NO_CLASS) in raw.classes:
         return none
-    found: NDArray[np.bool_] = labels == NO_CLASS
     others = np.unique(label_list(raw.examples.labels))
-    others = others[np.isfinite(others) & (others != NO_CLASS)]
-    return found if len(others) > 1 and (others >= 0).all() else none
+    if labels.dtype.kind in "SU":
+        is_bytes = labels.dtype.kind == "S"
+        sign: Any = b"-1" if is_bytes else "-1"
+        minus: Any = b"-[0-9]" if is_bytes else "-[0-9]"
+        others = others[(others != sign) & (others != others.dtype.type())]
+        negative = any(re.match(minus, each) for each in others.tolist())
+    else:
+        sign = NO_CLASS
+        others = others[np.isfinite(others) & (others != NO_CLASS)]
+        negative = bool((others < 0).any())
+    found: NDArray[np.bool_] = labels == sign
+    return found if len(others) > 1 and not negative else none
 
 
 def _missing(examples: RawExamples) -> NDArray[np.bool_]:

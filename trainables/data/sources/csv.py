@@ -14,12 +14,17 @@ from search_spaces.errors import InputError
 from trainables.data.images import ImageOptions
 from trainables.data.options import marks, one_of, option, text
 from trainables.data.source import FileSource, RawData, unreadable
-from trainables.data.tables.csv_layout import first_rows, guessed_separator, has_header
+from trainables.data.tables.csv_layout import (
+    first_rows,
+    guessed_separator,
+    has_header,
+    lacks_a_name,
+)
 from trainables.data.tables.doubtful import shortest
 from trainables.data.tables.table import read_tables
 from trainables.data.tables.table_options import TableOptions
 from trainables.data.tables.unpacked import MOST_COLUMNS, read_text_file, too_many_columns
-from trainables.data.tables.written import Written
+from trainables.data.tables.written import Written, is_number
 
 _NAMED = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 _LONGEST_BEGINNING, _LINES = 8_000_000, 200
@@ -89,8 +94,8 @@ class Csv(FileSource):
     def _read(self, path: Path) -> RawData:
         options, notes = self._chosen(CsvOptions), list[str]()
         text_of_file = _decoded(path, options.encoding, notes)
-        separator, header, names = _layout(path, text_of_file, options, notes)
-        content, missing = text_of_file.content, options.missing_values
+        separator, header, names, content = _layout(path, text_of_file, options, notes)
+        missing = options.missing_values
         file = _Content(path, content, separator, header, names, missing)
         table = file.read()
         if table.num_columns < 2:
@@ -213,8 +218,8 @@ def _beginning(path: Path, content: str) -> tuple[str, bool]:
 
 def _layout(
     path: Path, text: _Text, options: CsvOptions, notes: list[str]
-) -> tuple[str, bool, list[str]]:
-    """The separator, whether the first line names the columns, and the columns' names."""
+) -> tuple[str, bool, list[str], bytes]:
+    """The separator, whether the first line names the columns, their names, and all lines."""
     missing = options.missing_values
     separator = options.separator
     if not separator:
@@ -236,8 +241,17 @@ def _layout(
                 "no header: the first line holds values as the others do, so columns are called "
                 "column_0, column_1, … (--data-option header=yes if it names them)"
             )
-    first = rows[0]
-    return separator, header, first if header else [f"column_{n}" for n in range(len(first))]
+        elif any(is_number(cell, options.decimal) for cell in rows[0]):
+            notes.append(
+                "header: the first line, though it has numbers (guessed; --data-option header=no "
+                "if it is a row)"
+            )
+    first, content = rows[0], text.content
+    if header and lacks_a_name(rows):
+        notes.append("the first line has a cell less than all others, that above the first column")
+        first, content = ["", *first], separator.encode() + content.lstrip(b"\r\n")
+    names = first if header else [f"column_{n}" for n in range(len(first))]
+    return separator, header, names, content
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from search_spaces.errors import InputError, unknown_name
 from trainables.data.images import ImageOptions
+from trainables.data.labels.labels import shortened
 from trainables.data.options import option, text
 from trainables.data.source import RawData, Source
 from trainables.data.tables.table import read_tables
@@ -18,7 +19,9 @@ from trainables.data.tables.table_options import TableOptions
 from trainables.foundation import hub
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_TESTS = ("test",)
 _VALIDATION = ("validation", "valid", "val", "dev")
+_WITHOUT_LABELS = ("unsupervised", "unlabelled", "unlabeled")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class HubOptions:
     revision: str = option("", text, "a commit, branch or tag, for the same data for ever")
     train_split: str = option("", text, "the split to learn from; train if not given")
     test_split: str = option("", text, "the split that is the sealed test; test if there is one")
+    unlabelled_split: str = option(
+        "", text, "a split without labels, such as unsupervised, for semi-supervised searches"
+    )
 
 
 @final
@@ -36,8 +42,9 @@ class HuggingFace(Source):
     """A data set of the Hugging Face hub: hf:NAME, or OWNER/NAME; needs the extra hf.
 
     hf:FOLDER is a folder on disk that `datasets` can load (Parquet, CSV, images, …) or that its
-    `save_to_disk` wrote. The split test is the sealed test; without it validation is. Code that
-    comes with a data set is never run. Columns are as in a Parquet table.
+    `save_to_disk` wrote. The split test is the sealed test; without it validation is, which else
+    joins the training part. Code that comes with a data set is never run. Columns are as in a
+    Parquet table.
     """
 
     takes = (HubOptions, TableOptions, ImageOptions)
@@ -65,13 +72,29 @@ class HuggingFace(Source):
         where, notes = f"data '{self.address}'", list[str]()
         splits = self._splits(where)
         options = self._chosen(HubOptions)
-        train = self._split(splits, options.train_split or "train", "train_split")
-        parts, named = [train], [f"{where}, split '{options.train_split or 'train'}'"]
-        test = options.test_split or _official(splits, notes)
+        first = options.train_split or "train"
+        test = options.test_split or _official(splits)
+        train = self._split(splits, first, "train_split")
+        used, joins = {first, test, options.unlabelled_split}, ""
+        if not options.train_split and test in (*_TESTS, ""):
+            joins = next((name for name in _VALIDATION if name in splits and name not in used), "")
+        if joins and test:
+            train = _joined(train, self._split(splits, joins, "train_split"), where, joins)
+            used.add(joins)
+        parts, named = [train], [f"{where}, split '{first}'"]
         if test:
             parts.append(self._split(splits, test, "test_split"))
             named.append(f"{where}, split '{test}'")
-        raw = read_tables(parts, named, self._chosen(TableOptions), self._chosen(ImageOptions))
+            also = f"; '{joins}' joins '{first}'" if joins else ""
+            notes.append(f"split '{test}' is the sealed test{also}")
+        notes += _unused(splits, used)
+        unlabelled = None
+        if options.unlabelled_split:
+            unlabelled = self._split(splits, options.unlabelled_split, "unlabelled_split")
+            named.append(f"{where}, split '{options.unlabelled_split}'")
+        raw = read_tables(
+            parts, named, self._chosen(TableOptions), self._chosen(ImageOptions), None, unlabelled
+        )
         own = {key: each for key, each in vars(options).items() if each}
         return RawData(
             **{**vars(raw), "options": {**own, **raw.options}, "notes": (*notes, *raw.notes)}
@@ -118,15 +141,37 @@ class HuggingFace(Source):
         return table.replace_schema_metadata(found.features.arrow_schema.metadata)
 
 
-def _official(splits: Mapping[str, Any], notes: list[str]) -> str:
+def _official(splits: Mapping[str, Any]) -> str:
     """The split that is the sealed test, or nothing."""
-    for name in ("test", *_VALIDATION):
-        if name in splits and "train" in splits:
-            unused = sorted(set(splits) - {"train", name})
-            left = f"; not used: {', '.join(unused)}" if unused else ""
-            notes.append(f"split '{name}' is the sealed test{left}")
-            return name
-    return ""
+    if "train" not in splits:
+        return ""
+    return next((name for name in (*_TESTS, *_VALIDATION) if name in splits), "")
+
+
+def _joined(train: Any, validation: Any, where: str, name: str) -> Any:
+    """The training part with a validation part behind it, and the training part's schema."""
+    import pyarrow
+
+    try:
+        both = [train, validation.select(train.column_names).cast(train.schema)]
+        return pyarrow.concat_tables(both)
+    except (KeyError, pyarrow.ArrowException) as error:
+        raise InputError(
+            f"{where}: split '{name}' has other columns than 'train' "
+            f"({shortened(validation.column_names)}, and {shortened(train.column_names)}); "
+            "--data-option train_split=train leaves it out."
+        ) from error
+
+
+def _unused(splits: Mapping[str, Any], used: Collection[str]) -> list[str]:
+    left = sorted(set(splits) - set(used))
+    if not left:
+        return []
+    some = next((name for name in left if name in _WITHOUT_LABELS), "")
+    hint = ""
+    if some:
+        hint = f" (--data-option unlabelled_split={some} gives it to semi-supervised searches)"
+    return [f"splits that are not used: {shortened(left)}{hint}"]
 
 
 def _not_loaded(where: str, place: str, error: Exception) -> InputError:

@@ -23,7 +23,7 @@ _SUFFIXES = frozenset(
 )
 _TRAIN = ("train", "training")
 _TEST = ("test", "testing")
-_VALIDATION = ("val", "valid", "validation")
+_VALIDATION = ("val", "valid", "validation", "dev")
 _UNLABELLED = ("unlabelled", "unlabeled")
 _JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 

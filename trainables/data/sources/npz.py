@@ -18,13 +18,20 @@ from trainables.data.options import flag_of, option, text
 from trainables.data.source import FileSource, RawData, RawExamples
 
 _INPUTS = ("x", "inputs", "images", "data", "features")
-_LABELS = ("y", "labels", "targets", "classes")
+_LABELS = ("y", "labels", "targets", "classes", "label", "target")
 _TRAIN, _VALIDATION, _TEST, _UNLABELLED = "train", "val", "test", "unlabelled"
 _PARTS = {
     **dict.fromkeys(("", "train", "training"), _TRAIN),
     **dict.fromkeys(("val", "valid", "validation", "dev"), _VALIDATION),
     **dict.fromkeys(("test", "testing"), _TEST),
     **dict.fromkeys(("unlabelled", "unlabeled"), _UNLABELLED),
+}
+_MEANINGS = {
+    whole: (meant, names[0])
+    for part, meant in _PARTS.items()
+    for names in (_INPUTS, _LABELS)
+    for name in names
+    for whole in (part + name, name + part)
 }
 
 
@@ -42,10 +49,11 @@ class Npz(FileSource):
     """A NumPy archive FILE.npz with the arrays x and y and, if it has a test, x_test and y_test.
 
     Other names are understood as well, in any case: inputs, images, data or features for x;
-    labels, targets or classes for y; train, val, test or unlabelled, behind or in front of these
-    (train_images), say of which part they are. x_val and y_val join the training part if there is
-    a test, else they are the test; x_unlabelled has no labels. Noisy labels and difficulties are
-    arrays [n] whose names are told; a test needs neither. Arrays that are not used are named.
+    labels, targets, classes, label or target for y; train, val, test or unlabelled, behind or in
+    front of these (train_images), say of which part they are. x_val and y_val join the training
+    part if there is a test, else they are the test; x_unlabelled has no labels. Noisy labels and
+    difficulties are arrays [n] whose names are told; a test needs neither. Arrays that are not
+    used are named.
     """
 
     suffixes = (".npz",)
@@ -115,7 +123,7 @@ class _Reading:
                         f"{flag_of(option_name)}: '{name}' of '{self._archive.path}' is taken for "
                         "the true labels; --label-column names others."
                     )
-            raise self._not_found()
+            raise self._not_found() if part == _TRAIN else self._half(part, inputs or labels)
         return inputs, labels
 
     def _label_key(self, part: str) -> str | None:
@@ -184,6 +192,14 @@ class _Reading:
             raise unknown_name(where, name, keys)
         return name
 
+    def _half(self, part: str, there: str | None) -> InputError:
+        kind, names = ("labels", _LABELS) if self._found(part, _INPUTS) else ("inputs", _INPUTS)
+        hint = f"; inputs without labels are called {_INPUTS[0]}_{_UNLABELLED}"
+        return InputError(
+            f"'{self._archive.path}': '{there}' has no {kind} beside it, such as "
+            f"{names[0]}_{part}{hint if kind == 'labels' else ''}."
+        )
+
     def _not_found(self) -> InputError:
         return InputError(
             f"'{self._archive.path}': expected one key of {', '.join(_INPUTS)} and one of "
@@ -199,9 +215,4 @@ def _meaning(key: str) -> tuple[str, str] | None:
         return _UNLABELLED, _INPUTS[0]
     if len(words) > 2:
         return None
-    whole = "".join(words)
-    for part, meant in _PARTS.items():
-        for names in (_INPUTS, _LABELS):
-            if whole in [each for name in names for each in (part + name, name + part)]:
-                return meant, names[0]
-    return None
+    return _MEANINGS.get("".join(words))

@@ -16,6 +16,7 @@ from trainables.data.pixels import Item
 from trainables.data.tables.doubtful import shortest
 
 LONGEST_LABEL = 1000
+_INT64_DIGITS = 18
 
 
 def labels_of(column: Any, name: str) -> NDArray[Any]:
@@ -29,6 +30,9 @@ def labels_of(column: Any, name: str) -> NDArray[Any]:
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     refuse_missing(_is_null(column), name)
+    if types.is_decimal(column.type):
+        whole = column.type.scale == 0 and column.type.precision <= _INT64_DIGITS
+        column = column.cast("int64" if whole else "string")
     kind = column.type
     if is_text(kind):
         written = column.to_pylist()
@@ -191,6 +195,21 @@ def is_text(kind: Any) -> bool:
     if types.is_dictionary(kind):
         kind = kind.value_type
     return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def are_number_categories(kind: Any) -> bool:
+    """Whether a column says that its values, which are numbers, are categories."""
+    from pyarrow import types
+
+    if not types.is_dictionary(kind):
+        return False
+    return is_numeric(kind.value_type) or types.is_decimal(kind.value_type)
+
+
+def without_dictionary(column: Any, as_text: bool) -> Any:
+    """A column of categories that are numbers, as text or as numbers."""
+    values = column.cast(column.type.value_type)
+    return values.cast("string") if as_text else values
 
 
 def _is_null(column: Any) -> NDArray[np.bool_]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 from trainables.data.tables.written import is_number
 
@@ -12,6 +14,7 @@ SEPARATORS = ",;\t|"
 """Those that are guessed."""
 _LOOKED_AT, _FEWEST_LOOKED_AT = 50, 5
 _CELLS_LOOKED_AT = 20_000
+_FEWEST_COUNTED = 3
 
 Rows = list[list[str]]
 
@@ -47,6 +50,8 @@ def guessed_separator(beginning: str, whole: bool, decimal: str, missing: Collec
     scores = {}
     for separator in allowed:
         rows = first_rows(beginning, separator, whole)
+        if lacks_a_name(rows):
+            rows = rows[1:]
         widths = {len(row) for row in rows}
         if len(widths) == 1 and (width := widths.pop()) > 1:
             scores[separator] = (_clarity(rows, separator, decimal, missing), width)
@@ -82,13 +87,18 @@ def has_header(rows: Rows, separator: str, decimal: str, missing: Collection[str
     """Whether the first line names the columns.
 
     A line without a number does, if its cells are not values of their columns, as they are where
-    all columns hold words. One with a number does where a word stands above numbers alone.
+    all columns hold words. One with a number does where a word stands above numbers alone, or if
+    its numbers only count, as no other line's do, and are no values of their columns either:
+    pandas names columns so, and years are.
     """
-    if not rows:
+    if not rows or lacks_a_name(rows):
         return True
     first, others = rows[0], rows[1:]
     numbers = [_is_number(cell, separator, decimal) for cell in first]
     below = [_column(others, place, missing) for place in range(len(first))]
+    known = sum(cell in cells for cell, cells in zip(first, below, strict=True))
+    if _counts(first) and not any(map(_counts, others)):
+        return 2 * known <= len(first)
     if any(numbers):
         return any(
             cells
@@ -98,8 +108,26 @@ def has_header(rows: Rows, separator: str, decimal: str, missing: Collection[str
             and all(_is_number(each, separator, decimal) for each in cells)
             for cell, number, cells in zip(first, numbers, below, strict=True)
         )
-    known = sum(cell in cells for cell, cells in zip(first, below, strict=True))
     return 2 * known <= len(first)
+
+
+def lacks_a_name(rows: Rows) -> bool:
+    """Whether the first line has a cell less than all others, which begin with row names (R)."""
+    others = rows[1:]
+    if {len(row) for row in others} != {len(rows[0]) + 1 if rows else 0}:
+        return False
+    all_differ = len({row[0] for row in others}) == len(others)
+    return all_differ and any(row[-1].strip() for row in others)  # no separator at the end
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether the whole numbers among cells follow each other by one, and are most of them."""
+    given = [cell.strip() for cell in cells if cell.strip()]
+    found = [int(cell) for cell in given if re.fullmatch(r"[0-9]{1,9}", cell)]
+    others = [cell for cell in given if not re.fullmatch(r"[0-9]{1,9}", cell)]
+    if len(found) < _FEWEST_COUNTED or 2 * len(others) > len(found) or any(map(is_number, others)):
+        return False
+    return all(after == before + 1 for before, after in pairwise(found))
 
 
 def _column(rows: Rows, place: int, missing: Collection[str]) -> Sequence[str]:

@@ -11,6 +11,7 @@ from trainables.data.tables.written import Written, is_code, is_number
 
 MOST_CATEGORIES = 20
 _MOST_ODD = 5
+_NUMBER = re.compile(r"(?<![\w.,'-])[+-]?\d[\d.,'\u2019]*")
 _DATE = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d.*)?|\d{4}/\d{1,2}/\d{1,2}(?: \d.*)?"
     r"|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?: \d.*)?"
@@ -46,15 +47,22 @@ def refuse_numbers_and_dates(
         _refuse_unclear_numbers(said, name, found, written)
     elif _other_decimal(found, decimal):
         raise InputError(f"{said}; {_about_decimal(written)}")
+    signs = {re.sub(_NUMBER, "", each.strip()).strip() for each in found}
+    sign = signs.pop() if len(signs) == 1 and len(found) > MOST_CATEGORIES else ""
+    if sign and not any(map(str.isalnum, sign)):
+        raise InputError(
+            f"{said}: these are numbers with '{shortest(sign)}'; write the numbers alone, or "
+            "leave the column out by --drop-columns."
+        )
     odd = [each for each, is_one in zip(found, numbers, strict=True) if not is_one]
     few = len(odd) <= min(_MOST_ODD, len(found) // 2)
     marks = all(not any(sign.isalnum() for sign in each) for each in odd)
     if odd and few and (marks or len(found) > MOST_CATEGORIES):
         shown = ", ".join(f"'{shortest(each)}'" for each in odd)
-        hint = "store what is missing as null"
+        hint = "store what is missing as null."
         if written is not None:
             hint = f"if that is missing: --data-option {_as_missing(odd, written)}"
-        raise InputError(f"{said}: all of it numbers but for {shown}; {hint}.")
+        raise InputError(f"{said}: all of it numbers but for {shown}; {hint}")
 
 
 def free_text(place: str, found: Sequence[str], rows: int) -> InputError:

@@ -15,9 +15,11 @@ from search_spaces.errors import InputError
 from trainables.data.blocks import Block
 from trainables.data.images import ImageOptions, read_images
 from trainables.data.labels.labels import shortened
+from trainables.data.labels.unlabelled import without_labels
 from trainables.data.options import flag_of, plain
 from trainables.data.source import RawData, RawExamples
 from trainables.data.tables.columns import (
+    are_number_categories,
     is_images,
     is_numeric,
     is_text,
@@ -27,6 +29,7 @@ from trainables.data.tables.columns import (
     one_hot,
     pictures_of,
     stacked_lists,
+    without_dictionary,
 )
 from trainables.data.tables.columns import numbers as numbers_of
 from trainables.data.tables.doubtful import (
@@ -68,6 +71,7 @@ def read_tables(
     options: TableOptions,
     images: ImageOptions,
     written: Written | None = None,
+    unlabelled: Any = None,
 ) -> RawData:
     """The data of a table, or of a training table and that of an official test.
 
@@ -77,6 +81,8 @@ def read_tables(
         options: how columns are read; what is not given is guessed, and a note says so.
         images: how a column of images is read.
         written: how the cells are written, where all columns are text.
+        unlabelled: a table of examples without a label, if there is one; the last of `where` is
+            its place.
 
     Raises:
         InputError: a column is not there, cannot be used, or has values missing.
@@ -86,6 +92,8 @@ def read_tables(
     _require_columns(tables[0], where[0])
     label, labels_name = _label(tables[0], where[0], reading)
     features = _features(tables[0], where[0], label, reading)
+    if unlabelled is not None:
+        tables = [*tables, _with_any_label(unlabelled, label, tables[0])]
     for table, place in zip(tables[1:], where[1:], strict=True):
         require_names(table.column_names, [label, *features], place)
     tables = [
@@ -106,6 +114,12 @@ def read_tables(
         )
         for rows, each, place in zip(inputs, labels, where, strict=True)
     ]
+    apart = None
+    if unlabelled is not None:
+        apart = without_labels(parts.pop().inputs, where[-1])
+        if options.text_column:
+            texts = tables[-1].column(options.text_column).cast("string").to_pylist()
+            apart = replace(apart, texts=texts)
     parts[0] = replace(
         with_extras(parts[0], tables[0], where[0], options),
         missing=missing,
@@ -130,7 +144,20 @@ def read_tables(
         },
         notes=tuple(reading.notes),
         missing_as_mean=options.missing == "mean",
+        unlabelled=apart,
     )
+
+
+def _with_any_label(table: Any, label: str, labelled: Any) -> Any:
+    """A table whose labels, which mean nothing, are of the type of another's."""
+    import pyarrow
+
+    column = labelled.column(label).drop_null().slice(0, 1)
+    if not len(column):
+        return table  # the other's labels are refused, as they are all missing
+    same = column.take(pyarrow.array(np.zeros(table.num_rows, dtype=np.int64)))
+    kept = table.drop_columns([label]) if label in table.column_names else table
+    return kept.append_column(label, same)
 
 
 def _require_columns(table: Any, where: str) -> None:
@@ -203,7 +230,11 @@ def _typed(table: Any, where: str, label: str, features: Sequence[str], reading:
 
     options, written = reading.options, reading.written
     place_of = {name: place for place, name in enumerate(table.column_names)}
-    found = {}
+    found = {
+        name: without_dictionary(table.column(place_of[name]), name not in options.number_columns)
+        for name in features
+        if are_number_categories(table.column(place_of[name]).type)
+    }
     if written is not None:
         for name in {label, options.noisy_label_column} - {""}:
             found[name] = written.labels(table.column(place_of[name]))

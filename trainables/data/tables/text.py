@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
+from trainables.data.memory import memory_there_is
 
 FEATURES = 4096
 _COPIES = 4  # of the inputs, at most, while they are read and divided into parts
@@ -42,7 +42,7 @@ def require_memory(texts: int, features: int, place: str) -> None:
     Raises:
         InputError: there are too many; says how many features would do.
     """
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    there = memory_there_is()
     if 4 * texts * features * _COPIES > there:
         gib = 4 * texts * features / 2**30
         fewer = there // (4 * texts * _COPIES)
