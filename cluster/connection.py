@@ -163,7 +163,7 @@ def use_token() -> None:
 
 
 def asks_for_token(address: str) -> bool:
-    """Whether the head at an address lets only those in who have its token.
+    """True if the head at an address lets only those in who have its token.
 
     With a token where none is asked for, Ray works at first: but we would refuse the head's own
     calls, and it would take us for dead. Where it cannot be seen, it counts as asked for.

@@ -39,7 +39,7 @@ class Finding:
 
 
 def check_local_ray() -> Iterator[Finding]:
-    """Whether Ray starts on this machine and runs a task."""
+    """Check that Ray starts on this machine and runs a task."""
     found = _probed(None)
     if "error" in found:
         remedy = "look into /tmp/ray/session_latest/logs, and at memory and disk above"
@@ -55,7 +55,7 @@ def check_local_ray() -> Iterator[Finding]:
 
 
 def check_cluster(address: str) -> Iterator[Finding]:
-    """Whether the running Ray at an address takes us, what it has, and its dashboard."""
+    """Check that a running Ray lets us join, and report its resources and dashboard."""
     about, found = f"Ray at {address}", _probed(address)
     if "error" in found:
         yield Finding(about, PROBLEM, found["error"], _remedy(found["error"]))
@@ -73,7 +73,7 @@ def check_cluster(address: str) -> Iterator[Finding]:
 
 
 def check_token() -> Iterator[Finding]:
-    """Whether there is a token for clusters that ask for one."""
+    """Check for a token, for clusters that ask for one."""
     places = {"RAY_AUTH_TOKEN": None, "RAY_AUTH_TOKEN_PATH": os.environ.get("RAY_AUTH_TOKEN_PATH")}
     given = next((name for name in places if os.environ.get(name)), None)
     home = TOKEN.expanduser()

@@ -1,4 +1,4 @@
-"""Whether the Ray that a driver is connected to is still there: its head, and the raylet here."""
+"""Notice the end of the Ray that a driver is connected to: its head, and the raylet here."""
 
 from __future__ import annotations
 

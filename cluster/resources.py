@@ -66,7 +66,7 @@ class TrialResources:
 
     @property
     def grouped(self) -> bool:
-        """Whether its workers are processes beside its own."""
+        """True if its workers are processes beside its own."""
         return self.most > 1
 
     @property

@@ -75,7 +75,7 @@ def words(
 
 
 def _is_of(group: Mapping[str, Any], trial: TrialResources) -> bool:
-    """Whether it is for the process of such a trial, or for its workers."""
+    """True if it is for the process of such a trial, or for its workers."""
     bundles = list(group["bundles"].values())
     gpus = 0.0 if trial.grouped else trial.gpus
     alone = [_same(bundle, trial.driver_cpus, gpus) for bundle in bundles]

@@ -141,6 +141,6 @@ def _without_effect(cls: type[Any], config: Any, here: Path) -> Iterator[Path]:
 
 
 def _is_one_of(value: Any, values: tuple[Any, ...]) -> bool:
-    """Whether a value of a config, which may be anything, is one of some plain values."""
+    """True if a value of a config, which may be anything, is one of some plain values."""
     value = plain(value)
     return isinstance(value, str | bool | int | float) and value in values

@@ -92,7 +92,7 @@ def _range_of(node: Leaf | Choice) -> Range:
 
 
 def _is_shared(ranges: list[Range]) -> bool:
-    """Whether a coordinate has the range itself; else it is the position in it."""
+    """True if a coordinate has the range itself; else it is the position in it."""
     if isinstance(ranges[0], LogOrZero):
         return False
     return all(other == ranges[0] for other in ranges)

@@ -183,7 +183,7 @@ def _narrow_choice(
 
 
 def _has(node: Node, steps: Sequence[str]) -> bool:
-    """Whether there is something below a node at the end of these steps."""
+    """True if there is something below a node at the end of these steps."""
     if not steps or isinstance(node, Leaf | Fixed):
         return True
     step, rest = steps[0], steps[1:]

@@ -79,7 +79,7 @@ class Part:
 
     @classmethod
     def suits(cls, input_shape: Sequence[int]) -> bool:
-        """Whether the part can be used on inputs of this shape (without the batch axis)."""
+        """True if the part can be used on inputs of this shape (without the batch axis)."""
         return True
 
     @classmethod
@@ -101,7 +101,7 @@ def is_family(cls: type[Part]) -> bool:
 
 
 def is_named(cls: type) -> bool:
-    """Whether configs say which one it is: of a family, and of the options of one."""
+    """True if configs say which one it is: of a family, and of the options of one."""
     return any(is_part(base) and is_family(base) for base in cls.__mro__)
 
 
@@ -224,7 +224,7 @@ def _first(extras: Sequence[Any], kind: type) -> Any:
 
 
 def is_part(hint: Any) -> bool:
-    """Whether a field's type is a part of its own."""
+    """True if a field's type is a part of its own."""
     return isinstance(hint, type) and issubclass(hint, Part)
 
 

@@ -64,7 +64,7 @@ class Bounds:
     below: float = math.inf
 
     def hold(self, value: float) -> bool:
-        """Whether a number lies between the ends."""
+        """True if a number lies between the ends."""
         return (
             abs(value) <= sys.float_info.max
             and self.at_least <= value <= self.at_most

@@ -235,7 +235,7 @@ class Space:
         return dict(_unused(self.root, ()))
 
     def contains(self, config: Any) -> bool:
-        """Whether a config lies in the space: what is fixed included, and nothing besides."""
+        """True if a config lies in the space: what is fixed included, and nothing besides."""
         part, unused = self.root.part, set()
         try:
             unused = set() if part is None else without_effect(part, config)

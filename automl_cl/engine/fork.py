@@ -142,7 +142,7 @@ def _taken(trial: Trial, number: int, prepared: Prepared) -> Trial | None:
 
 
 def _lies_in(space: Space, trial: Trial) -> bool:
-    """Whether a trial is one of a space, but for being divided for want of memory."""
+    """True if a trial is one of a space, but for being divided for want of memory."""
     config = trial.config
     if trial.out_of_memory:
         asked = Computing.of(space.default()).micro_batches

@@ -236,7 +236,7 @@ def _require_empty(path: Path) -> None:
 
 
 def _is_unbegun(path: Path) -> bool:
-    """Whether a search made this folder, and was killed before the first event of its journal.
+    """True if a search made this folder, and was killed before the first event of its journal.
 
     A journal or its lock is what tells: a `search.yaml` alone may be somebody's own.
     """

@@ -126,7 +126,7 @@ def _process(pid: int) -> tuple[str, str, str | None]:
 
 
 def _is_dead(holder: dict[str, Any]) -> bool:
-    """Whether a driver was a process of this machine that is no more: then nobody need wait."""
+    """True if a driver was a process of this machine that has ended, so that nobody waits."""
     boot, space, started = _process(holder["pid"])
     here = (holder["boot"], holder["space"]) == (boot, space) and space != ""
     return here and started != holder["started"]

@@ -33,7 +33,7 @@ class Objective:
 
     @property
     def is_cost(self) -> bool:
-        """Whether it is what a trial costs, and not a metric."""
+        """True if it is what a trial costs, and not a metric."""
         return self.name in COSTS
 
     def reading(self, rung: Rung) -> float:

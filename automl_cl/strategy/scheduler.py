@@ -82,7 +82,7 @@ class Scheduler(Part, ABC):
         """What becomes of a trial that reports `value` at `level`, its last rung still to come."""
 
     def uncompared(self, arm: Arm) -> bool:
-        """Whether the arm's next trial is to run to its end whatever its rungs say."""
+        """True if the arm's next trial is to run to its end whatever its rungs say."""
         return False
 
     def promoted(self, arm: Arm) -> Trial | None:

@@ -160,7 +160,7 @@ def unreliable(table: TrialTable) -> set[int]:
 
 
 def stands(table: TrialTable, plan: Plan) -> bool:
-    """Whether a plan can still come to a verdict; if not, another is made before the test opens.
+    """True if a plan can still come to a verdict; if not, another is made before the test opens.
 
     Once the test is open, the plan is the one for which it was opened.
     """

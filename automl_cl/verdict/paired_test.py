@@ -32,7 +32,7 @@ class Comparison:
     p_value: float
 
     def wins(self, alpha: float) -> bool:
-        """Whether the challenger is better at level `alpha` (two-sided)."""
+        """True if the challenger is better at level `alpha` (two-sided)."""
         return self.difference > 0 and self.p_value < alpha and self.standard_error > 0
 
 

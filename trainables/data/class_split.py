@@ -333,7 +333,7 @@ def _new_classes(raw: RawData, known: _Classes) -> _Classes | None:
 
 
 def _grouped(names: tuple[str, ...]) -> bool:
-    """Whether classes are called GROUP/CLASS, with groups enough to split them."""
+    """True if classes are called GROUP/CLASS, with groups enough to split them."""
     return len(class_groups(names)) >= 3
 
 

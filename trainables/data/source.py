@@ -171,7 +171,7 @@ class Source(ABC):
 
     @classmethod
     def claims(cls, address: str) -> bool:
-        """Whether this source is the one to load what is at `address`."""
+        """True if this source is the one to load what is at `address`."""
         return False
 
     @classmethod

@@ -102,11 +102,11 @@ class RemotePath:
                 time.sleep(1.0)
 
     def exists(self) -> bool:
-        """Whether there is an object of this name, or are some in a folder of this name."""
+        """True if there is an object of this name, or are some in a folder of this name."""
         return self._ask(lambda system, path: bool(system.get_file_info(path).type))
 
     def is_file(self) -> bool:
-        """Whether there is an object of this name."""
+        """True if there is an object of this name."""
         return self._ask(lambda system, path: bool(system.get_file_info(path).is_file))
 
     def read_bytes(self) -> bytes:
@@ -160,7 +160,7 @@ Place = Path | RemotePath
 
 
 def is_uri(text: str) -> bool:
-    """Whether a text names a place by scheme, as against a path."""
+    """True if a text names a place by scheme, as against a path."""
     return _URI.match(text) is not None
 
 

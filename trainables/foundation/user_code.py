@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"(?!hf:)([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is of the form MODULE:FUNCTION."""
+    """True if a text is of the form MODULE:FUNCTION."""
     return _ADDRESS.fullmatch(text) is not None
 
 
@@ -246,7 +246,7 @@ def user_fault(error: BaseException) -> tuple[str, BaseException] | None:
 
 
 def _is_users(file: str) -> bool:
-    """Whether a file is neither ours nor installed nor Python's own."""
+    """True if a file is neither ours nor installed nor Python's own."""
     path = Path(file)
     installed = any(part in ("site-packages", "dist-packages") for part in path.parts)
     if installed or not path.is_file():

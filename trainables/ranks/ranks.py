@@ -22,7 +22,7 @@ class RankLost(RuntimeError):
 
 
 def of_lost_rank(error: BaseException) -> bool:
-    """Whether an error says that another rank is gone, also in the words of FSDP's collectives."""
+    """True if an error says that another rank is gone, also in the words of FSDP's collectives."""
     return isinstance(error, RankLost | dist.DistError) or "gloo/" in str(error)
 
 
@@ -105,7 +105,7 @@ class Ranks(ABC):
         """The highest of a whole number over ranks."""
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so on any rank: what ranks decide alike they must know alike."""
+        """True if it is so on any rank, so that all ranks decide alike."""
         return self.total(int(flag)) > 0
 
 

@@ -35,7 +35,7 @@ class Cloud(Part):
 
     @abstractmethod
     def preempted(self) -> bool:
-        """Whether this machine is about to be taken away.
+        """True if this machine is about to be taken away.
 
         Raises:
             OSError: there is no answer.

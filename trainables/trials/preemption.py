@@ -1,4 +1,4 @@
-"""Whether this node is about to be taken away, as Ray or the cloud announces it."""
+"""Notices that this node is about to be taken away, from Ray or the cloud."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PreemptionNotice:
         return cls(node_is_draining, cloud_here(), drain_node)
 
     def given(self) -> bool:
-        """Whether this node is about to be taken away."""
+        """True if this node is about to be taken away."""
         return self._given.is_set()
 
     def _watch(self) -> None:
@@ -70,7 +70,7 @@ class PreemptionNotice:
 
 
 def node_is_draining() -> bool:
-    """Whether Ray drains the node of this worker."""
+    """True if Ray drains the node of this worker."""
     import ray
     from ray._private.state import state
 

@@ -246,7 +246,7 @@ class TrialRun:
         return None
 
     def continues(self, request: TrialRequest) -> bool:
-        """Whether a request asks for the next rung of this very run."""
+        """True if a request asks for the next rung of this very run."""
         same = (request.number, request.attempt) == (self.request.number, self.request.attempt)
         return same and request.from_rung == self.rung
 

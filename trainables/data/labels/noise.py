@@ -39,7 +39,7 @@ class Noise:
 
     @property
     def mapped(self) -> bool:
-        """Whether a map says what becomes of each class."""
+        """True if a map says what becomes of each class."""
         return self.kind == "asymmetric" and self.rate > 0
 
     @property

@@ -175,21 +175,21 @@ def list_value_type(kind: Any) -> Any:
 
 
 def is_images(kind: Any) -> bool:
-    """Whether a column holds encoded images, as structs of their bytes and their path."""
+    """True if a column holds encoded images, as structs of their bytes and their path."""
     from pyarrow import types
 
     return types.is_struct(kind) and kind.get_field_index("bytes") >= 0
 
 
 def is_numeric(kind: Any) -> bool:
-    """Whether a column holds numbers or booleans."""
+    """True if a column holds numbers or booleans."""
     from pyarrow import types
 
     return types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
 
 
 def is_text(kind: Any) -> bool:
-    """Whether a column holds strings, or categories that are strings."""
+    """True if a column holds strings, or categories that are strings."""
     from pyarrow import types
 
     if types.is_dictionary(kind):
@@ -198,7 +198,7 @@ def is_text(kind: Any) -> bool:
 
 
 def are_number_categories(kind: Any) -> bool:
-    """Whether a column says that its values, which are numbers, are categories."""
+    """True if a column says that its values, which are numbers, are categories."""
     from pyarrow import types
 
     if not types.is_dictionary(kind):

@@ -84,7 +84,7 @@ def _is_number(cell: str, separator: str, decimal: str) -> bool:
 
 
 def has_header(rows: Rows, separator: str, decimal: str, missing: Collection[str]) -> bool:
-    """Whether the first line names the columns.
+    """True if the first line names the columns.
 
     A line without a number does, if its cells are not values of their columns, as they are where
     all columns hold words. One with a number does where a word stands above numbers alone, or if
@@ -112,7 +112,7 @@ def has_header(rows: Rows, separator: str, decimal: str, missing: Collection[str
 
 
 def lacks_a_name(rows: Rows) -> bool:
-    """Whether the first line has a cell less than all others, which begin with row names (R)."""
+    """True if the first line has a cell less than all others, which begin with row names (R)."""
     others = rows[1:]
     if {len(row) for row in others} != {len(rows[0]) + 1 if rows else 0}:
         return False
@@ -121,7 +121,7 @@ def lacks_a_name(rows: Rows) -> bool:
 
 
 def _counts(cells: Sequence[str]) -> bool:
-    """Whether the whole numbers among cells follow each other by one, and are most of them."""
+    """True if the whole numbers among cells follow each other by one, and are most of them."""
     given = [cell.strip() for cell in cells if cell.strip()]
     found = [int(cell) for cell in given if re.fullmatch(r"[0-9]{1,9}", cell)]
     others = [cell for cell in given if not re.fullmatch(r"[0-9]{1,9}", cell)]

@@ -71,7 +71,7 @@ def _left_out(table: Any, options: TableOptions, notes: list[str]) -> set[int]:
 
 
 def _tell_rows_apart(table: Any, place: int) -> bool:
-    """Whether a column holds whole numbers that are all different."""
+    """True if a column holds whole numbers that are all different."""
     values = _whole_numbers(table.column(place))
     return values is not None and len(np.unique(values)) == len(values) > 1
 

@@ -162,7 +162,7 @@ def _matching(cells: Any, columns: int, pattern: str, missing: bool = True) -> N
 
 
 def _in_each(found: NDArray[np.bool_]) -> list[bool]:
-    """Whether a column has a cell that was found, for each."""
+    """True if a column has a cell that was found, for each."""
     return [bool(one) for one in np.atleast_1d(found.any(axis=1))]
 
 

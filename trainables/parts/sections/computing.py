@@ -65,7 +65,7 @@ class Computing(Part):
         return replace(self, micro_batches=min(self.micro_batches * parts, MOST_PARTS))
 
     def pays_to_compile(self, steps: float) -> bool:
-        """Whether a run of so many steps is compiled."""
+        """True if a run of so many steps is compiled."""
         if self.micro_batches > 1:
             return False  # it is after memory, not speed
         return self.compile == "always" or (self.compile == "auto" and steps >= self.compile_from)

@@ -154,7 +154,7 @@ class Dispatcher:
         self._recalled = True
 
     async def recalled(self) -> bool:
-        """Whether the current request is to be handed back."""
+        """True if the current request is to be handed back."""
         return self._recalled
 
     async def failed(self, number: int, rank: int, size: int, failure: Failure) -> bool:
@@ -251,7 +251,7 @@ def one_line(error: BaseException) -> str:
 
 
 class _Recall:
-    """Whether to stop in between, polled between slices of a rung; one rank asks for all."""
+    """The question for a stop between slices of a rung; one rank asks for all."""
 
     def __init__(self, dispatcher: Any, stop_file: str) -> None:
         self._dispatcher, self._stop_requested = dispatcher, stop_requested(stop_file)

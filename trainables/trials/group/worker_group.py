@@ -181,7 +181,7 @@ class WorkerGroup:
         return bool(ray.wait([self._run], timeout=0)[0])
 
     def _may_grow(self) -> bool:
-        """Whether there is room for more workers; looked for now and then."""
+        """True if there is room for more workers; looked for now and then."""
         lacking, now = self.resources.most - self.size, time.monotonic()
         if not lacking or now - self._looked < GROW_SECONDS:
             return False
