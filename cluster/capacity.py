@@ -1,4 +1,4 @@
-"""How many trials fit the cluster at this moment, which nodes join and leave."""
+"""The number of trials that fit the cluster now, while nodes join and leave."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ASK_SECONDS = 3.0
 
 
 class Capacity:
-    """How many trials can run at once, asked anew every few seconds.
+    """The number of trials that can run at once, asked anew every few seconds.
 
     Where none fits it is still 1: the trial that waits is what an autoscaler sees.
 

@@ -14,9 +14,9 @@ from typing import Any
 from cluster.errors import ClusterError
 
 REACH_SECONDS = 5.0
-"""How long a cluster at a given address may take to answer before it counts as unreachable."""
+"""Seconds that a cluster at a given address may take to answer."""
 TOKEN = Path("~/.ray/auth_token")
-"""Where Ray looks for its token, if the environment does not say otherwise."""
+"""The file of Ray's token, unless the environment names another."""
 
 
 @contextmanager
@@ -222,6 +222,6 @@ def package_folder(name: str) -> Path:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, or its name if it says nothing."""
+    """The message of an error, or its name if it has none."""
     text = " ".join(str(error).split())
     return text if text and not isinstance(error, SystemExit) else type(error).__name__

@@ -1,4 +1,4 @@
-"""What an actor died of, as far as Ray knows by now."""
+"""Causes of actors' deaths, as far as Ray knows them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Death:
-    """Why an actor is no more.
+    """The cause of an actor's death.
 
     Attributes:
         of_node: whether its node was lost, and not the actor alone.
@@ -27,7 +27,7 @@ class Death:
 
 
 def death_of(error: RayActorError) -> Death | None:
-    """What an actor died of; None while that is not known.
+    """The cause of an actor's death; None while it is unknown.
 
     Its driver sees a broken connection at once, whatever broke it. That a node was lost is known
     about 15 seconds later, when it has missed enough of Ray's health checks.

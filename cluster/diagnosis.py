@@ -1,4 +1,4 @@
-"""What can be wrong with Ray here, each finding with what to do about it."""
+"""Checks of Ray on this machine, each with a remedy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SLOW_START = 30.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """The finding of one check.
 
     Attributes:
         about: what was looked at.
@@ -114,7 +114,7 @@ def _check_dashboard(url: str | None) -> Iterator[Finding]:
 
 
 def _probed(address: str | None) -> dict[str, Any]:
-    """What a process of its own finds: Ray can hang, and its own lines stay out of ours."""
+    """Probe in a separate process: Ray can hang, and its output stays out of ours."""
     command = [sys.executable, "-m", "cluster.probe", *([address] if address else [])]
     here = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))

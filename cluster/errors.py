@@ -1,4 +1,4 @@
-"""What the user is told when Ray or the resources do not allow what was asked."""
+"""Errors for the user, if Ray or the resources do not allow a request."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ GONE_SECONDS = 30.0
 POLL_SECONDS = 3.0
 LOOK_SECONDS = 0.25
 LATE_SECONDS = 1.0
-"""How long after an error the end of a process may be known that has caused it."""
+"""Seconds after an error in which the end of the process that caused it becomes known."""
 
 
 @dataclass(frozen=True)
 class Gone:
-    """What of Ray is no more.
+    """The part of Ray that has ended.
 
     Attributes:
         words: what happened.

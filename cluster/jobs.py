@@ -120,7 +120,7 @@ def _require_answer(address: str) -> None:
 
 @contextmanager
 def _refusals(where: str) -> Iterator[None]:
-    """What Ray's client raises, in one line."""
+    """An error of Ray's client in one line."""
     from ray.exceptions import AuthenticationError
 
     try:

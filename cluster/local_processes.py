@@ -36,7 +36,7 @@ def local_processes() -> dict[str, int]:
 
 
 def logs_folder() -> str:
-    """Where the connected Ray's processes on this machine log; nothing if there are none."""
+    """The folder of the connected Ray's logs on this machine; empty if there is none."""
     from ray._private.worker import _global_node as node
 
     return "" if node is None else str(node.get_logs_dir_path())
@@ -82,7 +82,7 @@ class Deaths:
 
 @contextmanager
 def deaths_of(processes: Mapping[str, int]) -> Iterator[Deaths]:
-    """What tells of the end of processes, as long as it is entered."""
+    """Watches for the end of processes, as long as it is entered."""
     deaths = Deaths(processes)
     try:
         yield deaths

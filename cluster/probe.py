@@ -15,7 +15,7 @@ OBJECT_STORE = 100_000_000
 
 
 def probe(address: str | None) -> dict[str, Any]:
-    """What a search would find there: nodes, versions, the dashboard, and how long it took."""
+    """The state of a cluster: nodes, versions, the dashboard, and the time to answer."""
     begun = time.monotonic()
     with connect(address, object_store_memory=None if address else OBJECT_STORE):
         import ray

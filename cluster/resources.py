@@ -1,4 +1,4 @@
-"""How many trials a cluster can run at once, and a refusal when it is none."""
+"""The number of trials that a cluster can run at once, and a refusal if it is none."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cluster.errors import ClusterError
 _STEPS = 10_000
 
 DRIVER_CPUS = 0.01
-"""What the process that drives a trial of several workers asks for; Ray refuses nothing at all."""
+"""CPUs of the process that drives a trial of several workers; Ray refuses a request for none."""
 
 NodeResources = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class TrialResources:
-    """What one trial asks for in all: its CPUs and GPUs are shared equally by its workers.
+    """The resources of one trial in all. Its workers share CPUs and GPUs equally.
 
     Attributes:
         cpus, gpus: of all of its workers, where there are no more than it needs.
@@ -93,7 +93,7 @@ class TrialResources:
 def slots(
     nodes: Iterable[NodeResources], trial: TrialResources, workers: int | None = None
 ) -> int:
-    """How many such trials can run at once.
+    """Number of such trials that can run at once.
 
     Workers of one trial may sit on different nodes. Ray places the drivers of trials wherever it
     likes, so the answer holds for the placement that costs the most workers.
@@ -115,7 +115,7 @@ def slots(
 
 
 def share(nodes: Sequence[NodeResources], trial: TrialResources, trials: int) -> int:
-    """How many workers each of some trials may have without taking another's.
+    """Number of workers that each of some trials may have without taking another's.
 
     A trial that runs alone may have all that it would take, on nodes that come later too.
     """
@@ -126,7 +126,7 @@ def share(nodes: Sequence[NodeResources], trial: TrialResources, trials: int) ->
 
 
 def concurrency(trial: TrialResources) -> int:
-    """How many such trials the connected cluster can run at once, never 0.
+    """Number of such trials that the connected cluster can run at once, never 0.
 
     Counts what living nodes have in all, not what happens to be free.
 
@@ -145,7 +145,7 @@ def most_workers(trial: TrialResources, trials: int) -> int:
 
 
 def usable_nodes(leaving: bool = False) -> list[NodeResources]:
-    """What each living node of the connected cluster has.
+    """Resources of each living node of the connected cluster.
 
     Args:
         leaving: whether those count that are to be taken away.
@@ -197,7 +197,7 @@ def _drivers_per_lost_worker(
 
 
 def refusal(nodes: Sequence[NodeResources], trial: TrialResources) -> str:
-    """Why no trial fits these nodes, in words."""
+    """The reason that no trial fits these nodes, in words."""
     most_gpus = max((node.get("GPU", 0.0) for node in nodes), default=0.0)
     most_cpus = max((node.get("CPU", 0.0) for node in nodes), default=0.0)
     if trial.gpus > 0 and most_gpus == 0:

@@ -59,7 +59,7 @@ def waiting(groups: Groups, trial: TrialResources) -> list[str]:
 def words(
     groups: Groups, trial: TrialResources, free: Mapping[str, float], total: Mapping[str, float]
 ) -> str:
-    """What a trial waits for, in one line: what there is, and what others hold of it."""
+    """One line on a waiting trial: the resources there are, and what others hold of them."""
     asked = list(groups[waiting(groups, trial)[0]]["bundles"].values())
     wanted = f"{len(asked)} x {amounts(asked[0])}"
     kinds = [kind for kind in ("CPU", "GPU") if total.get(kind)]

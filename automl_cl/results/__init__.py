@@ -1,1 +1,1 @@
-"""What a run leaves behind: tuned config, tables, logs, report and exports."""
+"""The results of a run: tuned config, tables, logs, report and exports."""

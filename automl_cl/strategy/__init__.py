@@ -1,1 +1,1 @@
-"""What a search does next: arms, proposals, rungs, stages, samplers and schedulers."""
+"""The next decision of a search: arms, proposals, rungs, stages, samplers and schedulers."""

@@ -1,4 +1,4 @@
-"""What every augmentation is."""
+"""The base of every augmentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every model is."""
+"""The base of every model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Model(Part, ABC):
 
     @classmethod
     def names(cls) -> str:
-        """How the names look that it claims, for messages."""
+        """The form of the names that it claims, for messages."""
         return cls.part_name()
 
     @classmethod
@@ -46,7 +46,7 @@ class Model(Part, ABC):
 
     @property
     def starts_from(self) -> str:
-        """Which weights it starts from, in words; nothing if all are drawn anew."""
+        """The weights that it starts from, in words; nothing if all are drawn anew."""
         return ""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What every optimizer is."""
+"""The base of every optimizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every learning-rate schedule is: a function of progress, with no state of its own."""
+"""The base of every learning-rate schedule: a function of progress, with no state of its own."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from search_spaces import Part
 
 
 class Schedule(Part, ABC):
-    """How the learning rate (and perhaps the momentum) moves with progress in [0, 1]."""
+    """The learning rate (and perhaps the momentum) as a function of progress in [0, 1]."""
 
     kind: ClassVar[str] = "schedule"
     options_in: ClassVar[str] = "trainables.parts.schedules"
 
     @abstractmethod
     def factor(self, progress: float) -> float:
-        """What the learning rate is multiplied by."""
+        """The factor of the learning rate."""
 
     def momentum(self, progress: float) -> float | None:
         """The momentum (beta1 of the Adam family), or None where it stays as it is."""

@@ -1,4 +1,4 @@
-"""What every pair of views is."""
+"""The base of every pair of views."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Views(Part, ABC):
 
 
 def without_strong(**when: Any) -> tuple[Override, ...]:
-    """What has no effect with a part that only looks at weak views.
+    """The fields without effect for a part that only looks at weak views.
 
     Args:
         when: values of the part's own fields with which that is so; none if it always is.

@@ -65,7 +65,7 @@ class Ranks(ABC):
         return [own[start : start + most] for start in range(0, max(width, 1), most)]
 
     def divided(self, function: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
-        """What a function gives for items [n, ...], of which each rank works on its part.
+        """Compute a function of items [n, ...], of which each rank works on its part.
 
         Returns:
             [n, ...], the same on all ranks; gradients flow to this rank's own part.

@@ -49,7 +49,7 @@ def shard(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 def _units(model: nn.Module) -> Iterator[nn.Module]:
-    """What is gathered at a time: the layers of the outermost sequences and lists of layers."""
+    """The units gathered at a time: the layers of the outermost sequences and lists of layers."""
     in_sequence = isinstance(model, SEQUENCES)
     for child in model.children():
         kinds = [child] if in_sequence else child.modules()
@@ -146,7 +146,7 @@ class UnderWeights(nn.Module):
         self.model, self.weights = model, weights
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """What the model gives under these weights."""
+        """Compute the model's outputs under these weights."""
         with with_weights(self.model, self.weights):
             outputs: Tensor = self.model(inputs)
         return outputs
@@ -154,7 +154,7 @@ class UnderWeights(nn.Module):
 
 @contextmanager
 def undone(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """What is done to model and optimizer inside is undone after."""
+    """Undo all changes to model and optimizer at the end."""
     state = {p: {k: _copied(v) for k, v in each.items()} for p, each in optimizer.state.items()}
     groups = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
     with with_weights(model, model.state_dict()):

@@ -1,4 +1,4 @@
-"""What a cloud is: metadata that a machine of its own can ask for on a link-local address."""
+"""The base of every cloud: metadata that its machines can ask for on a link-local address."""
 
 from __future__ import annotations
 

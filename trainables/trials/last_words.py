@@ -1,4 +1,4 @@
-"""What a worker process leaves behind about its trial when it ends itself.
+"""The reason that a worker process leaves about its trial when it ends itself.
 
 Its driver learns from Ray that it ended, and not why. The words wait in the cluster's key-value
 store, which is there when a disk is not.

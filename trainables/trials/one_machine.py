@@ -22,7 +22,7 @@ LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
 def torch_config() -> TorchConfig:
-    """How the ranks of a group find each other on the connected Ray."""
+    """The way that the ranks of a group find each other on the connected Ray."""
     alone = ray.get_runtime_context().gcs_address.startswith("127.")
     return OneMachine() if alone else TorchConfig()
 

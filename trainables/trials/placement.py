@@ -37,7 +37,7 @@ def remove_orphans() -> int:
 
 
 def room_for(bundle: Mapping[str, float], at_most: int) -> int:
-    """How many such bundles would fit what is free on the nodes now.
+    """Number of such bundles that fit the free resources of the nodes now.
 
     Counted and not tried: Ray 2.60 may keep what it is reserving just while a placement group is
     removed again, and then for good.

@@ -37,7 +37,7 @@ LONGEST_TRACEBACK = 100_000
 
 @dataclass(frozen=True)
 class TrialRequest:
-    """What the search asks of a trial.
+    """A request of the search to a trial.
 
     Attributes:
         number: the trial's number in the search.
@@ -86,7 +86,7 @@ class TrialRequest:
 
 @dataclass
 class RungReport:
-    """What a trial says at a rung; plain values, so that it can travel and be written down.
+    """A trial's report at a rung; plain values, so that it can travel and be written down.
 
     `status` is `running` below the last level, `done` at it, `diverged` where the loss was no
     longer a number, `infeasible` where it went beyond what it may cost, `interrupted` where it
@@ -152,7 +152,7 @@ class RungReport:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a trial failed, in a line: the user's own file and line first, if they are involved."""
+    """The cause of a failure in one line; the user's own file and line come first."""
     fault = user_fault(error)
     if fault is not None:
         where, error = fault
@@ -266,7 +266,7 @@ class TrialRun:
             raise self._out_of_memory(error) from error
 
     def _out_of_memory(self, error: BaseException) -> OutOfMemory:
-        """What is known of a trial that was refused memory; asks no other rank, which may wait."""
+        """Describe a trial that was refused memory; asks no other rank, which may wait."""
         learner = self.__dict__.get("learner")  # the refusal may have come while it was made
         peak = self._device_memory.peak
         if peak is None:
@@ -330,7 +330,7 @@ class TrialRun:
 
     @property
     def compute(self) -> float:
-        """What the trial has cost so far."""
+        """The compute that the trial has cost so far."""
         return self.finished_runs + self.learner.compute
 
     def _peak(self) -> int:
@@ -341,7 +341,7 @@ class TrialRun:
         return self.memory
 
     def _excess(self) -> str | None:
-        """What the trial has taken more of than it may, in words with the number measured."""
+        """The limit that the trial has exceeded, in words with the measured number."""
         request = self.request
         if request.max_compute is not None and self.compute > request.max_compute:
             return f"compute {self.compute:.4g} epochs, at most {request.max_compute:g} allowed"

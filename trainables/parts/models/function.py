@@ -15,7 +15,7 @@ from trainables.parts.model import Model
 
 @dataclass(frozen=True)
 class Function(Model):
-    """What a function or class of your own makes: --model MODULE:FUNCTION, such as my_models:net.
+    """A model from your own function or class: --model MODULE:FUNCTION, such as my_models:net.
 
     It is called with the shape of one input, (features,) or (channels, height, width), and the
     number of classes, and returns a torch.nn.Module from inputs [batch, ...] to logits

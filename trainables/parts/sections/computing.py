@@ -1,4 +1,4 @@
-"""How a network is computed: number format, memory layout, compilation, a batch in parts.
+"""The way a network is computed: number format, memory layout, compilation, a batch in parts.
 
 None of it is searched. It changes results a little, so it is a section of the config: what a
 verdict was about is what a tuned config computes.
@@ -26,7 +26,7 @@ MOST_PARTS = 1024
 
 @dataclass(frozen=True)
 class Computing(Part):
-    """How a network is computed; chosen once, never searched.
+    """The way a network is computed; chosen once, never searched.
 
     `precision` bfloat16 runs the network's passes under autocast: weights, optimizer, losses and
     whatever is kept of examples stay float32. `channels_last` lays convolutions' weights and

@@ -1,4 +1,4 @@
-"""How long a training run is."""
+"""The length of a training run."""
 
 from __future__ import annotations
 

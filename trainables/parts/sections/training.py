@@ -1,4 +1,4 @@
-"""What is chosen about a training run besides algorithm, optimizer and schedule."""
+"""The choices of a training run besides algorithm, optimizer and schedule."""
 
 from __future__ import annotations
 

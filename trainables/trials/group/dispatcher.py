@@ -1,4 +1,4 @@
-"""What stands between a trial and its workers: the actor that owns them, and the loop they run.
+"""The link between a trial and its workers: the actor that owns them, and their loop.
 
 Ray Train takes seconds to start workers, so they are started once. Their training function asks
 the dispatcher for one request after another, and reports go around Train's own, which come every
@@ -31,18 +31,18 @@ from trainables.trials.preemption import REASON, PreemptionNotice
 from trainables.trials.trial_run import RungReport, TrialRequest, TrialRun
 
 HEALTH_CHECK_SECONDS = 0.5
-"""How often Train looks after its workers; 2 by default, by which all it does is later."""
+"""Seconds between two checks of Train on its workers; its default, 2, delays all it does."""
 TOGETHER_SECONDS = 5.0
-"""How far apart ranks may fail that fail alike."""
+"""Rank failures within this many seconds count as one common failure."""
 RECALL_SECONDS = 5.0
-"""How often workers ask whether they are to hand back what they are at."""
+"""Seconds between two questions of workers if they must hand back their request."""
 NOT_NEEDED = ("PlacementGroupCleanerCallback", "DatasetsCallback")
 
 
 @final
 @dataclass(frozen=True)
 class Ending:
-    """Why a group's Train run ended.
+    """The reason that a group's Train run ended.
 
     Attributes:
         reason: in one line.
@@ -58,7 +58,7 @@ class Ending:
 @final
 @dataclass(frozen=True)
 class Failure:
-    """How a rank failed.
+    """The failure of a rank.
 
     Attributes:
         report: on its own error; None if it only missed another rank.
@@ -187,7 +187,7 @@ class Dispatcher:
         return True
 
     async def failures(self, number: int) -> dict[int, Failure]:
-        """How ranks failed in a request, those that could say so."""
+        """The failures of ranks in a request, of those that could report."""
         return self._failed[1] if self._failed[0] == number else {}
 
 
@@ -243,7 +243,7 @@ def _ending_of(failures: dict[int, Exception]) -> Ending:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, without where it was and what Ray adds on possible causes."""
+    """The message of an error, without its place and Ray's list of possible causes."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     text = lines[-1] if "Traceback" in lines[0] else " ".join(" ".join(lines).split())
     text = text.rpartition("Worker exit detail: ")[2].partition(" Some common causes")[0]
@@ -266,7 +266,7 @@ class _Recall:
 
 
 def serve(settings: dict[str, Any]) -> None:
-    """What each worker of a group does until it is told to end."""
+    """The loop of each worker of a group, until it is told to end."""
     device = get_device()
     grouped = torch.distributed.is_initialized()
     ranks = ProcessGroup(device, settings["sharded"]) if grouped else ALONE
@@ -303,7 +303,7 @@ def serve(settings: dict[str, Any]) -> None:
 
 
 def _gives_up(dispatcher: Any, number: int, request: TrialRequest) -> Callable[[str], object]:
-    """What a worker does whose trial hangs: gives the trial back, and ends its process."""
+    """End a worker whose trial hangs: give the trial back, and end the process."""
 
     def give_up(words: str) -> None:
         report = asdict(RungReport.without_work(request, "hung", words))

@@ -22,17 +22,17 @@ from trainables.trials.preemption import REASON
 from trainables.trials.trial_run import RungReport, TrialRequest
 
 MOST_ATTEMPTS = 3
-"""How often workers may be lost over one request before it counts as failed."""
+"""Losses of workers over one request after which it counts as failed."""
 TICK_SECONDS = 5.0
-"""How often a group that is waited for is looked after."""
+"""Seconds between two looks at a group that is waited for."""
 GROW_SECONDS = 60.0
-"""How often one that could have more workers looks for room."""
+"""Seconds between two looks for room, of a group that could have more workers."""
 SETTLE_SECONDS = 2.0
-"""How long Ray may take to tell what is free."""
+"""Seconds that Ray may take to tell what is free."""
 ROOM_SECONDS, LONG_SECONDS = 60, 365 * 86_400
-"""How long a group waits for room if it could do with less, and if not."""
+"""Seconds that a group waits for room if it could do with less, and if not."""
 CLOSE_SECONDS, CLEAR_SECONDS = 10.0, 3.0
-"""How long a group may take to end in order, and Ray to learn of processes that were killed."""
+"""Seconds for a group to end in order, and for Ray to learn of killed processes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class GroupResources:
 
     @property
     def bundle(self) -> dict[str, float]:
-        """What each worker asks Ray for."""
+        """The resources that each worker asks Ray for."""
         return {"CPU": self.cpus} | ({"GPU": self.gpus} if self.gpus else {})
 
 
@@ -110,7 +110,7 @@ class WorkerGroup:
         self._run = self._dispatcher.run.remote(self.size, each, patience, self._settings)
 
     def _fitting(self) -> int:
-        """How many workers there is room for; Ray takes a moment to tell what is free."""
+        """Number of workers that there is room for; Ray takes a moment to tell what is free."""
         fewest, most = self.resources.fewest, self.resources.most
         if fewest == most or self._found_no_room:
             self._found_no_room = False
@@ -166,7 +166,7 @@ class WorkerGroup:
             raise GroupEnded(one_line(error)) from error
 
     def _told(self, number: int, ending: Ending) -> RungReport:
-        """What a rank had to say on whose account the group ended.
+        """The failure of the rank that ended the group.
 
         Raises:
             GroupEnded: if any of those that failed had no time to say a word.
