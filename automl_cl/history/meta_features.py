@@ -1,4 +1,4 @@
-"""What is cheaply known of a data set, from its training examples, and how far two are apart."""
+"""Cheap features of a data set, from its training examples, and the distance of two sets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _imbalance(labels: NDArray[Any] | None, classes: int) -> float:
 
 
 def distance(one: Features, other: Features) -> float:
-    """How unlike two data sets are; a factor of e in size counts as 1, like another modality."""
+    """The distance of two data sets; a factor of e in size counts 1, as another modality does."""
     sizes = sum(
         abs(math.log(max(1, one[name])) - math.log(max(1, other[name]))) for name in _LOGARITHMIC
     )

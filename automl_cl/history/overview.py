@@ -1,4 +1,4 @@
-"""What is in a history: its searches, and its tasks with the best value of each arm."""
+"""The content of a history: its searches, and its tasks with the best value of each arm."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ TREES = 100
 
 @dataclass(frozen=True)
 class PastTask:
-    """What an arm's trials came to on one task.
+    """The results of an arm's trials on one task.
 
     Attributes:
         points: in the present space.
@@ -48,7 +48,7 @@ class PastTask:
 
 
 def ranks(trials: Sequence[Trial], mode: str) -> dict[int, float]:
-    """Where trials of one search stand among each other, from 0 for the best to 1 for the worst.
+    """The ranks of one search's trials among each other, from 0 (best) to 1 (worst).
 
     Trials that were stopped early are compared with others at what both reached, as proposals
     compare them; those that failed or diverged share the last place. A trial without any report

@@ -57,7 +57,7 @@ class Record:
 
     @property
     def task(self) -> tuple[str, str, float]:
-        """What makes two trials' values comparable: data with split and noise, settings, cap."""
+        """The key of comparable values: data with split and noise, settings, cap."""
         return self.fingerprint, _canonical(self.settings), self.cap
 
     def row(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a history file holds: one row a finished trial, and never a test value.
+"""The content of a history file: one row a finished trial, and never a test value.
 
 A change that an older reader would misread raises the version; readers leave files of another
 version out and say so.

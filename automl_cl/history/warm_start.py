@@ -20,7 +20,7 @@ Task = tuple[str, str, float]
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What the journal notes of a warm start.
+    """The journal's note on a warm start.
 
     Attributes:
         points: what each arm tries after its published default, in order.

@@ -31,7 +31,7 @@ _KEPT = (SEARCH, CONFIRM)
 
 
 def history_folder(prepared: Prepared, run: Place) -> Place | None:
-    """Where a run's trials go; None if nowhere."""
+    """The history that a run's trials go to; None for none."""
     spec = prepared.spec
     if spec.no_history:
         return None
@@ -165,5 +165,5 @@ def _records(
 
 
 def _ended(events: Sequence[Event]) -> dict[int, float]:
-    """When each trial last said something."""
+    """The time of each trial's last event."""
     return {each.number: each.time for each in events if isinstance(each, Rung | End)}

@@ -262,7 +262,7 @@ def _update(storage: BaseStorage, before: FrozenTrial, told: FrozenTrial) -> Non
 
 
 def _times(events: Sequence[Event]) -> Times:
-    """When each trial was asked for and last heard of; a fork's have been there from its start."""
+    """The times of each trial's first and last event; a fork's trials start with the fork."""
     first = beginning(events)
     taken_over = [] if first.fork is None else first.fork["trials"]
     found = {trial["number"]: (first.time, first.time) for trial in taken_over}

@@ -1,4 +1,4 @@
-"""What leaves a run: the tuned config as a file of its own, and weights."""
+"""The exports of a run: the tuned config as a file of its own, and weights."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _require_new(file: Path) -> None:
 
 
 def _weights_of(folder: RunFolder, table: TrialTable) -> tuple[Place, str | None]:
-    """Where the weights are, and the hash of that file if it was noted."""
+    """The place of the weights, and the hash of that file if it was noted."""
     last = table.verdict_of(table.plans[-1]) or table.verdicts[-1]
     number = last.verdict[last.verdict["recommended"]]["trial"]
     trial = verdict_trials(table, last.plan, number)[0]
@@ -94,7 +94,7 @@ def _copy_weights(source: Place, digest: str | None, to: Path, tuned: Tuned) -> 
 
 
 def about(view: DataView) -> dict[str, str]:
-    """What has to be known with the weights: how inputs were read and scaled, and classes."""
+    """The notes that weights need: how inputs were read and scaled, and classes."""
     return {
         "input_mean": json.dumps(view.mean.ravel().tolist()),
         "input_scale": json.dumps(view.scale.ravel().tolist()),

@@ -34,7 +34,7 @@ class ArmTally:
 
 
 class Tally:
-    """What a view of a run shows of its trials.
+    """The counts that a view of a run shows.
 
     Args:
         table: the trial table, which the tally does not change.
@@ -122,7 +122,7 @@ class Tally:
         return min(found, key=lambda mine: sign * (mine.best or 0.0), default=None)
 
     def wanted(self, stage: Stage) -> int:
-        """How many trainings a stage has in all; known once it has begun."""
+        """Number of trainings of a stage in all; known once it has begun."""
         if stage == SEARCH:
             return self.table.budget
         # Another plan is made where a training for the verdict comes to nothing.
@@ -141,5 +141,5 @@ class Tally:
 
     @property
     def running(self) -> int:
-        """How many trainings are under way."""
+        """Number of trainings under way."""
         return sum(counts["running"] for counts in self.by_stage.values())

@@ -59,7 +59,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found, and all that is needed to use it without the search.
+    """The result of a search, and all that is needed to use it without the search.
 
     Attributes:
         scenario: the kind of problem.

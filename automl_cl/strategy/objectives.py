@@ -1,4 +1,4 @@
-"""What a config can be good at besides the metric: objectives, their Pareto front, trade-offs."""
+"""The objectives of a search besides the metric: costs, their Pareto front, trade-offs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from automl_cl.strategy.units import in_bytes
 from search_spaces import InputError, unknown_name
 
 COSTS = ("compute", "memory", "model_size")
-"""What every trial costs, in epochs of the plain baseline, bytes, and numbers in its weights."""
+"""The costs of every trial: epochs of the plain baseline, bytes, and numbers in its weights."""
 
 WITHOUT_ANY = ("compute",)
-"""What the metric is set against where a search names nothing."""
+"""The objective beside the metric, if a search names none."""
 
 TILT = 0.05
 
@@ -37,12 +37,12 @@ class Objective:
         return self.name in COSTS
 
     def reading(self, rung: Rung) -> float:
-        """What a rung says of a metric; the worst there is if it says nothing."""
+        """A rung's value of a metric; the worst possible value if it has none."""
         worst = -math.inf if self.mode == "max" else math.inf
         return rung.metrics.get(self.name, worst)
 
     def of(self, trial: Trial) -> float | None:
-        """What a trial came to, its cost told for the whole of its horizon if it was stopped."""
+        """The result of a trial; the cost of a stopped one is stated for its whole horizon."""
         if not trial.rungs:
             return None
         last = trial.rungs[-1]
@@ -56,7 +56,7 @@ class Objective:
         return last.metrics.get(self.name)
 
     def words(self, trial: Trial) -> str:
-        """What a trial came to, short enough for a table; nothing if it is not known."""
+        """The result of a trial, short enough for a table; nothing if it is unknown."""
         value = self.of(trial)
         if value is None:
             return ""
@@ -100,7 +100,7 @@ def objectives_of(
 
 
 def on_front(costs: Sequence[Sequence[float]]) -> list[bool]:
-    """Which points no other point dominates: none is as low in all and lower in one.
+    """Marks of the points that no other point dominates: none is as low in all and lower in one.
 
     Equal points do not dominate each other. A point with an infinite cost is never on the front:
     it is not known how good it is.

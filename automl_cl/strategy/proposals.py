@@ -26,7 +26,7 @@ PRIOR_SPREAD = 0.2
 
 @dataclass(frozen=True)
 class Proposals:
-    """How an arm's points are proposed.
+    """The way that an arm's points are proposed.
 
     Attributes:
         space: the arm's coordinates.
@@ -92,7 +92,7 @@ class Proposals:
 def standings(
     trials: Sequence[Trial], mode: str, reading: Callable[[Rung], float] = lambda rung: rung.value
 ) -> list[Told]:
-    """How an arm's trials compare, though they were stopped at different rungs.
+    """The standings of an arm's trials, even if they were stopped at different rungs.
 
     All are ranked by their first report. Those that got to the second are then put in order by
     what they showed there, among the ranks that they hold; and so on upwards. So a value is only
@@ -119,7 +119,7 @@ def standings(
 def trade_offs(
     trials: Sequence[Trial], mode: str, objectives: Sequence[Objective], rng: random.Random
 ) -> list[Told]:
-    """How an arm's trials compare by a trade-off of the metric with the objectives.
+    """The standings of an arm's trials by a trade-off of the metric with the objectives.
 
     Its weights are drawn anew each time, uniformly, so that all of the front is sought in turn
     (ParEGO, Knowles 2006). Each objective counts by ranks, ties being shared; metrics are compared

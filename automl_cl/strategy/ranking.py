@@ -1,4 +1,4 @@
-"""How well a rung ranks trials, measured in the search itself."""
+"""The ranking quality of a rung, measured in the search itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_COMPARED = 300
 
 @dataclass(frozen=True)
 class Ranking:
-    """How well a rung has ranked.
+    """The ranking quality of a rung.
 
     Attributes:
         tau: Kendall's tau between values at the rung and at the end; 0 where there are no pairs.
@@ -28,7 +28,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How values at a rung and at the end agree in one arm: what tau is made of.
+    """The agreement of values at a rung and at the end in one arm; tau follows from it.
 
     Attributes:
         balance: pairs in the same order less pairs in the opposite one.
@@ -42,7 +42,7 @@ class Agreement:
 
 
 def rank_correlation(level: float, arms: Iterable[Sequence[Trial]]) -> Ranking:
-    """How the values at a level have ranked those at the end, among trials of one arm each.
+    """Measure how a level's values ranked those at the end, among trials of the same arm.
 
     Trials that were let through at the rung are more alike than all are, which makes tau smaller
     than it is: the error is on the side of caution. Of each arm the latest 300 count.
@@ -51,7 +51,7 @@ def rank_correlation(level: float, arms: Iterable[Sequence[Trial]]) -> Ranking:
 
 
 def agreement(level: float, trials: Sequence[Trial]) -> Agreement:
-    """How the values at a level agree with those at the end, in one arm."""
+    """Measure how a level's values agree with those at the end, in one arm."""
     import numpy as np
 
     points = [

@@ -1,4 +1,4 @@
-"""What a sampler is."""
+"""The base of every sampler."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from search_spaces import FlatSpace, Part, Point
 
 @dataclass(frozen=True)
 class Told:
-    """What a sampler is told of a trial.
+    """The facts on a trial that a sampler is told.
 
     Attributes:
         point: its coordinates.

@@ -1,4 +1,4 @@
-"""What a scheduler is. Rungs are levels of measured compute, never epochs or reports."""
+"""The base of every scheduler. Rungs are levels of measured compute, never epochs or reports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Arm:
         return -value if self.mode == "max" else value
 
     def others_at(self, trial: Trial, value: float, level: float) -> tuple[int, int]:
-        """How many other trials have got to a level, and how many of them are better there."""
+        """Numbers of the other trials that reached a level, and of those that are better there."""
         there = self.trials.at(level)
         others = len(there.numbers) - (trial.number in there.numbers)
         return others, there.better(value, self.mode)
@@ -52,7 +52,7 @@ class Arm:
         return found
 
     def ranking(self, level: float) -> Ranking:
-        """How well the values at a level have ranked those at the end, in all arms."""
+        """The ranking quality of a level, over all arms."""
         return pooled(
             arm.of_finished(level, partial(agreement, level)) for arm in self.others.values()
         )
@@ -79,7 +79,7 @@ class Scheduler(Part, ABC):
 
     @abstractmethod
     def decide(self, trial: Trial, value: float, level: float, arm: Arm) -> Decision:
-        """What becomes of a trial that reports `value` at `level`, its last rung still to come."""
+        """Decide on a trial that reports `value` at `level`, before its last rung."""
 
     def uncompared(self, arm: Arm) -> bool:
         """True if the arm's next trial is to run to its end whatever its rungs say."""

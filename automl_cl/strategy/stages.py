@@ -68,7 +68,7 @@ def finalists(trials: Sequence[Trial], mode: str) -> list[Trial]:
 
 
 def shortfall(table: TrialTable, baseline: str) -> str | None:
-    """What a search that ends now lacks for a verdict; None if it lacks nothing."""
+    """The lack that prevents a verdict if the search ended now; None if nothing is lacking."""
     finished = {trial.arm for trial in table.of_stage(SEARCH) if trial.value is not None}
     if baseline not in finished:
         return f"no trial of the baseline '{baseline}' has finished"
@@ -116,7 +116,7 @@ def confirmed(table: TrialTable, mode: str, without: Collection[int] = ()) -> li
 def verdict_plan(
     table: TrialTable, baseline: str, mode: str, informed: Collection[int] = ()
 ) -> dict[str, Any]:
-    """Who is put to the test: what the journal records before the test is opened.
+    """The contestants of the verdict, as the journal records them before the test is opened.
 
     Who is told more than the baseline cannot be recommended, and so is the challenger only where
     there is nobody else. A config of which a training for the verdict came to nothing is neither
@@ -179,7 +179,7 @@ def without_broken_secondaries(table: TrialTable, plan: Plan) -> Plan:
 
 
 def left_out(table: TrialTable, plan: Plan) -> list[tuple[str, int]]:
-    """Who was to be put to the test and is not, since a training for it came to nothing.
+    """The contestants left out of the verdict, because a training for them came to nothing.
 
     Args:
         table: the trial table.
@@ -198,7 +198,7 @@ def left_out(table: TrialTable, plan: Plan) -> list[tuple[str, int]]:
 
 
 def came_to_nothing(trials: Sequence[Trial], stage: Stage) -> str:
-    """How many of some trainings of one stage failed, diverged or were infeasible, and why."""
+    """Describe how many trainings of one stage failed, diverged or were infeasible, and why."""
     by_status: dict[str, list[Trial]] = {}
     for trial in trials:
         if trial.is_broken:

@@ -1,4 +1,4 @@
-"""What one trial may cost: the limits of a search, and amounts of memory in words."""
+"""The limits of one trial, as a search sets them, and amounts of memory in words."""
 
 from __future__ import annotations
 

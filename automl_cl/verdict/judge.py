@@ -183,7 +183,7 @@ def _part(verdict: Verdict, what: str, items: int) -> str:
 
 
 def _given(verdict: Verdict) -> list[str]:
-    """What each contestant was given, one sentence for all that were given the same."""
+    """Sentences on what contestants were given, one for all that were given the same."""
     by_what: dict[str, list[str]] = {}
     for each in (verdict["challenger"], verdict["baseline"], *verdict["secondaries"]):
         what = None if each is None else each.get("was_given")

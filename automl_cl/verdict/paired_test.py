@@ -23,7 +23,7 @@ _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the paired test found; a positive difference means that the challenger is better."""
+    """The result of the paired test; a positive difference means that the challenger is better."""
 
     difference: float
     standard_error: float

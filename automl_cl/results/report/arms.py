@@ -1,4 +1,4 @@
-"""What a report says of each arm: its counts, its compute and its best configs."""
+"""A report's part on each arm: its counts, its compute and its best configs."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def arms_of(table: TrialTable, problem: Problem, verdict: Mapping[str, Any] | No
 
 
 def sign_of(problem: Problem) -> float:
-    """What a value is multiplied with so that less is better."""
+    """The factor of a value that makes less better."""
     return -1.0 if problem.mode == "max" else 1.0
 
 

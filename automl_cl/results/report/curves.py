@@ -39,7 +39,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Band:
-    """Where the middle half of all values lies, at the common rungs and at the end."""
+    """The middle half of all values, at the common rungs and at the end."""
 
     compute: list[float]
     low: list[float]

@@ -1,4 +1,4 @@
-"""What a report says, gathered from a run's journal: plain values, no figures and no markup."""
+"""The content of a report, from a run's journal: plain values, no figures and no markup."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class RungRecord:
-    """How well a rung ranked, and how many it kept from going on."""
+    """The ranking quality of a rung, and the number of trials that it held back."""
 
     level: float
     ranking: Ranking
@@ -186,7 +186,7 @@ def gather(folder: RunFolder, events: Sequence[Event]) -> Findings:
 
 
 def state_of(table: TrialTable, spec: SearchSpec, problem: Problem) -> str | None:
-    """How far a run has come, in words, or None once its verdict is there."""
+    """The progress of a run, in words, or None once its verdict is there."""
     plan = table.plan
     if plan is not None:
         if table.verdict_of(plan) is not None:
@@ -216,7 +216,7 @@ def state_of(table: TrialTable, spec: SearchSpec, problem: Problem) -> str | Non
 
 
 def _impossible(table: TrialTable, problem: Problem) -> str | None:
-    """Why no verdict can come of the trainings so far, or None if one can."""
+    """The reason that no verdict can come of the trainings so far, or None if one can."""
     try:
         stages.verdict_plan(table, problem.baseline, problem.mode)
     except stages.VerdictImpossible as impossible:

@@ -1,4 +1,4 @@
-"""Which hyperparameters mattered: functional ANOVA on each arm's study, rebuilt."""
+"""The hyperparameters that mattered: functional ANOVA on each arm's study, rebuilt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAST_SHOWN = 0.01
 
 @dataclass(frozen=True)
 class Importances:
-    """What is known of one arm's hyperparameters.
+    """The importance of one arm's hyperparameters.
 
     Attributes:
         trials: how many finished trials it rests on.

@@ -69,7 +69,7 @@ def _row(path: tuple[str, ...], node: Any, whole: Any) -> SpaceRow:
 
 
 def _values(node: Any) -> tuple[Any, ...]:
-    """What decides whether two nodes allow the same: the choices, or the ends of a range."""
+    """The key by which two nodes allow the same: the choices, or the ends of a range."""
     if _is_choice(node):
         return tuple(sorted(node["options"]))
     if not _is_range(node):

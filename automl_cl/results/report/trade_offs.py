@@ -1,4 +1,4 @@
-"""What the metric costs: finished trials by each objective, and the Pareto front."""
+"""The price of the metric: finished trials by each objective, and the Pareto front."""
 
 from __future__ import annotations
 
