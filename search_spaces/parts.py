@@ -108,7 +108,8 @@ def is_named(cls: type) -> bool:
 def option_names(package: str) -> list[str]:
     """The options of a family, from its file names; nothing in the package's modules is run."""
     found = importlib.import_module(package).__path__
-    return sorted(module.name for module in pkgutil.iter_modules(found))
+    # A name with an underscore is private, as anywhere in Python.
+    return sorted(m.name for m in pkgutil.iter_modules(found) if not m.name.startswith("_"))
 
 
 def option(base: type[P], name: object) -> type[P]:

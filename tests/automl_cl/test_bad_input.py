@@ -517,7 +517,9 @@ def test_a_wrong_setting_of_a_fork(
 ) -> None:
     write_npz()
     # No trial of the run has a batch as large as this.
-    (tmp_path / "other.yaml").write_text("training.batch_size: 1024\n")
+    (tmp_path / "other.yaml").write_text(
+        "training.batch_size: 1024\nalgorithm: [plain, superloss]\n"
+    )
     refused("fork", run_folder, flag, given, words=words)
 
 

@@ -23,6 +23,8 @@ from trainables.trials.trial_run import RungReport, TrialRequest, TrialRun
 
 CPU = torch.device("cpu")
 LEVELS = [1.0, 3.0, 6.0]
+# Where each rung is a run of its own, each has to pay for its scorer.
+LONGER = [5.0, 7.0, 9.0]
 FIDELITIES = ["prefix", "compressed"]
 # What a report says besides the time it took and where things were written.
 SAID = ("number", "rung", "status", "compute", "metrics", "reason", "memory", "model_size")
@@ -46,7 +48,7 @@ def start(make_config, vectors, tmp_path) -> Start:
             scenario="curriculum",
             config=make_config("curriculum", algorithm),
             seed=3,
-            levels=LEVELS,
+            levels=LONGER if algorithm == "easy_to_hard" else LEVELS,
             fidelity=fidelity,
             folder=str(tmp_path / "trial"),
         )

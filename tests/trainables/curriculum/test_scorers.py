@@ -311,7 +311,7 @@ import torch.distributed as dist
 from torch import nn
 from search_spaces import options
 from trainables.ranks.ranks import ALONE, ProcessGroup
-from trainables.scenarios.scorers import Scorer
+from trainables.scenarios.scorer import Scorer
 from trainables.ranks.shared_layers import share_layers
 from trainables.learning.tensors import TensorExamples
 
