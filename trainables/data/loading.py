@@ -17,7 +17,13 @@ from trainables.data.extra_columns import NOISY, columns_of, extras_of
 from trainables.data.inputs import canonical_inputs, filled
 from trainables.data.labels.imbalance import class_sizes, parse_imbalance, thinned
 from trainables.data.labels.labelling import conditions_of, labelled
-from trainables.data.labels.labels import encode_labels, encode_test_labels, shortened, told_alike
+from trainables.data.labels.labels import (
+    encode_labels,
+    encode_test_labels,
+    shortened,
+    told_alike,
+    told_marks,
+)
 from trainables.data.labels.noise import parse_noise
 from trainables.data.labels.noise_map import class_map, in_words
 from trainables.data.labels.unlabelled import NO_CLASS, set_apart
@@ -260,6 +266,7 @@ def _load_split(spec: DataSpec, unlabelled: bool = False) -> _Split:
         notes=(
             *raw.notes,
             *told_alike(classes),
+            *told_marks(classes),
             *_absent(labels, classes),
             *([] if test is None else _absent(test.labels, classes, "in the official test")),
         ),

@@ -260,6 +260,9 @@ def test_few_numbers_with_a_comma_get_the_hint_too(load: Load) -> None:
         ["1/2/2020", "3/4/2021"],
         [f"2020-01-01T10:{i:02d}:00" for i in range(60)],
         ["10:30", "11:45", "9:05 pm"],
+        ["2024-01", "2024-02"],
+        ["Jan 2024", "February 2024"],
+        ["1 May 2024", "2-Jun-24", "Sept 3 2024"],
     ],
 )
 @pytest.mark.parametrize("options", [{}, {"text": "hash"}])
@@ -486,6 +489,21 @@ def test_numbers_with_a_sign_are_no_prose(load: Load, sign: str) -> None:
     with pytest.raises(InputError, match=r"numbers with '[%$]'") as caught:
         load(["a,label", *(f"{i}{sign},{i % 2}" for i in range(60))])
     assert "hash" not in str(caught.value)
+
+
+def test_several_numbers_in_a_cell_are_no_number_with_a_sign(load: Load) -> None:
+    with pytest.raises(InputError, match="is no feature") as caught:
+        load(["a,label", *(f"{i}/7,{i % 2}" for i in range(60))])
+    assert "numbers with" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", ["?", "--", "unlabeled", "Unknown"])
+def test_a_class_that_may_be_no_label_is_spoken_of(load: Load, mark: str) -> None:
+    view = load(["a,label", *(f"{A[i]},{('x', 'y', mark)[i % 3]}" for i in range(60))])
+    assert mark in view.classes
+    assert any(f"may stand for no label: {mark}" in each for each in view.notes)
+    view = load(["a,label", *(f"{A[i]},{('x', '😀', '+1')[i % 3]}" for i in range(60))])
+    assert not any("may stand for no label" in each for each in view.notes)
 
 
 @pytest.mark.parametrize("mark", [".", "-", "--"])

@@ -180,6 +180,9 @@ def test_minus_one_among_words_is_no_label_either(write_npz: Any, kind: str) -> 
     words = np.where(HIDDEN, "-1", np.where(Y == 1, "cat", "dog")).astype(kind)
     supervised, taken = both(write_npz(x=X, y=words))
     assert taken.unlabelled is not None and len(taken.unlabelled) == HIDDEN.sum()
+    texts = np.where(HIDDEN, "-1.0", np.where(Y == 1, "0.0", "1.0")).astype(kind)
+    of_numbers = both(write_npz(x=X, y=texts))[1]
+    assert of_numbers.classes == ("0.0", "1.0") and of_numbers.unlabelled is not None
     assert taken.classes == ("cat", "dog")
     assert supervised.classes == ("-1", "cat", "dog")
     assert any("-1, which is a class of its own" in each for each in supervised.notes)

@@ -18,6 +18,8 @@ from trainables.data.tables.written import is_number
 
 # One for each fifth of a 60/20/20 split.
 _FEWEST_PER_CLASS = 5
+_NO_LABEL = {"unlabelled", "unlabeled", "unknown", "missing", "n/a", "na", "nan", "null"}
+_MARK = re.compile(r"[!-/:-@\[-`{-~\s]+$")
 _MOST_ALIKE = 5  # groups, in a note
 _MOST_NAMED = 20  # of classes, in a message
 _MOST_CLASSES_WITH_FRACTIONS = 20
@@ -123,6 +125,14 @@ def told_alike(classes: Sequence[str]) -> tuple[str, ...]:
         f"classes that differ in blanks, capitals or the like alone are classes of their own: "
         f"{shown}",
     )
+
+
+def told_marks(classes: Sequence[str]) -> tuple[str, ...]:
+    """A sentence on classes whose names mostly stand for a label that is missing."""
+    found = [name for name in classes if name.strip().lower() in _NO_LABEL or _MARK.match(name)]
+    if not found:
+        return ()
+    return (f"read as classes, though they may stand for no label: {shortened(found)}",)
 
 
 def encode_test_labels(

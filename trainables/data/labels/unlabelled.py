@@ -90,16 +90,17 @@ def _signs(examples: RawExamples, raw: RawData) -> NDArray[np.bool_]:
         return none
     others = np.unique(label_list(raw.examples.labels))
     if labels.dtype.kind in "SU":
-        is_bytes = labels.dtype.kind == "S"
-        sign: Any = b"-1" if is_bytes else "-1"
-        minus: Any = b"-[0-9]" if is_bytes else "-[0-9]"
-        others = others[(others != sign) & (others != others.dtype.type())]
+        signs: Any = [f"{NO_CLASS}", f"{NO_CLASS}.0"]
+        minus: Any = "-[0-9]"
+        if labels.dtype.kind == "S":
+            signs, minus = [each.encode() for each in signs], minus.encode()
+        others = others[~np.isin(others, [*signs, others.dtype.type()])]
         negative = any(re.match(minus, each) for each in others.tolist())
     else:
-        sign = NO_CLASS
+        signs = [NO_CLASS]
         others = others[np.isfinite(others) & (others != NO_CLASS)]
         negative = bool((others < 0).any())
-    found: NDArray[np.bool_] = labels == sign
+    found: NDArray[np.bool_] = np.isin(labels, signs)
     return found if len(others) > 1 and not negative else none
 
 

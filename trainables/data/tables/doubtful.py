@@ -12,10 +12,13 @@ from trainables.data.tables.written import Written, is_code, is_number
 MOST_CATEGORIES = 20
 _MOST_ODD = 5
 _NUMBER = re.compile(r"(?<![\w.,'-])[+-]?\d[\d.,'\u2019]*")
+_MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATE = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d.*)?|\d{4}/\d{1,2}/\d{1,2}(?: \d.*)?"
     r"|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?: \d.*)?"
     r"|\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?"
+    rf"|(?:19|20)\d\d-(?:0[1-9]|1[0-2])|(?:\d{{1,2}}\.?[ -])?{_MONTH}[ -]\d{{2,4}}"
+    rf"|{_MONTH} \d{{1,2}},? \d{{4}}"
 )
 
 
@@ -49,7 +52,7 @@ def refuse_numbers_and_dates(
         raise InputError(f"{said}; {_about_decimal(written)}")
     signs = {re.sub(_NUMBER, "", each.strip()).strip() for each in found}
     sign = signs.pop() if len(signs) == 1 and len(found) > MOST_CATEGORIES else ""
-    if sign and not any(map(str.isalnum, sign)):
+    if sign and not any(map(str.isalnum, sign)) and len(_NUMBER.findall(found[-1])) == 1:
         raise InputError(
             f"{said}: these are numbers with '{shortest(sign)}'; write the numbers alone, or "
             "leave the column out by --drop-columns."
