@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from automl_cl.spec.settings import Request, takes
 
 if TYPE_CHECKING:
     from automl_cl.engine.driver import SearchResult
@@ -17,26 +18,18 @@ __all__ = ["Teaching", "__version__", "load", "search"]
 # What these need is imported when they are called: `automl-cl --help` must not wait for torch.
 
 
-def search(
-    scenario: str,
-    data: str,
-    *,
-    output: str | Path | None = None,
-    address: str | None = None,
-    **settings: Any,
-) -> SearchResult:
+@takes(Request)
+def search(*given: Any, **settings: Any) -> SearchResult:
     """Searches for the best way to teach a model on some data.
 
-    Args:
-        scenario: the kind of problem, such as `curriculum`.
-        data: a data source's name, a file or folder, `hf:NAME` or `module:function`.
-        output: the run folder to make, a path or a URI; None for a new one under `runs/`.
-        address: of a Ray cluster; None for Ray on this machine.
-        settings: the other fields of `automl_cl.spec.search_spec.SearchSpec`, such as `noise`,
-            `trials`, `model` and `data_options` (`{"label_column": "species"}`).
+    The arguments have the names and values of the command line's options, with underscores:
+    `search("curriculum", "digits", trials=20, space="quick", time_limit="10m")`. What is given
+    several times there is a list or a mapping here: `objectives=["compute"]`, and `data_options`
+    and `settings` by name. `automl_cl.spec.settings.Settings` lists them all.
 
     Raises:
-        InputError: if a setting, the data or the space is wrong.
+        InputError: if a setting, the data or the space is wrong, or a space file names code that
+            is not trusted.
         ClusterError: if the cluster cannot be reached, or a trial does not fit it.
 
     Warns:
@@ -44,13 +37,13 @@ def search(
     """
     import warnings
 
+    from automl_cl.command.search_flags import asked_in_python
     from automl_cl.engine.driver import start
-    from automl_cl.spec.preparation import located
-    from automl_cl.spec.search_spec import SearchSpec
+    from trainables.foundation.user_code import guarded
 
-    spec = SearchSpec.from_dict({"scenario": scenario, "data": data, **settings}, "search()")
-    spec = replace(spec, data=located(spec.data))
-    result = start(spec, output, address)
+    asked, run = asked_in_python(given, settings)
+    with guarded(asked.origin, asked.trusted, asked.named):
+        result = start(asked.spec, run.output, run.address, verdict_now=run.verdict_now)
     if result.fault is not None:
         warnings.warn(str(result.fault), stacklevel=2)
     return result

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from automl_cl.command import options
 from automl_cl.command.command_line import Command, Misuse, misused
-from automl_cl.command.data_flags import data_options
+from automl_cl.command.setting_flags import of_fork, of_reading, of_search, with_settings
+from automl_cl.spec.settings import Request, settings_of
 from automl_cl.terminal import (
     fail,
     say,
@@ -44,54 +45,12 @@ def automl_cl(version: options.Version = False) -> None:
 
 
 @app.command(cls=Command)
+@with_settings(Request, after="from_file", which=of_search, with_defaults=True)
 def search(
     context: typer.Context,
-    scenario: options.Scenario = None,
-    data: options.Data = None,
     from_file: options.FromFile = None,
-    label_column: options.LabelColumn = None,
-    feature_columns: options.FeatureColumns = None,
-    drop_columns: options.DropColumns = None,
-    image_size: options.ImageSize = None,
-    data_option: options.DataOption = None,
-    noise: options.Noise = "none",
-    noise_map: options.NoiseMap = None,
-    imbalance: options.Imbalance = "none",
-    clean: options.Clean = 0,
-    clean_validation: options.CleanValidation = False,
-    model: options.Model = None,
-    space: options.SpaceFile = None,
-    labels: options.Labels = None,
-    settings: options.Settings = None,
-    trials: options.Trials = 100,
-    max_epochs: options.MaxEpochs = 30.0,
-    time_limit: options.TimeLimit = None,
-    total_compute: options.TotalCompute = None,
-    max_compute: options.MaxCompute = None,
-    max_memory: options.MaxMemory = None,
-    objective: options.Objectives = None,
-    seeds: options.Seeds = 10,
-    seed: options.SearchSeed = 0,
-    fidelity: options.Fidelity = "prefix",
-    scheduler: options.Scheduler = "trusted_rungs",
-    sampler: options.Sampler = "forest",
-    prior_share: options.PriorShare = 0.0,
-    warm_start: options.WarmStart = None,
-    history: options.HistoryFolder = None,
-    no_history: options.NoHistory = False,
-    cpus_per_trial: options.CpusPerTrial = 1.0,
-    gpus_per_trial: options.GpusPerTrial = 0.0,
-    workers_per_trial: options.WorkersPerTrial = "1",
-    shard_model: options.ShardModel = False,
-    precision: options.Precision = "float32",
-    channels_last: options.ChannelsLast = False,
-    compile: options.Compile = "never",
-    hang_seconds: options.HangSeconds = "600",
-    address: options.Address = None,
-    output: options.Output = None,
-    verdict_now: options.VerdictOnInterruption = False,
-    trust_code: options.TrustCode = False,
     verbose: options.Verbose = False,
+    **settings: Any,
 ) -> None:
     """Search, confirm, judge on the sealed test, and write [bold]tuned.yaml[/]."""
     with _when_interrupted("stopped before the search began; nothing was written"):
@@ -103,8 +62,7 @@ def search(
         spec = asked.spec
         guard = guarded(asked.origin, asked.trusted, asked.named)
         with guard, _progress(spec.scenario) as progress:
-            watch, announce = progress.watch, progress.announce
-            result = start(spec, output, address, watch, verbose, verdict_now, announce)
+            result = start(spec, **_where(settings), **_how(progress, verbose))
     _report(result)
 
 
@@ -161,8 +119,12 @@ def resume(
         from automl_cl.engine import driver
         from automl_cl.run.folder import RunFolder
         from automl_cl.run.journal import read_events
+        from automl_cl.spec.forms import Duration
         from automl_cl.spec.search_spec import spec_of
 
+        seconds = (
+            None if time_limit is None else Duration(ends=True).read(time_limit, "--time-limit")
+        )
         folder = RunFolder.existing(run)
         spec = spec_of(read_events(folder.journal), folder)
         with _progress(spec.scenario) as progress:
@@ -176,72 +138,31 @@ def resume(
                 verdict_now,
                 announce,
                 total_compute,
-                time_limit,
+                seconds,
                 trust_code,
             )
     _report(result)
 
 
 @app.command(cls=Command)
+@with_settings(Request, after="run", which=of_fork)
 def fork(
+    context: typer.Context,
     run: options.AnyRun,
-    output: options.Output = None,
-    space: options.SpaceFile = None,
-    trials: options.OtherTrials = None,
-    max_epochs: options.OtherMaxEpochs = None,
-    time_limit: options.TimeLimit = None,
-    total_compute: options.TotalCompute = None,
-    max_compute: options.MaxCompute = None,
-    max_memory: options.MaxMemory = None,
-    objective: options.Objectives = None,
-    seeds: options.OtherSeeds = None,
-    seed: options.OtherSearchSeed = None,
-    fidelity: options.OtherFidelity = None,
-    scheduler: options.OtherScheduler = None,
-    sampler: options.OtherSampler = None,
-    prior_share: options.OtherPriorShare = None,
-    cpus_per_trial: options.OtherCpusPerTrial = None,
-    gpus_per_trial: options.OtherGpusPerTrial = None,
-    workers_per_trial: options.OtherWorkersPerTrial = None,
-    hang_seconds: options.OtherHangSeconds = None,
-    address: options.Address = None,
-    verdict_now: options.VerdictOnInterruption = False,
-    trust_code: options.TrustCode = False,
     verbose: options.Verbose = False,
+    **settings: Any,
 ) -> None:
     """Begin a new search with what another one has found; options not given are as there."""
     with _when_interrupted("stopped before the search began; nothing was written"):
         from automl_cl.engine.driver import start
         from automl_cl.engine.fork import Fork
-        from search_spaces import read_narrowing
         from trainables.foundation.user_code import guarded
 
-        given = {
-            "space": None if space is None else dict(read_narrowing(space)),
-            "trials": trials,
-            "max_epochs": max_epochs,
-            "time_limit": time_limit,
-            "total_compute": total_compute,
-            "max_compute": max_compute,
-            "max_memory": max_memory,
-            "objectives": objective,
-            "seeds": seeds,
-            "seed": seed,
-            "fidelity": fidelity,
-            "scheduler": scheduler,
-            "sampler": sampler,
-            "prior_share": prior_share,
-            "cpus_per_trial": cpus_per_trial,
-            "gpus_per_trial": gpus_per_trial,
-            "workers_per_trial": workers_per_trial,
-            "hang_seconds": hang_seconds,
-        }
-        new = Fork.of(run, given, trust_code)
-        with guarded(run, trust_code), _progress(new.spec.scenario) as progress:
-            watch, announce = progress.watch, progress.announce
-            result = start(
-                new.spec, output, address, watch, verbose, verdict_now, announce, fork=new
-            )
+        trusted = bool(settings["trust_code"])
+        given = {name: value for name, value in settings.items() if name in _given(context)}
+        new = Fork.of(run, settings_of(given), trusted)
+        with guarded(run, trusted), _progress(new.spec.scenario) as progress:
+            result = start(new.spec, fork=new, **_where(settings), **_how(progress, verbose))
     _report(result)
 
 
@@ -320,50 +241,44 @@ def dashboard(
 
 
 @app.command(cls=Command)
+@with_settings(Request, after="data", which=of_reading)
 def train(
     tuned: options.TunedFile,
     data: options.OtherData = None,
-    label_column: options.LabelColumn = None,
-    feature_columns: options.FeatureColumns = None,
-    drop_columns: options.DropColumns = None,
-    image_size: options.ImageSize = None,
-    data_option: options.DataOption = None,
     seed: options.TrainingSeed = 0,
     device: options.Device = "cpu",
     output: options.TrainingOutput = None,
     trust_code: options.TrustCode = False,
+    **reading: Any,
 ) -> None:
     """Train a tuned config from scratch, without Ray, and write its weights."""
     from automl_cl.results.export import train_tuned
 
-    given = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
+    given = settings_of(reading)["data_options"]
     folder, metrics = train_tuned(tuned, data, seed, device, output, given, say, trust_code)
     say("validation: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
     say(f"written: {folder}")
 
 
 @app.command(cls=Command)
+@with_settings(Request, after="output", which=of_reading)
 def pretrain(
     data: options.DataBefore,
     model: options.ModelToPretrain,
     output: options.WeightsFile,
-    label_column: options.LabelColumn = None,
-    feature_columns: options.FeatureColumns = None,
-    drop_columns: options.DropColumns = None,
-    image_size: options.ImageSize = None,
-    data_option: options.DataOption = None,
     epochs: options.Epochs = 10,
     seed: options.PretrainingSeed = 0,
     sizes: options.Sizes = None,
     device: options.Device = "cpu",
+    **reading: Any,
 ) -> None:
     """Train a backbone on other data, plainly and without Ray, for searches to start from."""
-    from automl_cl.command.search_flags import scenario_settings
     from automl_cl.results.export import pretrain_backbone
+    from automl_cl.spec.forms import Pairs
 
-    given = data_options(label_column, feature_columns, drop_columns, image_size, data_option)
+    given = settings_of(reading)["data_options"]
     backbone = pretrain_backbone(
-        data, model, output, epochs, seed, device, scenario_settings(None, sizes or []), given, say
+        data, model, output, epochs, seed, device, Pairs().read(sizes or [], "--set"), given, say
     )
     say(f"validation accuracy on {backbone.data}: {backbone.accuracy:.4f}")
     say(f"written: {output}")
@@ -439,6 +354,20 @@ def doctor(
         say()
         say(summary(findings))
     raise typer.Exit(1 if any(finding.state == "problem" for finding in findings) else 0)
+
+
+def _where(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What `start` is told of one run."""
+    return {
+        "output": settings["output"],
+        "address": settings["address"],
+        "verdict_now": bool(settings["verdict_now"]),
+    }
+
+
+def _how(progress: Progress, verbose: bool) -> dict[str, Any]:
+    """How `start` says what goes on."""
+    return {"watch": progress.watch, "announce": progress.announce, "verbose": verbose}
 
 
 def _of_numbers(rows: list[list[str]]) -> list[int]:

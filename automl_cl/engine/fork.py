@@ -52,7 +52,7 @@ class Fork:
 
         Args:
             run: its folder; the search may have ended or not.
-            given: settings of the new search; what is None is as it was, but for the seed, of
+            given: settings of the new search; the others are as they were, but for the seed, of
                 which a new one is drawn.
             trust_code: lets the code run that the run folder and `given` name.
 
@@ -63,12 +63,12 @@ class Fork:
         folder = RunFolder.existing(run)
         events = read_events(folder.journal)
         old = spec_of(events, folder)
-        given = {name: value for name, value in given.items() if value is not None}
         split = old.seed if old.split_seed is None else old.split_seed
         table = replayed(events)
         # With the old seed it would draw again what the other one has drawn.
         fresh = derive_seed(old.seed, "fork", len(table.trials)) % 2**31
         new = replace(old, **{"seed": fresh, **given})
+        given = {name: getattr(new, name) for name in given}
         new = replace(new, split_seed=None if new.seed == split else split)
         if not trust_code:
             refuse_code([*code_of_run(old, events), *code_of_spec(new)], str(folder))

@@ -19,8 +19,6 @@ from trainables.foundation.seeds import derive_seed
 FINALISTS = 3
 CONFIRMATIONS = 3
 SECONDARIES = 2
-FEWEST_SEEDS = 3
-"""Over fewer, the verdict's test errs more often than its level says."""
 STAGE_TRAININGS = {SEARCH: "search trials", CONFIRM: "confirmations", VERDICT: "verdict trainings"}
 
 

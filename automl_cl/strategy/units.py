@@ -53,22 +53,6 @@ def workers_of(given: object, flag: str) -> tuple[int, int]:
     return int(fewest), int(most)
 
 
-def seconds_of(given: object, flag: str) -> float | None:
-    """A number of seconds, or `none` for no limit.
-
-    Raises:
-        InputError: if it is neither.
-    """
-    if given is None or given == "none":
-        return None
-    try:
-        if isinstance(given, str | int | float) and not isinstance(given, bool):
-            return float(given)
-    except ValueError:
-        pass
-    raise InputError(f"{flag}: got {given!r}, expected seconds, or none for no limit.")
-
-
 def in_bytes(amount: float) -> str:
     """An amount of memory in words, three digits of it."""
     unit = "bytes"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from automl_cl.strategy.stages import FEWEST_SEEDS
+from automl_cl.spec.settings import FEWEST_SEEDS
 
 # Relative to the largest difference, a standard error below this is rounding in the means.
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)

@@ -137,7 +137,7 @@ def test_data_can_be_found_again_from_anywhere(
     data: str,
     located: str,
 ) -> None:
-    def remember(spec: SearchSpec, *others: object) -> None:
+    def remember(spec: SearchSpec, *others: object, **how: object) -> None:
         specs.append(spec)
         raise ClusterError("that is enough")
 

@@ -14,9 +14,9 @@ import pytest
 
 import automl_cl
 from automl_cl.command.cli import app
-from automl_cl.command.data_flags import data_options
 from automl_cl.spec.preparation import prepare
 from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.spec.settings import settings_of
 from search_spaces import InputError
 from trainables.data import flag_of
 from trainables.data.options import FLAGS
@@ -89,9 +89,9 @@ def test_every_scenario_passes_on_how_its_data_was_read(tmp_path: Path, scenario
 
 
 def test_flags_and_other_options_come_together() -> None:
-    given = data_options(
-        "y", "a,b", None, "8", ["missing=mean", "header=no", "categories={a: [x]}"]
-    )
+    others = ["missing=mean", "header=no", "categories={a: [x]}"]
+    flags = {"label_column": "y", "feature_columns": "a,b", "image_size": "8"}
+    given = settings_of({**flags, "drop_columns": None, "data_options": others})["data_options"]
     assert given == {
         "label_column": "y",
         "feature_columns": "a,b",
@@ -101,7 +101,7 @@ def test_flags_and_other_options_come_together() -> None:
         "categories": {"a": ["x"]},
     }
     with pytest.raises(InputError, match="'label_column' is given twice"):
-        data_options("y", None, None, None, ["label_column=z"])
+        settings_of({"label_column": "y", "data_options": ["label_column=z"]})
 
 
 def test_every_command_that_reads_data_has_the_flags() -> None:

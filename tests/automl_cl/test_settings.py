@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl_cl.command.data_flags import class_map
 from automl_cl.engine import driver
 from automl_cl.results.tuned import Tuned
 from automl_cl.spec.preparation import prepare
@@ -110,7 +109,9 @@ def test_what_was_found_of_a_map_is_in_the_spec_for_good(tmp_path: Path) -> None
     ],
 )
 def test_every_scenario_has_the_settings(scenario: str, settings: dict[str, Any]) -> None:
-    spec = SearchSpec(scenario, "digits", "0.4", settings=settings, imbalance="step:5", clean=0.5)
+    spec = SearchSpec(
+        scenario, "digits", noise="0.4", settings=settings, imbalance="step:5", clean=0.5
+    )
     prepared = prepare(spec)
     train = prepared.view.train
     assert len(prepared.view.conditions) == 3
@@ -137,7 +138,7 @@ def test_flags_become_the_spec(
     command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[SearchSpec] = []
-    monkeypatch.setattr(driver, "start", lambda made, *rest: given.append(made))
+    monkeypatch.setattr(driver, "start", lambda made, *rest, **how: given.append(made))
     monkeypatch.setattr("automl_cl.command.cli._report", lambda result: None)
     words = "search curriculum --data digits --noise asymmetric:0.4 --noise-map 2=7,3=8"
     more = "--imbalance step:10 --clean 0.1 --clean-validation"
@@ -153,6 +154,9 @@ def test_flags_become_the_spec(
 
 
 def test_names_with_signs_in_them_come_as_yaml() -> None:
-    assert class_map('{"a, b": "c=d"}') == {"a, b": "c=d"}
-    assert class_map(" a = b , c=d") == {"a": "b", "c": "d"}
-    assert class_map(None) == {}
+    for given, read in (
+        ('{"a, b": "c=d"}', {"a, b": "c=d"}),
+        (" a = b , c=d", {"a": "b", "c": "d"}),
+        (None, {}),
+    ):
+        assert SearchSpec("curriculum", "digits", noise_map=given).noise_map == read

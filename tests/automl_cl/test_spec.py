@@ -89,7 +89,7 @@ def test_asymmetric_noise_of_a_run_before_there_were_maps_is_pair_flip() -> None
         ("max_epochs", True, "--max-epochs: got True"),
         ("max_epochs", "30", "--max-epochs: got '30'"),
         ("time_limit", 0.5, "--time-limit: got 0.5, expected a number from 1"),
-        ("time_limit", "1h", "--time-limit: got '1h'"),
+        ("time_limit", "1y", "--time-limit: got '1y', expected seconds, or an amount such as 10m"),
         ("seeds", 1, "--seeds: got 1, expected a whole number from 3"),
         ("seeds", 2, "--seeds: got 2, expected a whole number from 3 to 1000; over fewer seeds"),
         ("seed", -1, "--seed: got -1"),
@@ -117,8 +117,8 @@ def test_asymmetric_noise_of_a_run_before_there_were_maps_is_pair_flip() -> None
         ("noise", True, "--noise: got True, expected a name"),
         ("imbalance", 50, "--imbalance: got 50, expected a name"),
         ("model", 3, "--model: got 3, expected a name"),
-        ("space", "small", "--space: got 'small', expected a mapping"),
-        ("space", None, "--space: got None, expected a mapping"),
+        ("space", "small", "unknown space file or preset 'small'"),
+        ("space", 3, "--space: got 3, expected a mapping"),
     ],
 )
 def test_a_mistake_is_refused(key: Any, value: Any, said: str) -> None:

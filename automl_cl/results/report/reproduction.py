@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +9,12 @@ from typing import Any
 
 from automl_cl.run.events import Event, Extend, beginning, told
 from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.spec.settings import named_settings
 from automl_cl.spec.trust import trust_flag
 from search_spaces import InputError, parse_yaml, to_yaml
 from trainables.data import flag_of
 
 SPACE_FILE = "space.yaml"
-FLAGS = {"objectives": "--objective"}
 BUDGETS = ("trials", "total_compute", "time_limit")
 
 
@@ -29,11 +28,11 @@ def commands(spec: SearchSpec, events: Sequence[Event]) -> list[str]:
     forked = beginning(events).fork
     if forked is None:
         words = ["automl-cl", "search", spec.scenario, "--data", spec.data]
+        given = {name: getattr(spec, name) for name in named_settings(type(spec))}
         chosen = {
-            field.name: getattr(spec, field.name)
-            for field in dataclasses.fields(spec)
-            if field.name not in ("scenario", "data", "split_seed")
-            and getattr(spec, field.name) != _default(field)
+            name: value
+            for name, value in given.items()
+            if value != named_settings(type(spec))[name].unset and name not in ("scenario", "data")
         }
     else:
         words, chosen = ["automl-cl", "fork", forked["run"]], forked["given"]
@@ -58,13 +57,8 @@ def space_file(spec: SearchSpec) -> str:
     return to_yaml(dict(spec.space)) if spec.space else ""
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
-    made = field.default_factory
-    return field.default if made is dataclasses.MISSING else made()
-
-
 def _option(name: str, value: Any) -> Iterator[str]:
-    flag = FLAGS.get(name, "--" + name.replace("_", "-"))
+    flag = named_settings(SearchSpec)[name].flag
     if name == "space":
         yield from (flag, SPACE_FILE)
     elif name == "data_options":
@@ -74,9 +68,11 @@ def _option(name: str, value: Any) -> Iterator[str]:
         yield from (flag, json.dumps(dict(value), ensure_ascii=False))
     elif isinstance(value, Mapping):
         for key, each in value.items():
-            yield from ("--set", f"{key}={_as_yaml(each)}")
+            yield from (flag, f"{key}={_as_yaml(each)}")
     elif value is True:
         yield flag
+    elif value is None:
+        yield from (flag, "none")
     elif isinstance(value, list | tuple):
         for each in value:
             yield from (flag, str(each))

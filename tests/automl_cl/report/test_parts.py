@@ -155,7 +155,7 @@ def test_the_command_makes_the_same_search(
     spec: SearchSpec, command: Callable[..., Any], monkeypatch: Any, tmp_path: Path
 ) -> None:
     given: list[SearchSpec] = []
-    monkeypatch.setattr(driver, "start", lambda made, *rest: given.append(made))
+    monkeypatch.setattr(driver, "start", lambda made, *rest, **how: given.append(made))
     monkeypatch.setattr("automl_cl.command.cli._report", lambda result: None)
     (tmp_path / "space.yaml").write_text(space_file(spec))
     program, *words = shlex.split(commands(spec, [happened("search")])[0])
