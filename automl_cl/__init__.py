@@ -37,8 +37,8 @@ def search(*given: Any, **settings: Any) -> SearchResult:
     """
     import warnings
 
-    from automl_cl.command.search_flags import asked_in_python
     from automl_cl.engine.driver import start
+    from automl_cl.spec.asked import asked_in_python
     from trainables.foundation.user_code import guarded
 
     asked, run = asked_in_python(given, settings)

@@ -54,8 +54,8 @@ def search(
 ) -> None:
     """Search, confirm, judge on the sealed test, and write [bold]tuned.yaml[/]."""
     with _when_interrupted("stopped before the search began; nothing was written"):
-        from automl_cl.command.search_flags import asked_search
         from automl_cl.engine.driver import start
+        from automl_cl.spec.asked import asked_search
         from trainables.foundation.user_code import guarded
 
         asked = asked_search(context.params, _given(context))
@@ -83,8 +83,8 @@ def submit(
     with _when_interrupted("stopped; nothing was submitted"):
         from pathlib import Path
 
-        from automl_cl.command.search_flags import asked_search
         from automl_cl.command.submission import package, shipped_with
+        from automl_cl.spec.asked import asked_search
         from cluster.jobs import follow, require_jobs, submit_job
 
         spec = asked_search(asked.params, _given(asked)).spec

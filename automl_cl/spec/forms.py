@@ -145,14 +145,20 @@ class Switch(Form):
 
 @dataclass(frozen=True)
 class Name(Form):
-    """A name or an address; with `numbers`, a number is the text of it."""
+    """A name or an address.
+
+    Attributes:
+        numbers: takes a number for the text of it.
+        empty: takes an empty text, for what is refused where the names are known.
+    """
 
     numbers: bool = False
+    empty: bool = False
 
     def read(self, given: Any, flag: str) -> Any:
         if self.numbers and type(given) in (int, float):
             return str(given)
-        if not isinstance(given, str) or not given:
+        if not isinstance(given, str) or not (given or self.empty):
             refuse(flag, given, "a name")
         return given
 

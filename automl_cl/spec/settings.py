@@ -152,7 +152,7 @@ class Settings:
         bool, Setting("Leave the validation labels without noise.", AsGiven(bool))
     ] = False
     model: Annotated[
-        str | None, Setting(f"{MODEL_HELP} Chosen by the data if not given.", Name())
+        str | None, Setting(f"{MODEL_HELP} Chosen by the data if not given.", Name(empty=True))
     ] = None
     space: Annotated[
         Given[str | Path | Mapping[str, Any] | None, Mapping[str, Any]],

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from automl_cl.command.cli import app
-from automl_cl.command.search_flags import search_spec
 from automl_cl.command.submission import SPEC, Job, package, shipped_with
+from automl_cl.spec.asked import search_spec
 from automl_cl.spec.search_spec import SearchSpec
 from cluster import ClusterError
 from cluster.jobs import follow, require_jobs
@@ -115,7 +115,7 @@ def test_data_in_the_working_folder_is_shipped(folder: Path, name: str) -> None:
     with shipped_with(job) as shipped:
         assert (shipped / "my.csv").read_text() == (folder / "my.csv").read_text()
         assert SearchSpec.read(shipped / SPEC) == job.spec
-        assert (shipped / "automl_cl" / "cli.py").is_file()
+        assert (shipped / "automl_cl" / "command" / "cli.py").is_file()
         assert not list(shipped.rglob("__pycache__"))
         top = {path.name for path in shipped.iterdir()}
     assert top == {"automl_cl", "trainables", "search_spaces", "cluster", "my.csv", SPEC}

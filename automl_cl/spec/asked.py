@@ -1,4 +1,4 @@
-"""The spec that arguments of `search` come to: of the command, a file underneath, or in Python."""
+"""The search that a user asks for: by options over a file, or by a call in Python."""
 
 from __future__ import annotations
 
