@@ -504,6 +504,8 @@ def test_a_class_that_may_be_no_label_is_spoken_of(load: Load, mark: str) -> Non
     assert any(f"may stand for no label: {mark}" in each for each in view.notes)
     view = load(["a,label", *(f"{A[i]},{('x', '😀', '+1')[i % 3]}" for i in range(60))])
     assert not any("may stand for no label" in each for each in view.notes)
+    view = load(["a,label", *(f"{A[i]},{'+-'[i % 2]}" for i in range(60))])
+    assert not any("may stand for no label" in each for each in view.notes)
 
 
 @pytest.mark.parametrize("mark", [".", "-", "--"])

@@ -130,7 +130,7 @@ def told_alike(classes: Sequence[str]) -> tuple[str, ...]:
 def told_marks(classes: Sequence[str]) -> tuple[str, ...]:
     """A sentence on classes whose names mostly stand for a label that is missing."""
     found = [name for name in classes if name.strip().lower() in _NO_LABEL or _MARK.match(name)]
-    if not found:
+    if not found or len(found) == len(classes):  # + and - are two classes
         return ()
     return (f"read as classes, though they may stand for no label: {shortened(found)}",)
 
