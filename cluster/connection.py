@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -83,10 +84,30 @@ def _start_local(
                 num_cpus=cpus,
                 object_store_memory=object_store_memory,
                 include_dashboard=dashboard,
+                job_config=_imports_as_here(),
                 **quiet,
             )
     except (Exception, SystemExit) as error:
         raise ClusterError(f"Ray did not start on this machine: {one_line(error)}") from error
+
+
+def _imports_as_here() -> Any:
+    """A job whose workers look for modules where this process does.
+
+    Ray puts the working directory in front of their `sys.path`: a file there that is called like a
+    library, in a run folder of somebody else say, would be run in its place. Where this process
+    looks there too, as it does for code that the user named, the workers go on doing so.
+    """
+    from ray.job_config import JobConfig
+
+    class AsHere(JobConfig):
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True  # then Ray adds nothing to their `sys.path` by itself
+
+    looked_in = {os.path.abspath(place) for place in sys.path}
+    script = os.path.dirname(os.path.realpath(sys.argv[0] if sys.argv else ""))
+    places = [each for each in dict.fromkeys((script, os.getcwd())) if each in looked_in]
+    return AsHere(_py_driver_sys_path=places)
 
 
 @contextmanager

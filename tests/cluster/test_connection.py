@@ -150,3 +150,40 @@ def test_a_running_cluster_is_joined_with_the_packages_and_left_running(
     assert not ray.is_initialized()
     with connect(running_cluster):
         assert ray.cluster_resources()["CPU"] == 1
+
+
+SHADOWED = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+if len(sys.argv) > 1:
+    sys.path.insert(0, sys.argv[1])
+
+import ray
+from cluster import connect
+
+def where() -> str:
+    import colorsys
+    return colorsys.__file__
+
+with connect(cpus=1, object_store_memory={STORE}):
+    print(ray.get(ray.remote(where).remote()))
+"""
+
+
+@pytest.mark.ray
+def test_a_file_in_the_working_directory_takes_no_librarys_place_in_a_worker(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "colorsys.py").write_text("")
+    script = tmp_path.parent / f"{tmp_path.name}.py"
+    script.write_text(SHADOWED)
+
+    def imported(*looked_in: str) -> str:
+        command = [sys.executable, str(script), *looked_in]
+        run = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=True
+        )
+        return run.stdout.strip()
+
+    assert not imported().startswith(str(tmp_path))
+    assert imported(str(tmp_path)).startswith(str(tmp_path)), "as the driver does, if it does"
