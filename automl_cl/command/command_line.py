@@ -17,18 +17,34 @@ Misuse: type[Any] = next(
 """What is raised for a command line that cannot be read."""
 
 
+_KINDS = {"integer": "a whole number", "number": "a number", "float": "a number"}
+"""What options hold, by the word of Typer's message that tells it, in ours."""
+
+
 class Command(TyperCommand):
     """A command whose options are refused where they are given twice, but for lists."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        texts, _, order = self.make_parser(ctx).parse_args(args=list(args))
         given: Counter[Any] = Counter(e for e in order if e.param_type_name == "option")
         for option, times in given.items():
             if times > 1 and not option.multiple and not getattr(option, "count", False):
                 raise typer.BadParameter(
                     f"it is given {times} times; give it once.", ctx=ctx, param=option
                 )
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            text = texts.get(error.param.name) if error.param else None
+            if isinstance(text, str) and f"'{text}'" not in error.message:
+                error.message = _with(text, error.message)
+            raise
+
+
+def _with(text: str, message: str) -> str:
+    """Typer's message about an option that holds something else, with what was given."""
+    expected = next((kind for word, kind in _KINDS.items() if word in message), None)
+    return f"got '{text}'; {message}" if expected is None else f"got '{text}', expected {expected}"
 
 
 def misused(error: Any) -> NoReturn:

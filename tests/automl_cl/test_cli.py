@@ -238,6 +238,23 @@ def test_an_option_given_twice_is_refused(command: Command, name: str) -> None:
             assert each.opts[0] in outcome.err and "given 2 times" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["search", "--seeds", "nan"], "'--seeds': got 'nan', expected a whole number;"),
+        (["search", "--trials=1e3"], "'--trials': got '1e3', expected a whole number;"),
+        (["search", "--max-epochs", ""], "'--max-epochs': got '', expected a number;"),
+        (["resume", "run", "--time-limit", "1h"], "'--time-limit': got '1h', expected a number;"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_with_what_was_given(
+    command: Command, arguments: list[str], words: str
+) -> None:
+    outcome = command(*arguments)
+    assert outcome.code == 2 and words in outcome.err, outcome
+    assert len(outcome.err.splitlines()) == 1
+
+
 def test_an_option_of_the_search_given_twice_to_submit_is_refused(command: Command) -> None:
     asked = ["submit", "search.yaml", "--address", "http://127.0.0.1:1"]
     for twice in (["--seed", "1", "--seed=2"], ["--from", "other.yaml"]):
