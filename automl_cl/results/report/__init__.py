@@ -62,7 +62,9 @@ def report_run(run: str | Place, to: Path | None, force: bool) -> Place:
                 raise InputError(
                     f"--to: {to} is there already; name another file, or say --force."
                 )
-        if folder.path in to.absolute().parents:
+        if (
+            folder.path.resolve() in to.resolve().parents
+        ):  # by whatever links or `..` either is named
             raise InputError(f"--to: {to} is inside the run folder; its report is report.html.")
         if not to.parent.is_dir():
             raise InputError(f"--to: there is no folder {to.parent}.")

@@ -185,6 +185,11 @@ def test_elsewhere_nothing_is_written_over(
     refused("report", run_folder, "--to", tmp_path, "--force", words=["--to", "is a folder"])
     journal = run_folder / "journal.jsonl"
     refused("report", run_folder, "--to", journal, "--force", words=["inside the run folder"])
+    link = tmp_path / "link"
+    link.symlink_to(run_folder)
+    for run, to in ((run_folder, link), (link, run_folder)):
+        to /= "journal.jsonl"
+        refused("report", run, "--to", to, "--force", words=["inside the run folder"])
     refused("report", run_folder, "--force", words=["--force is for --to FILE"])
 
 
