@@ -66,6 +66,28 @@ def at_least(low: float) -> Reader:
     return read
 
 
+def at_most(high: float) -> Reader:
+    """A check for `Annotated`: a number that is not above `high`, nor below its negative."""
+
+    def read(value: Any) -> Any:
+        if abs(value) > high:
+            raise _unexpected(f"at most {high:g} either way", value)
+        return value
+
+    return read
+
+
+def so_many(count: int) -> Reader:
+    """A check for `Annotated`: a list of `count` members."""
+
+    def read(value: Any) -> Any:
+        if len(value) != count:
+            raise _unexpected(f"{count} members", value)
+        return value
+
+    return read
+
+
 def among(*allowed: str) -> Reader:
     """A check for `Annotated`: one of these."""
     return _one_of(allowed)

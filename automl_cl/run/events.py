@@ -18,7 +18,12 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, NotRequired, TypedDict, final
 
-from automl_cl.run.codec import Misfit, among, at_least, reader, shown
+from automl_cl.run.codec import Misfit, among, at_least, at_most, reader, shown, so_many
+from automl_cl.run.described_space import (
+    require_described,
+    require_distributions,
+    require_within,
+)
 from search_spaces import Config
 
 
@@ -63,6 +68,8 @@ class Cause(StrEnum):
     PREEMPTED = "preempted"
 
 
+Moment = Annotated[float, at_most(253_402_300_799)]
+"""In seconds since 1970; a year has four digits."""
 Count = Annotated[int, at_least(0)]
 Amount = Annotated[float, at_least(0)]
 Ending = Annotated[
@@ -91,7 +98,7 @@ class ArmContents(TypedDict):
     """An arm in a `problem` event."""
 
     information: str | None
-    coordinates: dict[str, str]
+    coordinates: Annotated[dict[str, str], require_distributions]
     given: NotRequired[str | None]
 
 
@@ -103,20 +110,59 @@ class EntryContents(TypedDict):
     config: dict[str, Any]
     values: list[float]
     mean: float
+    std: NotRequired[float]
+    compute: NotRequired[float]
+    parts: NotRequired[dict[str, float]]
+    extra_information: NotRequired[str | None]
+    was_given: NotRequired[str | None]
+
+
+class ComparedContents(EntryContents):
+    """A contestant that was compared with the baseline."""
+
+    difference: float
+    ci95: Annotated[list[float], so_many(2)]
+    p_value: float
+
+
+class LeftOutContents(TypedDict):
+    """A config that was to be put to the test, and was not."""
+
+    role: Literal["baseline", "challenger", "secondary"]
+    trial: Count
+    algorithm: str
+    reason: str
 
 
 class VerdictContents(TypedDict):
-    """What is read of a verdict by more than people."""
+    """What is read of a verdict."""
 
     metric: str
     mode: Literal["max", "min"]
     seeds: list[Count]
+    items: Count
+    parts: NotRequired[dict[str, Count]]
     openings: Count
+    level: float
+    exploratory: bool
+    smallest_detectable_effect_in_sd: float
     recommended: Literal["challenger", "baseline"]
     reason: str
     baseline: EntryContents
-    challenger: EntryContents | None
-    secondaries: list[EntryContents]
+    challenger: ComparedContents | None
+    secondaries: list[ComparedContents]
+    left_out: NotRequired[list[LeftOutContents]]
+    notes: NotRequired[list[str]]
+
+
+def _require_whole(verdict: dict[str, Any]) -> None:
+    """Refuses a verdict that recommends nobody, or leaves out a part of somebody's test."""
+    if verdict[verdict["recommended"]] is None:
+        raise Misfit("there is no challenger to recommend", (".recommended",))
+    for each in (verdict["baseline"], verdict["challenger"], *verdict["secondaries"]):
+        for what in verdict.get("parts", {}) if each is not None else ():
+            if what not in each.get("parts", {}):
+                raise Misfit(f"trial {each['trial']} has none", (f".parts.{what}",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +177,7 @@ class Event(ABC):
     kind: ClassVar[str]
     passed_over: ClassVar[tuple[str, ...]] = ("event",)
     seq: Count = 0
-    time: float = 0.0
+    time: Moment = 0.0
 
     def __init_subclass__(cls, kind: str = "") -> None:
         if kind:
@@ -200,8 +246,14 @@ class Problem(Event, kind="problem"):
     secondary: dict[str, str]
     notes: list[str]
     arms: Annotated[dict[str, Any], dict[str, ArmContents]]
-    space: dict[str, Any]
-    whole_space: dict[str, Any]
+    space: Annotated[dict[str, Any], require_described]
+    whole_space: Annotated[dict[str, Any], require_described]
+
+    def __post_init__(self) -> None:
+        try:
+            require_within(self.space, self.whole_space)
+        except Misfit as misfit:
+            raise misfit.inside(".space") from None
 
 
 @final
@@ -363,7 +415,7 @@ class Verdict(Event, kind="verdict"):
     """What came of a plan; `verdict` is what `verdict.json` holds."""
 
     plan: Plan
-    verdict: Annotated[dict[str, Any], VerdictContents]
+    verdict: Annotated[dict[str, Any], VerdictContents, _require_whole]
 
 
 def beginning(happened: Sequence[Event]) -> Search:

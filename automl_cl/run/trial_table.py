@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
 from automl_cl.run import events
-from automl_cl.run.codec import Misfit, reader
+from automl_cl.run.codec import Misfit, reader, shown
 from automl_cl.run.events import Cause, Decision, Event, Stage, Status
 from search_spaces import Config
 
@@ -296,8 +296,8 @@ class TrialTable:
                 self._check_plan(event)
             elif isinstance(event, events.OpenTest) and not self.plans:
                 raise Misfit("nothing has been planned")
-            elif isinstance(event, events.Verdict) and event.plan not in self.plans:
-                raise Misfit("there is no such plan", (".plan",))
+            elif isinstance(event, events.Verdict):
+                self._check_verdict(event)
             elif isinstance(event, events.Search):
                 _forked_trials(event)
         except Misfit as misfit:
@@ -335,6 +335,17 @@ class TrialTable:
         challenger = [] if plan.challenger is None else [plan.challenger]
         for number in (plan.baseline, *challenger, *plan.secondaries):
             self._check_searched(number, "")
+
+    def _check_verdict(self, event: events.Verdict) -> None:
+        if event.plan not in self.plans:
+            raise Misfit("there is no such plan", (".plan",))
+        verdict = event.verdict
+        for entry in (verdict["baseline"], verdict["challenger"], *verdict["secondaries"]):
+            if entry is not None:
+                self._check_searched(entry["trial"], ".verdict")
+                if entry["algorithm"] != self.trials[entry["trial"]].arm:
+                    what = f"trial {entry['trial']} is of {self.trials[entry['trial']].arm}"
+                    raise Misfit(f"{what}, not {shown(entry['algorithm'])}", (".verdict",))
 
     def _check_searched(self, number: int, where: str) -> None:
         if number >= len(self.trials) or self.trials[number].stage != SEARCH:

@@ -15,13 +15,18 @@ VERDICT: dict[str, Any] = {
     "metric": "accuracy",
     "mode": "max",
     "seeds": [1],
+    "items": 10,
     "openings": 1,
+    "level": 0.05,
+    "exploratory": False,
+    "smallest_detectable_effect_in_sd": 3.3,
     "recommended": "baseline",
     "reason": "Nothing beats it.",
     "baseline": {"trial": 0, "algorithm": "plain", "config": {}, "values": [0.5], "mean": 0.5},
     "challenger": None,
     "secondaries": [],
 }
+COMPARED = {**VERDICT["baseline"], "difference": 0.0, "ci95": [-0.1, 0.1], "p_value": 0.5}
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "search": {"spec": {"trials": 5}, "space": "space", "data": "data", "versions": {}},
     "start": {"pid": 1},

@@ -16,7 +16,7 @@ from automl_cl.run.journal_seal import Chain
 from search_spaces import InputError
 
 from .conftest import Refused
-from .happened import VERDICT, happened, sealed
+from .happened import COMPARED, VERDICT, happened, sealed
 
 Told = list[dict[str, Any]]
 
@@ -24,7 +24,7 @@ Told = list[dict[str, Any]]
 def story() -> Told:
     """A journal of every kind of event."""
     plan = happened("plan", baseline=0, challenger=1)
-    entry = {**VERDICT["baseline"], "trial": 1}
+    entry = {**COMPARED, "trial": 1, "algorithm": "superloss"}
     fork = {"run": "runs/other", "openings": 0, "given": {}, "trials": []}
     told = [
         happened("search", run="0" * 16, fork=fork),
@@ -243,3 +243,70 @@ def test_what_a_session_may_not_write_is_not_written(
         with pytest.raises(ValueError, match="there is no trial 4 so far"):
             session.write(happened("lost", number=4))
         assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        (("challenger", "ci95"), "..", "verdict.challenger.ci95: expected a list"),
+        (("challenger", "ci95"), [0.1], "expected 2 members"),
+        (("challenger", "difference"), None, "verdict.challenger.difference"),
+        (("challenger", "p_value"), ..., "verdict.challenger.p_value: it is missing"),
+        (("challenger", "was_given"), [1], "verdict.challenger.was_given"),
+        (("challenger",), None, "there is no challenger to recommend"),
+        (("challenger", "trial"), 99, "99 is no trial of the search"),
+        (("challenger", "algorithm"), "plain", "trial 1 is of superloss, not 'plain'"),
+        (("level",), "5 %", "verdict.level: expected a number"),
+        (("parts",), {"of class 3": 7}, "parts.of class 3: trial 0 has none"),
+        (("left_out",), [{"role": "judge"}], "verdict.left_out[0]"),
+        (("notes",), "all well", "verdict.notes: expected a list"),
+    ],
+)
+def test_what_is_read_of_a_verdict_is_checked(
+    path: Path, where: tuple[str, ...], value: Any, said: str
+) -> None:
+    told = story()
+    told[-1]["verdict"]["recommended"] = "challenger"
+    assert said in refusal(path, changed(told, -1, ("verdict", *where), value))
+
+
+SPACE = {
+    "optimizer": {
+        "default": "sgd",
+        "options": {
+            "sgd": {"lr": {"low": 0.1, "high": 1.0, "log": True, "default": 0.1}},
+            "adam": {"beta": {"choices": [0.9, 0.99], "default": 0.9}},
+        },
+    },
+    "epochs": 3.0,
+}
+LR = ("optimizer", "options", "sgd", "lr")
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        (("space", *LR, "low"), "0.1", "expected a number, got '0.1'"),
+        (("whole_space", *LR, "high"), None, "expected a number, got None"),
+        (("space", *LR, "log"), 1, "expected true or false"),
+        (
+            ("space", "optimizer", "options"),
+            ["sgd"],
+            "space.optimizer.options: expected a mapping",
+        ),
+        (("space", "optimizer", "options", "adam", "beta", "choices"), 0.9, "expected a list"),
+        (("whole_space", *LR), ..., "space.optimizer.sgd.lr: the whole space has no such part"),
+        (("whole_space", "optimizer"), "sgd", "the whole space has no such part"),
+        (("whole_space",), {}, "space.optimizer: the whole space has no such part"),
+        (("arms", "plain", "coordinates"), {"lr": "0.1"}, "is no distribution of Optuna"),
+        (("arms", "plain", "coordinates"), {"lr": '{"name": "x"}'}, "plain.coordinates.lr"),
+    ],
+)
+def test_what_is_told_of_the_space_is_checked(
+    path: Path, where: tuple[str, ...], value: Any, said: str
+) -> None:
+    told = story()
+    told[3] |= {"space": SPACE, "whole_space": SPACE}
+    path.write_bytes(sealed(json.loads(json.dumps(told))))
+    read_events(path)
+    assert said in refusal(path, changed(told, 3, where, value))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from automl_cl.run.described_space import is_choice, is_range
+
 SEARCHED, NARROWED, FIXED = "searched", "narrowed", "fixed"
 UNSEARCHED = "not searched"
 
@@ -40,12 +42,12 @@ def space_rows(space: Any, whole: Any) -> list[SpaceRow]:
 
 
 def _rows(node: Any, whole: Any, path: tuple[str, ...]) -> Iterator[SpaceRow]:
-    if _is_choice(node):
+    if is_choice(node):
         if len(whole["options"]) > 1:
             yield _row(path, node, whole)
         for name, below in node["options"].items():
             yield from _rows(below, whole["options"][name], (*path, name))
-    elif isinstance(node, dict) and not _is_range(node):
+    elif isinstance(node, dict) and not is_range(node):
         for name, below in node.items():
             yield from _rows(below, whole[name], (*path, name))
     else:
@@ -70,9 +72,9 @@ def _row(path: tuple[str, ...], node: Any, whole: Any) -> SpaceRow:
 
 def _values(node: Any) -> tuple[Any, ...]:
     """The key by which two nodes allow the same: the choices, or the ends of a range."""
-    if _is_choice(node):
+    if is_choice(node):
         return tuple(sorted(node["options"]))
-    if not _is_range(node):
+    if not is_range(node):
         return (node,)
     if "choices" in node:
         return tuple(sorted(node["choices"], key=str))
@@ -81,15 +83,6 @@ def _values(node: Any) -> tuple[Any, ...]:
 
 
 def _words(node: Any) -> str:
-    if _is_range(node) and "low" in node and node["low"] != node["high"]:
+    if is_range(node) and "low" in node and node["low"] != node["high"]:
         return f"{node['low']:g} to {node['high']:g}" + (", log" if node["log"] else "")
     return ", ".join(map(str, _values(node)))
-
-
-def _is_choice(node: Any) -> bool:
-    return isinstance(node, dict) and node.keys() >= {"default", "options"}
-
-
-def _is_range(node: Any) -> bool:
-    names = node.keys() if isinstance(node, dict) else ()
-    return names == {"choices", "default"} or names == {"low", "high", "log", "default"}
