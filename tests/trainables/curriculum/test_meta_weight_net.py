@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 
+from search_spaces import narrowed
+from trainables.data import DataSpec
 from trainables.learning.tensors import TensorExamples
 from trainables.scenarios.curriculum.algorithms.meta_weight_net import MetaWeightNet
+from trainables.scenarios.scenario import load_scenario
 
 cross_entropy = partial(F.cross_entropy, reduction="none")
 
@@ -87,7 +91,7 @@ def test_where_every_weight_is_one_it_is_the_baseline(
 def test_under_flipped_labels_large_losses_come_to_count_less(
     make_learner, declared_clean
 ) -> None:
-    changes = {"algorithm.meta_weight_net.virtual_lr": 1.0}
+    changes = {"algorithm.meta_weight_net": {"virtual_lr": 1.0, "lr": 0.1}}
     learner = make_learner(
         "curriculum", "meta_weight_net", view=declared_clean, changes=changes, horizon=200.0
     )
@@ -101,6 +105,21 @@ def test_under_flipped_labels_large_losses_come_to_count_less(
     learner.advance(160.0)
     small, large = of_losses()
     assert large < 0.5 * small
+
+
+def test_at_its_default_rate_its_weights_do_not_all_fall_to_nothing() -> None:
+    """With a rate of 0.1 they do here: the training stops at 0.77."""
+    scenario, cpu = load_scenario("curriculum"), torch.device("cpu")
+    noisy = DataSpec("digits", seed=31, noise="symmetric:0.4", clean=100, clean_validation=True)
+    view = scenario.load(noisy, scenario.with_settings({}))
+    changes = {"optimizer": "adamw", "training.batch_size": 16}
+    space = narrowed(scenario.space(view).only("algorithm", "meta_weight_net"), changes)
+    learner: Any = scenario.learner(space.default(), scenario.on_device(view, cpu), 31, cpu)
+    learner.begin(40.0)
+    learner.advance(16.0)
+    small, large = learner.algorithm.networks["weight_net"](torch.tensor([[0.3], [4.0]])).tolist()
+    assert small > 0.1 and large < 0.5 * small
+    assert learner.evaluate()["accuracy"] > 0.85
 
 
 @pytest.mark.parametrize("name", ["state", "networks", "optimizers"])

@@ -98,19 +98,19 @@ class SemiSupervisedScenario(ClassificationScenario):
     def fitted_to(self, space: Space, view: DataView, model: Model) -> Space:
         """Fit the views' defaults: a weak view has to be one that the model's answer survives.
 
-        To a model of all pixels at once, a shift by an eighth is another image (docs/results has
-        what it costs), and so is a mirror image. To the others it is not, and images are mirrored
-        where that keeps their classes: where the data says so, or where it says nothing and they
-        have several channels, as photographs have.
+        To a model of all pixels at once a mirror image is another image; to the others it is not,
+        and images are mirrored where that keeps their classes: where the data says so, or, if it
+        says nothing, where they are photographs. Photographs, which are taken to be what has several
+        channels, have FixMatch's shift of an eighth for models that know places. Everything else
+        has a pixel of 28: a single thing that fills its frame is shifted out of it by more, which
+        costs a CNN points as well (docs/results/ranges.md).
         """
         if IMAGE[1] not in space.options(IMAGE[0]):
             return space
-        if not model.knows_places:
-            found = space.with_default((*IMAGE, "translation"), NEAR)
-            return found.with_default((*IMAGE, "mirror"), False)
-        keeps = view.mirror_keeps_class
-        mirrored = view.input_shape[0] > 1 if keeps is None else keeps
-        found = space.with_default((*IMAGE, "translation"), FAR)
+        photographs, keeps = view.input_shape[0] > 1, view.mirror_keeps_class
+        far = model.knows_places and photographs
+        mirrored = model.knows_places and (photographs if keeps is None else keeps)
+        found = space.with_default((*IMAGE, "translation"), FAR if far else NEAR)
         return found.with_default((*IMAGE, "mirror"), mirrored)
 
     def notes(self, view: DataView, model: Model) -> list[str]:
