@@ -27,7 +27,9 @@ LABELS = 400
 SHIFTS = (0.0, 0.04, 0.125)
 
 
-def config_of(algorithm: str, model: str, view: dict[str, Any], space: Any) -> Config:
+def config_of(
+    algorithm: str, model: str | dict[str, Any], view: dict[str, Any], space: Any
+) -> Config:
     """A fixed recipe: AdamW at its published rate, and an average of weights for short runs."""
     changes = {
         "model": model,
@@ -41,7 +43,11 @@ def config_of(algorithm: str, model: str, view: dict[str, Any], space: Any) -> C
 
 
 def accuracies(
-    algorithm: str, model: str, view: dict[str, Any], steps: list[int], seed: int
+    algorithm: str,
+    model: str | dict[str, Any],
+    view: dict[str, Any],
+    steps: list[int],
+    seed: int,
 ) -> list[float]:
     """Validation accuracy of one training after each of these numbers of steps."""
     scenario = load_scenario("semi_supervised")
@@ -93,6 +99,7 @@ def main() -> None:
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--algorithm", default="supervised")
     parser.add_argument("--model", default="mlp")
+    parser.add_argument("--width", type=int, help="of the model, its default if not given")
     parser.add_argument("--steps", type=int, nargs="+", default=[300, 1000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--shifts", type=float, nargs="+", default=SHIFTS)
@@ -102,12 +109,15 @@ def main() -> None:
     if given.time:
         print(json.dumps(times(28, 448)))
         return
+    model = given.model
+    if given.width is not None:
+        model = {"name": given.model, given.model: {"width": given.width}}
     for shift in given.shifts:
         for mirror in given.mirror:
             for seed in given.seeds:
                 view = {"translation": shift, "mirror": bool(mirror)}
-                found = accuracies(given.algorithm, given.model, view, given.steps, seed)
-                about = {"algorithm": given.algorithm, "model": given.model, **view, "seed": seed}
+                found = accuracies(given.algorithm, model, view, given.steps, seed)
+                about = {"algorithm": given.algorithm, "model": model, **view, "seed": seed}
                 row = {**about, "accuracy": dict(zip(given.steps, found, strict=True))}
                 print(json.dumps(row), flush=True)
 

@@ -98,12 +98,12 @@ class SemiSupervisedScenario(ClassificationScenario):
     def fitted_to(self, space: Space, view: DataView, model: Model) -> Space:
         """Fit the views' defaults: a weak view has to be one that the model's answer survives.
 
-        To a model of all pixels at once a mirror image is another image; to the others it is not,
-        and images are mirrored where that keeps their classes: where the data says so, or, if it
-        says nothing, where they are photographs. Photographs, which are taken to be what has several
-        channels, have FixMatch's shift of an eighth for models that know places. Everything else
-        has a pixel of 28: a single thing that fills its frame is shifted out of it by more, which
-        costs a CNN points as well (docs/results/ranges.md).
+        A model of all pixels at once takes a mirror image for another image, others do not. For
+        them images are mirrored where that keeps their classes: where the data says so, or, if it
+        says nothing, where the images are photographs (have several channels). Photographs have
+        FixMatch's shift of an eighth for models that know places, and everything else a pixel of
+        28: a thing that fills its frame is shifted out of it by more, which costs a CNN points as
+        well (docs/results/ranges.md).
         """
         if IMAGE[1] not in space.options(IMAGE[0]):
             return space
