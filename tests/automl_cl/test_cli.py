@@ -244,7 +244,7 @@ def test_an_option_given_twice_is_refused(command: Command, name: str) -> None:
         (["search", "--seeds", "nan"], "'--seeds': got 'nan', expected a whole number;"),
         (["search", "--trials=1e3"], "'--trials': got '1e3', expected a whole number;"),
         (["search", "--max-epochs", ""], "'--max-epochs': got '', expected a number;"),
-        (["resume", "run", "--time-limit", "1h"], "'--time-limit': got '1h', expected a number;"),
+        (["train", "t.yaml", "--seed", "one"], "'--seed': got 'one', expected a whole number;"),
     ],
 )
 def test_a_number_that_is_none_is_refused_with_what_was_given(
