@@ -35,7 +35,8 @@ import pyarrow.parquet as pq
 from automl_cl.engine.interruption import descendants
 from automl_cl.run.events import Ask, Event
 from automl_cl.run.journal import read_events
-from automl_cl.run.trial_table import CRASHED, replayed
+from automl_cl.run.trial import CRASHED
+from automl_cl.run.trial_table import replayed
 from automl_cl.spec.search_spec import SearchSpec
 from benchmarks.measure import Measured, run
 from search_spaces import InputError

@@ -31,7 +31,7 @@ from automl_cl.engine.driver import first_event
 from automl_cl.engine.session import Session
 from automl_cl.run.folder import RunFolder
 from automl_cl.run.journal import Journal
-from automl_cl.run.trial_table import SEARCH
+from automl_cl.run.trial import SEARCH
 from automl_cl.spec.preparation import Prepared, prepare
 from automl_cl.spec.search_spec import SearchSpec
 from benchmarks.measure import Measured, bootstrap, run

@@ -34,7 +34,7 @@ from automl_cl.results.tensorboard_log import Board
 from automl_cl.run.events import Ask, Event, Rung
 from automl_cl.run.folder import RunFolder
 from automl_cl.run.journal import Journal
-from automl_cl.run.trial_table import SEARCH
+from automl_cl.run.trial import SEARCH
 from automl_cl.spec.preparation import Prepared, prepare
 from automl_cl.spec.search_spec import SearchSpec
 from automl_cl.terminal import Screen

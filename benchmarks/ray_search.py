@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,7 +18,7 @@ from automl_cl.engine.session import Session
 from automl_cl.run.events import Ask, End, Event, Rung
 from automl_cl.run.folder import RunFolder
 from automl_cl.run.journal import Journal
-from automl_cl.run.trial_table import SEARCH
+from automl_cl.run.trial import SEARCH
 from automl_cl.spec.preparation import Prepared, prepare
 from automl_cl.spec.search_spec import SearchSpec
 from automl_cl.strategy.scheduler import Scheduler
@@ -84,7 +84,8 @@ def timed_search(
     actor = TimedActor if cpu_seconds else TrialActor
     prepared = prepare(spec)
     with connect(None), session_on(prepared) as session:
-        session.scheduler = scheduler or session.scheduler
+        if scheduler is not None:
+            session.strategy = replace(session.strategy, scheduler=scheduler)
 
         def watch(event: Event) -> None:
             if isinstance(event, Ask) and event.stage != SEARCH:

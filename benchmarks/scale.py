@@ -31,7 +31,7 @@ from automl_cl.engine.lost_trials import Losses
 from automl_cl.engine.session import Session
 from automl_cl.engine.tune_adapters import SessionScheduler, SessionSearcher
 from automl_cl.run.events import Ask, Event
-from automl_cl.run.trial_table import SEARCH
+from automl_cl.run.trial import SEARCH
 from automl_cl.spec.preparation import Prepared, prepare
 from automl_cl.spec.search_spec import SearchSpec
 from benchmarks.driver_scale import made_up, session_of

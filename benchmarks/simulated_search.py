@@ -12,8 +12,9 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
+from automl_cl.run.arm_trials import ArmTrials
 from automl_cl.run.events import Decision
-from automl_cl.run.trial_table import SEARCH, ArmTrials, Rung, Trial
+from automl_cl.run.trial import SEARCH, Rung, Trial
 from automl_cl.strategy.proposals import Proposals
 from automl_cl.strategy.sampler import Sampler
 from automl_cl.strategy.scheduler import Arm, Scheduler

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from automl_cl.run.events import Decision
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 from automl_cl.spec.preparation import Prepared, prepare
 from automl_cl.strategy.scheduler import Arm, Scheduler
 from benchmarks.measure import Measured, run

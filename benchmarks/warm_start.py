@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from automl_cl.history.portfolio import SIZE, PastTask, portfolio, ranks
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 from automl_cl.strategy.samplers.forest import Forest
 from automl_cl.strategy.schedulers.trusted_rungs import TrustedRungs
 from benchmarks.measure import Measured, bootstrap, run

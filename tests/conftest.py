@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from automl_cl.run.trial_table import Rung, Trial, TrialTable
+from automl_cl.run.trial import Rung, Trial
+from automl_cl.run.trial_table import TrialTable
 
 # A machine that does other work at the same time must not fail a test.
 settings.register_profile("repository", deadline=None)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from automl_cl.results.tally import ArmTally, Tally
 from automl_cl.run import events
-from automl_cl.run.events import Event, Stage
-from automl_cl.run.trial_table import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from automl_cl.run.events import Event, Stage, Status
+from automl_cl.run.trial import CONFIRM, SEARCH, VERDICT, Trial
+from automl_cl.run.trial_table import TrialTable
 from automl_cl.strategy.objectives import WITHOUT_ANY, objectives_of, pareto_front
 from automl_cl.strategy.stages import missing, stands, verdict_repeats
 from automl_cl.terminal import Screen, joined, line, stacked
@@ -147,7 +148,7 @@ class Progress:
         if not isinstance(event, events.Rung | events.End):
             return None
         trial = self.table.trials[event.number]
-        return None if trial.status == "running" else _ending(trial)
+        return None if trial.status == Status.RUNNING else _ending(trial)
 
     def _summary(self) -> str:
         """Everything that counts, in one line; the statuses add up to the trials begun."""
@@ -285,7 +286,7 @@ def arms_table(table: TrialTable, scenario: Scenario) -> Text:
 
 def failures(table: TrialTable, tracebacks: Place) -> list[str]:
     """Says how many trainings failed, why most of them did, and where more about it is."""
-    failed = [trial for trial in table.trials if trial.status == "failed"]
+    failed = [trial for trial in table.trials if trial.status == Status.FAILED]
     if not failed:
         return []
     reasons = Counter(trial.reason or "no reason was told" for trial in failed)
@@ -323,7 +324,7 @@ def _arms(
     confirmed = any(mine.mean is not None for mine in arms)
     rare = [each for each in RARE if any(mine.count(each) for mine in arms)]
     statuses = ["done"] if narrow else ["done", "stopped", *rare]
-    names = [OVER_LIMIT if status == "infeasible" else status for status in statuses]
+    names = [OVER_LIMIT if status == Status.INFEASIBLE else status for status in statuses]
     header = ["algorithm", "trials", *names, "compute", f"best {scenario.metric}"]
     rows = [header + ["confirmed"] * confirmed]
     kept = _fitting(arms, scenario.baseline, fitting)
@@ -376,6 +377,6 @@ def _fitting(arms: list[ArmTally], baseline: str, rows: int) -> list[ArmTally]:
 def _ending(trial: Trial) -> str:
     training = "trial" if trial.stage == SEARCH else STAGE_NAMES[trial.stage] + ", training"
     words = f"{training} {trial.number} {trial.arm} {trial.status}"
-    if trial.status == "done" and trial.value is not None:
+    if trial.status == Status.DONE and trial.value is not None:
         return f"{words}: {trial.value:.4f}"
     return f"{words}: {trial.reason}" if trial.reason else words

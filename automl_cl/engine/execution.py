@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from automl_cl.engine.session import Session
 from automl_cl.run import events
-from automl_cl.run.events import Plan
-from automl_cl.run.trial_table import SEARCH, VERDICT, TrialTable
+from automl_cl.run.events import Plan, Status
+from automl_cl.run.trial import SEARCH, VERDICT
+from automl_cl.run.trial_table import TrialTable
 from automl_cl.spec.preparation import Prepared
 from automl_cl.spec.search_spec import SearchSpec
 from automl_cl.strategy.stages import (
@@ -237,7 +238,7 @@ def _ended_early(table: TrialTable) -> list[str]:
     if table.closed is None:
         return []
     searched = table.of_stage(SEARCH)
-    finished = sum(trial.status == "done" for trial in searched)
+    finished = sum(trial.status == Status.DONE for trial in searched)
     return [
         f"The user ended the search after {len(searched)} of {table.closed.asked} trials, "
         f"{finished} of them finished."

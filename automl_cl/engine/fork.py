@@ -12,7 +12,8 @@ from typing import Any
 from automl_cl.run.events import Status, beginning
 from automl_cl.run.folder import RunFolder
 from automl_cl.run.journal import read_events
-from automl_cl.run.trial_table import SEARCH, Trial, TrialTable, replayed
+from automl_cl.run.trial import SEARCH, Trial
+from automl_cl.run.trial_table import TrialTable, replayed
 from automl_cl.spec.preparation import Prepared
 from automl_cl.spec.search_spec import SearchSpec, edited_settings, spec_of
 from automl_cl.spec.trust import code_of_run, code_of_spec

@@ -10,7 +10,7 @@ from ray.exceptions import RayActorError
 
 from automl_cl.engine.session import Session
 from automl_cl.run.events import Cause
-from automl_cl.run.trial_table import CRASHED, NODE_LOST, PREEMPTED
+from automl_cl.run.trial import CRASHED, NODE_LOST, PREEMPTED
 from cluster import Death, death_of
 from trainables.trials.last_words import last_words
 from trainables.trials.trial_run import TrialRequest

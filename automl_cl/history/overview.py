@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from automl_cl.history.record import Record
-from automl_cl.run.trial_table import SEARCH
+from automl_cl.run.events import Status
+from automl_cl.run.trial import SEARCH
 
 HASH = re.compile("[0-9a-f]{16}")
 _OF_SEARCHES = {
@@ -138,7 +139,7 @@ def _arm(records: Sequence[Record]) -> ArmRow:
         cap=one.cap,
         algorithm=one.algorithm,
         trials=len(records),
-        done=sum(each.status == "done" for each in records),
+        done=sum(each.status == Status.DONE for each in records),
         metric=one.metric,
         best=best(values, default=None),
         last=_when(max(records, key=lambda each: each.ended)),

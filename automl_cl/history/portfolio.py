@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 from automl_cl.strategy.proposals import standings
 from search_spaces import FlatSpace, Point
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from automl_cl.history.schema import SCHEMA_VERSION
 from automl_cl.run.events import Decision, Stage, Status
-from automl_cl.run.trial_table import Rung, Trial
+from automl_cl.run.trial import Rung, Trial
 from search_spaces import Config, Point
 
 _AS_JSON = ("settings", "coordinates", "config", "point", "versions")

@@ -9,7 +9,8 @@ from automl_cl.history.meta_features import distance, meta_features
 from automl_cl.history.portfolio import PastTask, portfolio, ranks
 from automl_cl.history.reading import read_history
 from automl_cl.history.record import Record
-from automl_cl.run.trial_table import CONFIRM, SEARCH
+from automl_cl.run.events import Status
+from automl_cl.run.trial import CONFIRM, SEARCH
 from automl_cl.spec.preparation import Prepared
 from search_spaces import FlatSpace, Point, Space, as_today, coordinates, encode, fitted
 from trainables.foundation.seeds import derive_seed
@@ -113,7 +114,7 @@ def _past_task(arm: Space, recipe: type, records: Sequence[Record], away: float)
     unconfirmed = {
         (each.search, each.source)
         for each in records
-        if each.stage == CONFIRM and each.status in ("failed", "diverged")
+        if each.stage == CONFIRM and each.status in (Status.FAILED, Status.DIVERGED)
     }
     # Trials of several searches on one task get numbers of their own.
     trials = [each.trial({}) for each in searched]
@@ -129,7 +130,7 @@ def _past_task(arm: Space, recipe: type, records: Sequence[Record], away: float)
             continue
         if config != given:
             moved.add(len(points))
-        if record.status == "done" and (record.search, record.number) not in unconfirmed:
+        if record.status == Status.DONE and (record.search, record.number) not in unconfirmed:
             candidates.append(len(points))
         points.append(encode(arm, config))
         losses.append(loss)

@@ -18,7 +18,8 @@ from automl_cl.history.record import FINISHED, Record, space_hash
 from automl_cl.history.schema import arrow_schema
 from automl_cl.run.events import End, Event, Rung, beginning, plain
 from automl_cl.run.problem_event import coordinates_of
-from automl_cl.run.trial_table import CONFIRM, SEARCH, Trial, replayed
+from automl_cl.run.trial import CONFIRM, SEARCH, Trial
+from automl_cl.run.trial_table import replayed
 from automl_cl.spec.preparation import Prepared
 from search_spaces import InputError
 from trainables.foundation.storage import Place, RemotePath, place, require_writable, writing

@@ -28,7 +28,8 @@ from automl_cl.run.events import Event, OfTrial, Problem, beginning
 from automl_cl.run.folder import RunFolder
 from automl_cl.run.journal import read_events
 from automl_cl.run.problem_event import distributions_of, require_problem
-from automl_cl.run.trial_table import SEARCH, Trial, TrialTable, replayed
+from automl_cl.run.trial import SEARCH, Trial
+from automl_cl.run.trial_table import TrialTable, replayed
 from automl_cl.spec.search_spec import spec_of
 from search_spaces import InputError
 from trainables.foundation.storage import Place

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from automl_cl.run.events import Close, Event, OfTrial, Stage
-from automl_cl.run.trial_table import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from automl_cl.run.events import Close, Event, OfTrial, Stage, Status
+from automl_cl.run.trial import CONFIRM, SEARCH, VERDICT, Trial
+from automl_cl.run.trial_table import TrialTable
 from automl_cl.strategy.stages import CONFIRMATIONS, confirmed, finalists, missing, verdict_repeats
 from trainables.scenarios.scenario import Scenario
 
@@ -63,13 +64,15 @@ class Tally:
     def apply(self, event: Event) -> None:
         """Takes in an event that the table has taken in."""
         if isinstance(event, Close):
-            for number in [n for n, (status, _) in self._counted.items() if status == "running"]:
+            for number in [
+                n for n, (status, _) in self._counted.items() if status == Status.RUNNING
+            ]:
                 self._count(self.table.trials[number])
         if not isinstance(event, OfTrial):
             return
         trial = self.table.trials[event.number]
         self._count(trial)
-        if trial.stage == CONFIRM and trial.status != "running":
+        if trial.stage == CONFIRM and trial.status != Status.RUNNING:
             self._confirm()
 
     def _count(self, trial: Trial) -> None:

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from automl_cl.run.events import End, Event, Rung
-from automl_cl.run.trial_table import SEARCH, Trial, TrialTable
+from automl_cl.run.events import End, Event, Rung, Status
+from automl_cl.run.trial import SEARCH, Trial
+from automl_cl.run.trial_table import TrialTable
 
 
 class Board:
@@ -35,7 +36,7 @@ class Board:
         folder = self.folder / f"{trial.number:06d}-{trial.arm}"
         if (
             trial.stage != SEARCH
-            or trial.status in ("running", "paused")
+            or trial.status in (Status.RUNNING, Status.PAUSED)
             or not trial.rungs
             or folder.exists()
         ):
@@ -66,7 +67,7 @@ def _hyperparameters(trial: Trial) -> list[Any]:
     from torch.utils.tensorboard.summary import hparams
 
     _, start, end = hparams(flat(trial.config), {})
-    if trial.status in ("failed", "diverged"):
+    if trial.status in (Status.FAILED, Status.DIVERGED):
         plugin = end.value[0].metadata.plugin_data
         content = HParamsPluginData.FromString(plugin.content)
         content.session_end_info.status = STATUS_FAILURE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from automl_cl.run.trial_table import ArmTrials
+from automl_cl.run.arm_trials import ArmTrials
 from trainables.foundation.seeds import derive_seed
 
 EVERYBODY = 0.4

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from automl_cl.run.trial_table import SEARCH, Rung, Trial
+from automl_cl.run.trial import SEARCH, Rung, Trial
 from automl_cl.strategy.units import in_bytes
 from search_spaces import InputError, unknown_name
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl_cl.run.trial_table import BROKEN, Rung, Trial
+from automl_cl.run.events import Status
+from automl_cl.run.trial import BROKEN, Rung, Trial
 from automl_cl.strategy.objectives import Objective, scalarised
 from automl_cl.strategy.sampler import Sampler, Told
-from search_spaces import FlatSpace, Point
+from search_spaces import FlatSpace, Point, Space, coordinates, encode
 from trainables.foundation.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -87,6 +88,19 @@ class Proposals:
         if best is not None and best.point != self.default and rng.random() < 0.5:
             known, origin = best.point, "incumbent"
         return self.space.near(known, rng, PRIOR_SPREAD), origin
+
+
+def proposals_of(
+    arm: Space,
+    sampler: Sampler,
+    prior_share: float,
+    objectives: Sequence[Objective],
+    portfolio: Sequence[Point],
+) -> Proposals:
+    """How the points of an arm's space are proposed; see `Proposals`."""
+    default = encode(arm, arm.default())
+    space = FlatSpace(coordinates(arm))
+    return Proposals(space, default, sampler, prior_share, objectives, tuple(portfolio))
 
 
 def standings(
@@ -181,7 +195,7 @@ def _losses_by_level(
     for index, trial in enumerate(trials):
         for rung in trial.rungs:
             losses[place[rung.level], index] = sign * reading(rung)
-        if trial.status == "done":
+        if trial.status == Status.DONE:
             losses[place[trial.rungs[-1].level] :, index] = sign * reading(trial.rungs[-1])
     return losses
 

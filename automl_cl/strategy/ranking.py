@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 
 MOST_COMPARED = 300
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from automl_cl.run.arm_trials import ArmTrials
 from automl_cl.run.events import Decision
-from automl_cl.run.trial_table import ArmTrials, Trial
+from automl_cl.run.trial import Trial
 from automl_cl.strategy.ranking import Ranking, agreement, pooled
 from search_spaces import Part, option
 

@@ -12,8 +12,9 @@ from heapq import nsmallest
 from statistics import fmean
 from typing import Any
 
-from automl_cl.run.events import Plan, Stage
-from automl_cl.run.trial_table import CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from automl_cl.run.events import Plan, Stage, Status
+from automl_cl.run.trial import CONFIRM, SEARCH, VERDICT, Trial
+from automl_cl.run.trial_table import TrialTable
 from trainables.foundation.seeds import derive_seed
 
 FINALISTS = 3
@@ -203,7 +204,7 @@ def came_to_nothing(trials: Sequence[Trial], stage: Stage) -> str:
             by_status.setdefault(trial.status, []).append(trial)
     of_what, parts = f" {STAGE_TRAININGS[stage]} of {trials[0].arm}", []
     for status, mine in by_status.items():
-        ended = "were infeasible" if status == "infeasible" else status
+        ended = "were infeasible" if status == Status.INFEASIBLE else status
         parts.append(f"{len(mine)} of {len(trials)}{of_what} {ended}: {_reasons(mine)}")
         of_what = ""  # said once
     return "; ".join(parts)
@@ -267,3 +268,11 @@ def missing(table: TrialTable, repeats: Sequence[Repeat]) -> list[Repeat]:
     """Those of the repeats that have not been asked for."""
     asked = {(trial.stage, trial.source, trial.seed) for trial in table.trials}
     return [r for r in repeats if (r.stage, r.source.number, r.seed) not in asked]
+
+
+def complete(table: TrialTable) -> bool:
+    """Whether every training up to the verdict has ended."""
+    plan = table.plan
+    if plan is None or table.running() or not stands(table, plan):
+        return False
+    return not missing(table, verdict_repeats(table, plan))

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_cl.run.events import Plan
-from automl_cl.run.trial_table import VERDICT, TrialTable
+from automl_cl.run.trial import VERDICT
+from automl_cl.run.trial_table import TrialTable
 from automl_cl.strategy.stages import came_to_nothing, left_out, verdict_trials
 from automl_cl.verdict.paired_test import (
     Comparison,

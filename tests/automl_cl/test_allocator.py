@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from automl_cl.run.trial_table import ArmTrials, Trial
+from automl_cl.run.arm_trials import ArmTrials
+from automl_cl.run.trial import Trial
 from automl_cl.strategy.allocator import next_arm, without_a_trial
 
 ARMS = ["plain", "b", "c", "d", "e"]

@@ -18,7 +18,8 @@ from automl_cl.engine.session import Session
 from automl_cl.results.export import export_run
 from automl_cl.run.events import Damaged, OpenTest
 from automl_cl.run.journal import read_events
-from automl_cl.run.trial_table import Trial, replayed
+from automl_cl.run.trial import Trial
+from automl_cl.run.trial_table import replayed
 from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import InputError
 from trainables.foundation.storage import StorageError

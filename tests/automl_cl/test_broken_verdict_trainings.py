@@ -17,7 +17,8 @@ from automl_cl.results.report.findings import gather
 from automl_cl.run.events import Plan
 from automl_cl.run.folder import RunFolder
 from automl_cl.run.journal import read_events
-from automl_cl.run.trial_table import VERDICT, replayed
+from automl_cl.run.trial import VERDICT
+from automl_cl.run.trial_table import replayed
 from automl_cl.spec.preparation import Prepared
 from automl_cl.strategy.stages import VerdictImpossible
 from automl_cl.verdict.judge import words

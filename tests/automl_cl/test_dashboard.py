@@ -21,7 +21,8 @@ from automl_cl.results.dashboard import open_storage, serve
 from automl_cl.results.tensorboard_log import flat
 from automl_cl.run.events import Ask, Decision, Rung
 from automl_cl.run.journal import Journal, read_events
-from automl_cl.run.trial_table import SEARCH, TrialTable, replayed
+from automl_cl.run.trial import SEARCH
+from automl_cl.run.trial_table import TrialTable, replayed
 
 from .happened import happened
 

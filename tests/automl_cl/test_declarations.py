@@ -18,7 +18,8 @@ import torch
 
 from automl_cl.run.events import Plan
 from automl_cl.run.problem_event import problem_of
-from automl_cl.run.trial_table import Trial, TrialTable
+from automl_cl.run.trial import Trial
+from automl_cl.run.trial_table import TrialTable
 from automl_cl.spec.preparation import Prepared, prepare
 from automl_cl.spec.search_spec import SearchSpec
 from automl_cl.strategy.stages import verdict_plan

@@ -20,7 +20,8 @@ from automl_cl.engine import driver, execution, run_files
 from automl_cl.results.tuned import Tuned
 from automl_cl.run.events import Event
 from automl_cl.run.journal import read_events
-from automl_cl.run.trial_table import CONFIRM, SEARCH, VERDICT, replayed
+from automl_cl.run.trial import CONFIRM, SEARCH, VERDICT
+from automl_cl.run.trial_table import replayed
 from automl_cl.spec.search_spec import SearchSpec
 
 from .conftest import one_thread, score_here, train_here

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from automl_cl.engine import session as session_module
+from automl_cl.engine import disk_room
 from automl_cl.engine.session import Session
 from automl_cl.run.journal import Journal, read_events
 from automl_cl.spec.search_spec import SearchSpec
@@ -42,7 +42,7 @@ def test_a_trial_that_failed_on_a_full_disk_is_not_taken_down(
 
     def train(session: Session, *others: Any) -> None:
         report = failed(session)
-        monkeypatch.setattr(session_module, "shutil", full)
+        monkeypatch.setattr(disk_room, "shutil", full)
         session.report(report)
 
     with pytest.raises(OSError, match=r"make room \(then go on with: automl-cl resume") as raised:

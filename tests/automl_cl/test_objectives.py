@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 from automl_cl.strategy.objectives import objectives_of, on_front, pareto_front, scalarised
 from automl_cl.strategy.units import bytes_of, in_bytes
 from search_spaces import InputError

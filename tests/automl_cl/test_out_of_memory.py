@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import automl_cl
-from automl_cl.engine.session import PARTS
 from automl_cl.run.journal import read_events
+from automl_cl.strategy.retries import PARTS
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.exhaustive]
 

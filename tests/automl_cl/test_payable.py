@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from automl_cl.engine.driver import first_event
-from automl_cl.engine.session import Session
-from automl_cl.run.folder import RunFolder
-from automl_cl.run.journal import Journal
 from automl_cl.spec.preparation import Prepared, prepare
 from automl_cl.spec.search_spec import SearchSpec
+from automl_cl.strategy.horizons import long_enough
 from search_spaces import InputError, Int, decode, encode
 
 WITH_TEACHERS = {
@@ -55,22 +51,15 @@ def test_teachers_are_no_longer_than_half_of_the_longest_trial() -> None:
     assert epochs.allowed == Int(1, 4, log=True)
 
 
-def test_a_proposal_that_is_too_short_is_made_longer(tmp_path: Path) -> None:
+def test_a_proposal_that_is_too_short_is_made_longer() -> None:
     ready = prepared(max_epochs=9.0, space={"algorithm": ["easy_to_hard"]})
     arm = ready.space.only("algorithm", "easy_to_hard")
     config = arm.default()
     config["training"]["epochs"] = 2.5
-    folder = RunFolder(tmp_path)
-    journal = Journal.create(folder.journal)
-    journal.append(first_event(ready))
-    session = Session(
-        ready.spec, folder, journal, ready.scenario, ready.space, ready.least_horizon
-    )
     needed = ready.least_horizon(config["algorithm"])
     assert 4.5 < needed < 5.0
-    assert session._lengthened(config, 9.0)
-    assert needed <= config["training"]["epochs"] <= needed + 0.001
-    assert arm.contains(config)
-    assert decode(arm, encode(arm, config))["training"]["epochs"] >= needed
-    assert not session._lengthened(config, 9.0)
-    journal.close()
+    longer = long_enough(arm, config, needed, 9.0)
+    assert needed <= longer["training"]["epochs"] <= needed + 0.001
+    assert arm.contains(longer)
+    assert decode(arm, encode(arm, longer))["training"]["epochs"] >= needed
+    assert long_enough(arm, longer, needed, 9.0) is longer

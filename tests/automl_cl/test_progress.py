@@ -17,7 +17,8 @@ from automl_cl.command.progress import Progress, arms_table, failures, front_tab
 from automl_cl.results.tally import Tally
 from automl_cl.run.events import Ask, Event
 from automl_cl.run.journal import read_events
-from automl_cl.run.trial_table import Trial, TrialTable
+from automl_cl.run.trial import Trial
+from automl_cl.run.trial_table import TrialTable
 from automl_cl.terminal import Screen
 from search_spaces import options
 from trainables.scenarios.scenario import load_scenario

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scipy.stats import norm
 
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 from automl_cl.strategy.proposals import Proposals, standings
 from automl_cl.strategy.samplers.tpe import Tpe
 from search_spaces import (

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl_cl.run.arm_trials import ArmTrials
 from automl_cl.run.events import Decision
-from automl_cl.run.trial_table import ArmTrials, Rung, Trial
+from automl_cl.run.trial import Rung, Trial
 from automl_cl.strategy.ranking import rank_correlation
 from automl_cl.strategy.scheduler import Arm, Scheduler
 from automl_cl.strategy.schedulers.asha import Asha

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from automl_cl.run.trial_table import Trial, TrialTable
+from automl_cl.run.trial import Trial
+from automl_cl.run.trial_table import TrialTable
 from automl_cl.strategy import stages
 from trainables.foundation.randomness import derive_seed
 

@@ -25,7 +25,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from automl_cl.results.tensorboard_log import Board, flat
 from automl_cl.run.journal import read_events
-from automl_cl.run.trial_table import SEARCH, Trial, TrialTable, replayed
+from automl_cl.run.trial import SEARCH, Trial
+from automl_cl.run.trial_table import TrialTable, replayed
 
 STARTS = "_hparams_/session_start_info"
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from automl_cl.run.arm_trials import ArmTrials
 from automl_cl.run.events import Event, plain
-from automl_cl.run.trial_table import ArmTrials, Rung, Trial, TrialTable
+from automl_cl.run.trial import Rung, Trial
+from automl_cl.run.trial_table import TrialTable
 
 from .happened import VERDICT, happened
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from automl_cl.run.events import Plan
-from automl_cl.run.trial_table import Trial, TrialTable
+from automl_cl.run.trial import Trial
+from automl_cl.run.trial_table import TrialTable
 from automl_cl.verdict.judge import Verdict, judge, words
 from automl_cl.verdict.paired_test import compare, smallest_detectable_effect
 from trainables.scenarios.scenario import Scenario

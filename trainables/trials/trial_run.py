@@ -24,6 +24,13 @@ from trainables.learning.weights import MAKER, write_weights
 from trainables.parts.sections.computing import Computing
 from trainables.ranks.sharding import gathered
 from trainables.scenarios.scenario import load_scenario
+from trainables.trials.file_names import (
+    INSIDE,
+    RUNG,
+    checkpoint_ending,
+    checkpoint_name,
+    weights_name,
+)
 
 CHECKPOINT_SECONDS = 30.0
 SLICES = 64
@@ -223,7 +230,7 @@ class TrialRun:
         # A model that is divided over ranks may be too large for the device of one.
         device = torch.device("cpu") if self.ranks.sharded else self.device
         request = self.request
-        folder, ending = place(request.folder), f"-inside-{self.rung}.pt"
+        folder, ending = place(request.folder), checkpoint_ending(INSIDE, self.rung)
         files: list[tuple[Place, str | None, Maker | None]] = [
             (folder / name, None, self.maker)
             for name in reversed(names(folder))
@@ -357,7 +364,7 @@ class TrialRun:
         while reached < level and not diverged and self._excess() is None:
             broken_off = self._to_break_off()
             if broken_off is not None:
-                self._save("inside")
+                self._save(INSIDE)
                 return broken_off
             started, reached = time.monotonic(), min(reached + slice_compute, level)
             self.learner.advance(reached)
@@ -367,7 +374,7 @@ class TrialRun:
             slice_compute = min(most, slice_compute * min(2.0, SLICE_SECONDS / max(taken, 1e-6)))
             since_saved += taken  # the same on all ranks, which need not agree on it once more
             if since_saved > CHECKPOINT_SECONDS:
-                self._save("inside")
+                self._save(INSIDE)
                 since_saved = 0.0
         return None
 
@@ -384,7 +391,7 @@ class TrialRun:
         if report.status == "running":
             self.rung += 1
             if self.request.fidelity == "prefix":
-                report.checkpoint, report.digest = self._save("rung")
+                report.checkpoint, report.digest = self._save(RUNG)
             else:
                 self.finished_runs = report.compute
                 del self.learner
@@ -393,7 +400,7 @@ class TrialRun:
 
     def _save(self, kind: str) -> tuple[str, str | None]:
         """Writes the learner's state; gives its file, and the hash of it if this rank wrote it."""
-        path = place(self.request.folder) / f"{self.request.attempt:07d}-{kind}-{self.rung}.pt"
+        path = place(self.request.folder) / checkpoint_name(self.request.attempt, kind, self.rung)
         digest = None
         if self.ranks.rank == 0 or self.ranks.sharded:
             state = self.learner.state_dict()
@@ -402,7 +409,7 @@ class TrialRun:
         return str(path), digest
 
     def _save_weights(self) -> tuple[str, str | None]:
-        path = place(self.request.folder) / f"{self.request.attempt:07d}-weights.safetensors"
+        path = place(self.request.folder) / weights_name(self.request.attempt)
         weights = self.learner.weights()
         if self.ranks.sharded:
             weights = gathered(weights, self.ranks)

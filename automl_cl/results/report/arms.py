@@ -10,7 +10,8 @@ from typing import Any
 
 from automl_cl.results.tensorboard_log import flat
 from automl_cl.run.events import Problem, Status
-from automl_cl.run.trial_table import BROKEN, CONFIRM, SEARCH, VERDICT, Trial, TrialTable
+from automl_cl.run.trial import BROKEN, CONFIRM, SEARCH, VERDICT, Trial
+from automl_cl.run.trial_table import TrialTable
 from automl_cl.strategy.stages import FINALISTS, confirmed
 
 STAGES = (SEARCH, CONFIRM, VERDICT)

@@ -8,8 +8,9 @@ from statistics import median, quantiles
 from typing import Any
 
 from automl_cl.results.report.arms import Arm, ended, sign_of
-from automl_cl.run.events import Problem
-from automl_cl.run.trial_table import SEARCH, Trial, TrialTable
+from automl_cl.run.events import Problem, Status
+from automl_cl.run.trial import SEARCH, Trial
+from automl_cl.run.trial_table import TrialTable
 from search_spaces import from_config
 from trainables.scenarios.pacing import Pacing
 
@@ -128,7 +129,9 @@ def _band(trials: Sequence[Trial], rungs: Sequence[float]) -> Band | None:
         ]
         for level in rungs
     ]
-    groups.append([(t.rungs[-1].compute, t.rungs[-1].value) for t in trials if t.status == "done"])
+    groups.append(
+        [(t.rungs[-1].compute, t.rungs[-1].value) for t in trials if t.status == Status.DONE]
+    )
     found = []
     for group in groups:
         if len(group) >= FEWEST_FOR_BAND:

@@ -11,7 +11,7 @@ from automl_cl.results.report.arms import STAGES
 from automl_cl.results.report.curves import Curve, Point
 from automl_cl.results.report.findings import Findings
 from automl_cl.results.report.trade_offs import Axis
-from automl_cl.run.trial_table import CONFIRM, SEARCH, VERDICT
+from automl_cl.run.trial import CONFIRM, SEARCH, VERDICT
 
 # Each stands out from a white and from a nearly black page, at 3 : 1 or more.
 BASELINE_COLOUR = "#7d868f"

@@ -20,10 +20,11 @@ from automl_cl.results.report.importances import Importances, importances_of
 from automl_cl.results.report.reproduction import commands, space_file
 from automl_cl.results.report.space_rows import SpaceRow, space_rows
 from automl_cl.results.report.trade_offs import TradeOffs, trade_offs_of
-from automl_cl.run.events import Event, Problem, Verdict, beginning
+from automl_cl.run.events import Event, Problem, Status, Verdict, beginning
 from automl_cl.run.folder import RunFolder
 from automl_cl.run.problem_event import distributions_of, require_problem
-from automl_cl.run.trial_table import BROKEN, CONFIRM, SEARCH, VERDICT, Trial, TrialTable, replayed
+from automl_cl.run.trial import BROKEN, CONFIRM, SEARCH, VERDICT, Trial
+from automl_cl.run.trial_table import TrialTable, replayed
 from automl_cl.spec.search_spec import SearchSpec, spec_of
 from automl_cl.spec.trust import trust_flag
 from automl_cl.strategy import stages
@@ -191,7 +192,7 @@ def state_of(table: TrialTable, spec: SearchSpec, problem: Problem) -> str | Non
     if plan is not None:
         if table.verdict_of(plan) is not None:
             return None
-        ended = [t for t in table.of_stage(VERDICT) if t.status != "running"]
+        ended = [t for t in table.of_stage(VERDICT) if t.status != Status.RUNNING]
         due = len(stages.verdict_repeats(table, plan))
         impossible = None if stages.stands(table, plan) else _impossible(table, problem)
         return (
@@ -204,8 +205,8 @@ def state_of(table: TrialTable, spec: SearchSpec, problem: Problem) -> str | Non
     before = max((trial.number for trial in table.of_stage(VERDICT)), default=-1)
     confirming = any(trial.number > before for trial in table.of_stage(CONFIRM))
     open_still = len(searched) < table.budget and not confirming
-    if open_still or any(trial.status == "running" for trial in searched):
-        ended = [trial for trial in searched if trial.status != "running"]
+    if open_still or any(trial.status == Status.RUNNING for trial in searched):
+        ended = [trial for trial in searched if trial.status != Status.RUNNING]
         return f"searching: {len(ended)} of {table.budget} trials have ended"
     due_confirmations = stages.confirmations(table, mode, spec.seed)
     left = len(stages.missing(table, due_confirmations)) + len(table.running())
@@ -269,7 +270,9 @@ def _rungs(table: TrialTable, spec: SearchSpec) -> list[RungRecord]:
             for rung in trial.rungs
             if abs(rung.level - level) <= 1e-9 * level and rung.level < trial.horizon
         ]
-        ended = sum(t.rungs[-1] is rung and t.status in ("stopped", "paused") for t, rung in here)
+        ended = sum(
+            t.rungs[-1] is rung and t.status in (Status.STOPPED, Status.PAUSED) for t, rung in here
+        )
         ranking = rank_correlation(level, arms.values())
         found.append(RungRecord(level, ranking, len(here), ended))
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution
 
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 
 FEWEST = 10
 MOST = 500

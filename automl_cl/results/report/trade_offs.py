@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from automl_cl.run.events import Problem
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 from automl_cl.spec.search_spec import SearchSpec
 from automl_cl.strategy.objectives import (
     COSTS,

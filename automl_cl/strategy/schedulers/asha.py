@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from automl_cl.run.events import Decision
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 from automl_cl.strategy.scheduler import Arm, Scheduler, geometric
 
 

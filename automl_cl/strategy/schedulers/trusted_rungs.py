@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import final
 
 from automl_cl.run.events import Decision
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 from automl_cl.strategy.scheduler import Arm, Scheduler, geometric
 from trainables.foundation.seeds import derive_seed
 

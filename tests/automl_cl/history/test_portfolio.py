@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from automl_cl.history.portfolio import PastTask, portfolio, ranks
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 from search_spaces import FlatSpace, Float, Point
 
 SPACE = FlatSpace({"x": Float(0.0, 1.0)})

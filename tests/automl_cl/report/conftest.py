@@ -18,7 +18,7 @@ from automl_cl.run.events import Ask, Decision, Rung, Verdict
 from automl_cl.run.folder import RunFolder
 from automl_cl.run.journal import Journal
 from automl_cl.run.problem_event import problem_of
-from automl_cl.run.trial_table import SEARCH
+from automl_cl.run.trial import SEARCH
 from automl_cl.spec.preparation import Prepared, prepare
 from automl_cl.spec.search_spec import SearchSpec
 from automl_cl.strategy.stages import contestants

@@ -14,7 +14,8 @@ from automl_cl.results.report.importances import importance_rows
 from automl_cl.run.events import plain
 from automl_cl.run.folder import RunFolder
 from automl_cl.run.journal import Journal, read_events
-from automl_cl.run.trial_table import CONFIRM, SEARCH, VERDICT, Trial, TrialTable, replayed
+from automl_cl.run.trial import CONFIRM, SEARCH, VERDICT, Trial
+from automl_cl.run.trial_table import TrialTable, replayed
 from automl_cl.strategy.ranking import rank_correlation
 from automl_cl.strategy.stages import confirmed
 from search_spaces import InputError

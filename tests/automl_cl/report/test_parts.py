@@ -13,7 +13,7 @@ from automl_cl.engine import driver
 from automl_cl.results.report.importances import FEWEST, importances_of
 from automl_cl.results.report.reproduction import commands, space_file
 from automl_cl.results.report.space_rows import SpaceRow, space_rows
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
 from automl_cl.spec.search_spec import SearchSpec
 from search_spaces import Space, narrowed
 from trainables.scenarios.curriculum.recipe import Recipe

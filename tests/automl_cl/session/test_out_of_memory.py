@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from automl_cl.engine.session import PARTS, Session
+from automl_cl.engine.session import Session
 from automl_cl.run import events
 from automl_cl.run.journal import read_events
-from automl_cl.run.trial_table import Trial
+from automl_cl.run.trial import Trial
+from automl_cl.strategy.retries import PARTS
 from search_spaces import Config, Space, narrowed
 from trainables.learning.memory import OutOfMemory
 from trainables.parts.sections.computing import Computing
