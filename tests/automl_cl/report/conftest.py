@@ -77,7 +77,7 @@ class Writer:
         point = {name: self._draw(r) for name, r in coordinates(self.session.arms[arm]).items()}
         config = decode(self.session.arms[arm], point)
         cap = self.prepared.spec.max_epochs
-        levels = self.session.scheduler.levels(config["training"]["epochs"], cap, number)
+        levels = self.session.strategy.scheduler.levels(config["training"]["epochs"], cap, number)
         self.session.write(
             Ask(
                 number=number,
