@@ -27,12 +27,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_cl.spec.preparation import Prepared, prepare
-from automl_cl.spec.search_spec import FIDELITIES, SearchSpec
+from automl_cl.spec.search_spec import SearchSpec
 from automl_cl.strategy.scheduler import rungs_of
 from benchmarks.measure import Measured, run
 from search_spaces import Config, FlatSpace, coordinates, decode
 from trainables.foundation.seeds import derive_seed
 
+FIDELITIES = ("prefix", "compressed")
 FASHION = Path("../shared/data/fashion-mnist")
 FASHION_IMAGES = 4000
 OTHER_SEEDS = 2

@@ -24,7 +24,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import ray
-from automl_cl import driver
+from automl_cl.engine import driver
 from automl_cl.spec.search_spec import SearchSpec
 
 command, folder, slots, trials = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])

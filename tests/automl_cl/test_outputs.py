@@ -155,7 +155,7 @@ KILLED = """
 import os, signal, sys
 from unittest import mock
 import numpy as np
-from automl_cl import driver
+from automl_cl.engine import driver
 from automl_cl.spec.search_spec import SearchSpec
 from contextlib import nullcontext
 

@@ -88,7 +88,8 @@ def test_an_arm_that_no_past_space_had_starts_cold(
     remember: Remember, history: Path, prepared: Prepared
 ) -> None:
     remember()
-    spec = replace(prepared.spec, space={**prepared.spec.space, "algorithm": ["self_paced"]})
+    rest = {k: v for k, v in prepared.spec.space.items() if not k.startswith("algorithm")}
+    spec = replace(prepared.spec, space={**rest, "algorithm": ["self_paced"]})
     found = advised(history, prepare(spec))
     assert found.points["self_paced"] == []
     assert "1 of 2 arms" in found.words

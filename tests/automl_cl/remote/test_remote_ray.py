@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 SCRIPT = """
 import json, sys
 import ray
-from automl_cl import driver
+from automl_cl.engine import driver
 from automl_cl.spec.search_spec import SearchSpec
 
 command, run, spec = sys.argv[1:]
